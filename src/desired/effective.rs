@@ -1,0 +1,142 @@
+//! An agent in the words of the manifest: what diffs, plans and `config` show.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    AgentSpec, Care, Command, DrainAsk, DrainStep, Inherit, Launch, LaunchDigest, Log, Place, Probe, Ready, Restart, Secret, SecretSource,
+};
+
+/// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
+pub fn canonical_digest(launch: &Launch) -> LaunchDigest {
+    // Struct fields have a fixed order and maps are sorted, so the text is canonical.
+    let text = serde_json::to_vec(launch).expect("a launch has string keys only");
+    LaunchDigest(blake3::hash(&text).to_hex()[..32].to_owned())
+}
+
+/// The spec of an agent as the manifest would write it out in full; secrets by their source only.
+pub fn effective(spec: &AgentSpec) -> Value {
+    let mut fields = Map::new();
+    launch(&spec.launch, &mut fields);
+    care(&spec.care, &mut fields);
+    fields.retain(|_, value| !is_empty(value));
+    Value::Object(fields)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn launch(launch: &Launch, fields: &mut Map<String, Value>) {
+    let Launch { command, place, cwd, env, env_file, inherit_env, unset_env, secrets, stdin_file, replace_on } = launch;
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set(
+        "command",
+        match command {
+            Command::Argv(words) => json!(words),
+            Command::Shell(line) => json!(line),
+        },
+    );
+    match place {
+        Place::Tmux { socket, session, window } => {
+            set("runtime", json!("tmux"));
+            set("socket", json!(socket));
+            set("session", json!(session));
+            set("window", json!(window));
+        }
+        Place::Daemon { pidfile } => {
+            set("runtime", json!("daemon"));
+            set("pidfile", json!(pidfile));
+        }
+    }
+    set("cwd", json!(cwd));
+    set("env", json!(env));
+    set("env_file", json!(env_file));
+    set(
+        "inherit_env",
+        match inherit_env {
+            Inherit::Minimal => json!("minimal"),
+            Inherit::All => json!("all"),
+            Inherit::None => json!("none"),
+            Inherit::Only(names) => json!(names),
+        },
+    );
+    set("unset_env", json!(unset_env));
+    set("secrets", secrets.iter().map(|(name, secret)| (name.clone(), secret_source(secret))).collect::<Map<_, _>>().into());
+    set("stdin_file", json!(stdin_file));
+    set("replace_on", json!(replace_on));
+}
+
+fn secret_source(secret: &Secret) -> Value {
+    let Secret { from, on_change } = secret;
+    let (kind, source) = match from {
+        SecretSource::File(path) => ("file", json!(path)),
+        SecretSource::Command(words) => ("command", json!(words)),
+        SecretSource::Env(name) => ("env", json!(name)),
+    };
+    json!({ kind: source, "on_change": on_change })
+}
+
+fn care(care: &Care, fields: &mut Map<String, Value>) {
+    let Care { after, ready, restart, drain, protect, on_remove, desired, hold, log, layout, session_options, title, labels, description } =
+        care;
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set("after", json!(after));
+    set("ready", ready_fields(ready));
+    set("restart", restart_fields(restart));
+    set("drain", drain.iter().map(drain_step).collect());
+    set("protect", json!(protect));
+    set("on_remove", json!(on_remove));
+    set("desired", json!(desired));
+    set("hold", json!(hold));
+    let Log { file, max_size, keep } = log;
+    set("log", json!({ "file": file, "max_size": max_size, "keep": keep }));
+    set("layout", json!(layout));
+    set("session_options", json!(session_options));
+    set("title", json!(title));
+    set("labels", json!(labels));
+    set("description", json!(description));
+}
+
+fn ready_fields(ready: &Ready) -> Value {
+    let Ready { probe, timeout, interval, on_timeout } = ready;
+    let mut fields = probe_fields(probe);
+    fields.insert("timeout".to_owned(), json!(timeout));
+    fields.insert("interval".to_owned(), json!(interval));
+    fields.insert("on_timeout".to_owned(), json!(on_timeout));
+    Value::Object(fields)
+}
+
+fn probe_fields(probe: &Probe) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let (kind, value) = match probe {
+        Probe::Screen(pattern) => ("screen", json!(pattern)),
+        Probe::File(path) => ("file", json!(path)),
+        Probe::Tcp(address) => ("tcp", json!(address)),
+        Probe::Http { url, status } => {
+            fields.insert("status".to_owned(), json!(status));
+            ("http", json!(url))
+        }
+        Probe::Command(words) => ("command", json!(words)),
+        Probe::Delay(length) => ("delay", json!(length)),
+    };
+    fields.insert(kind.to_owned(), value);
+    fields
+}
+
+fn restart_fields(restart: &Restart) -> Value {
+    let Restart { policy, success, backoff, healthy_after, give_up } = restart;
+    json!({ "policy": policy, "success": success, "backoff": backoff, "healthy_after": healthy_after, "give_up": give_up })
+}
+
+fn drain_step(step: &DrainStep) -> Value {
+    let DrainStep { ask, wait } = step;
+    match ask {
+        DrainAsk::Keys(keys) => json!({ "keys": keys, "wait": wait }),
+        DrainAsk::Signal { signal, to } => json!({ "signal": signal, "to": to, "wait": wait }),
+    }
+}

@@ -1,0 +1,3 @@
+//! The `reconcile` command.
+
+fn main() {}
