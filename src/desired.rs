@@ -15,10 +15,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::time::Duration;
 
 mod effective;
+mod glob;
 mod mark;
+mod shared;
 
-pub use effective::{canonical_digest, effective};
+pub use effective::{canonical_digest, care_fields, effective, launch_fields};
+pub use glob::glob;
 pub use mark::{LaunchDigest, Mark};
+pub use shared::Shared;
 
 /// What the names of the contract must look like: `[a-z0-9][a-z0-9_-]{0,62}`.
 pub fn is_name(text: &str) -> bool {
@@ -71,7 +75,7 @@ macro_rules! name_type {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+                crate::time::parsed(deserializer)
             }
         }
     };
@@ -199,7 +203,7 @@ impl Serialize for Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        crate::time::parsed(deserializer)
     }
 }
 
@@ -274,9 +278,9 @@ impl FromStr for Limit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentSpec {
     /// What an instance is started with.
-    pub launch: Launch,
+    pub launch: Shared<Launch>,
     /// How it is looked after.
-    pub care: Care,
+    pub care: Shared<Care>,
 }
 
 /// What an instance is started with. A change here replaces the instance.
@@ -389,6 +393,16 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// How an agent in such a place is asked to end where the manifest does not say: Ctrl-C in a pane, then TERM, 10 s each.
+    pub fn usual_drain(&self) -> Vec<DrainStep> {
+        match self {
+            Self::Tmux { .. } => vec![DrainStep::interrupt(), DrainStep::term()],
+            Self::Daemon { .. } => vec![DrainStep::term()],
+        }
+    }
+}
+
 /// What an instance gets of the acting process's environment. The values are never part of a digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -439,7 +453,7 @@ pub enum SecretSource {
 }
 
 /// What another value of a secret means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
     /// Nothing; the next instance gets it.
@@ -496,7 +510,7 @@ impl Default for Care {
             after: BTreeMap::new(),
             ready: Ready::default(),
             restart: Restart::default(),
-            drain: vec![DrainStep { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Duration::from_secs(10) }],
+            drain: vec![DrainStep::term()],
             protect: false,
             on_remove: OnRemove::Drain,
             desired: Wish::Running,
@@ -681,6 +695,21 @@ pub struct DrainStep {
     pub wait: Duration,
 }
 
+impl DrainStep {
+    /// How long a step waits where the manifest does not say.
+    pub const USUAL_WAIT: Duration = Duration::from_secs(10);
+
+    /// Ctrl-C in its pane.
+    pub fn interrupt() -> Self {
+        Self { ask: DrainAsk::Keys(vec!["C-c".to_owned()]), wait: Self::USUAL_WAIT }
+    }
+
+    /// TERM to its program.
+    pub const fn term() -> Self {
+        Self { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Self::USUAL_WAIT }
+    }
+}
+
 /// How an agent is asked to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -699,7 +728,6 @@ pub enum DrainAsk {
 /// The signals that a drain may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-
 pub enum Signal {
     /// SIGTERM.
     Term,
@@ -715,6 +743,20 @@ pub enum Signal {
     Usr2,
     /// SIGKILL.
     Kill,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Hup => "HUP",
+            Self::Quit => "QUIT",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+            Self::Kill => "KILL",
+        })
+    }
 }
 
 /// Who gets a signal.

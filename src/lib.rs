@@ -1,5 +1,121 @@
-//! A declarative reconciler for fleets of AI agents.
+//! A declarative reconciler for fleets of AI agents in tmux panes and pidfile daemons. This page is the architecture; what users may rely on is in
+//! the README and in `schema/`.
+//!
+//! # The picture
+//!
+//! ```text
+//! manifest ──load──▶ Desired ─┐
+//!                             ├─plan──▶ Plan ──execute──▶ events
+//! machine ──observe▶ Observed ┘
+//!    ▲                                    │
+//!    └────────── next round ◀─────────────┘        converge: until at rest
+//! ```
+//!
+//! **Actions ask, observations answer.** No action waits: a spawn starts and returns, a drain step asks and returns, and the next look says what
+//! came of it. Whatever takes long (drain, readiness, the pause before a restart) is a [phase](observed::Phase) that can be observed, never a stack
+//! frame. So the program can be killed between any two instructions, and a manifest that is edited in the middle of a drain just changes the next round.
+//!
+//! **At most one step per agent and round.** Order, dependencies, patience and limits are the planner's ([`plan::Next`]); [`execute`](execute::execute)
+//! hands the steps of a round to the machine as one batch and decides nothing.
+//!
+//! **One door.** Whatever is not a function of its arguments goes through [`host::Host`], of which there are two: the [machine](host::Live), and a
+//! [simulated one](host::sim::Sim) with a virtual clock and faults.
+//!
+//! **The machine is the truth** for what runs: a mark on each instance, and the identity of a process (pid, start time, boot). The
+//! [state folder](state) remembers what the machine cannot tell: what was asked when, how often it failed, with which spec it was started.
+//!
+//! **Foresight.** [`plan::foresee`] runs the planner against the pure model [`plan::after`]: that is what `plan` shows as rounds to come, and what
+//! the tests hold against the machine.
+//!
+//! **One keeper per instance.** Every instance runs under this same program as its [keeper]: it starts the program exactly as declared, is
+//! the subreaper of all its descendants, writes down how it ended, and ends the whole tree when told to. It holds the agent's lock while it
+//! lives, so there is one instance. It decides nothing and never restarts anything. A process asks for a stop by a signal to the keeper; nothing
+//! depends on the run that started it.
+//!
+//! # The code, in the order data flows
+//!
+//! Each `x.rs` is the front door of the folder `x/`: module docs, public types, the public functions. Read the front doors and you know the program.
+//!
+//! | module | is | may import |
+//! |---|---|---|
+//! | [`time`] | timestamps, and durations written `"90s"` | – |
+//! | [`desired`] | a fleet with nothing left open: `AgentSpec` is `Launch` (a change replaces the instance) and `Care` (applied in place) | time |
+//! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
+//! | [`paths`] | where everything of a fleet lies; names only | desired |
+//! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
+//! | [`event`] | the one stream behind journal, progress and `--json` | desired, time |
+//! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
+//! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, time |
+//! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
+//! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
+//! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
+//! | [`keeper`] | the resident parent of one instance | desired, process, time |
+//! | [`state`] | records, locks, journal, runs | desired, event, observed, paths, time |
+//! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
+//! | [`observe`] | host and state → `Observed` | desired, event, host, observed, state, time |
+//! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
+//! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
+//! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, time |
+//! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
+//!
+//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, plan, render and
+//! `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//!
+//! # What is deliberately absent
+//!
+//! - no async runtime and no thread pool: nothing waits but [`host::Host::wait`]
+//! - no database and no daemon that must run: files in one folder, written by temp and rename
+//! - no decision outside `plan`, and no effect outside `host`, `state` and `keeper`
+//! - no shell between a command and its program, no command line that carries a secret or a prompt
+//! - no failure inside `plan`: what is odd becomes [`plan::Blocked`]
+//!
+//! # The promises, and where each is tested
+//!
+//! | | promise | tests |
+//! |---|---|---|
+//! | 1 | plan is pure: equal inputs, equal plan | `convergence::plan_is_pure_and_holds`, `plan::tests::laws` |
+//! | 2 | settled is what was asked for | `convergence`, `World::settled` after every run |
+//! | 3 | every fleet comes to rest, or names what holds or blocks it | `convergence::every_fleet_comes_to_rest`, `cli::a_fleet_is_planned_approved_and_comes_to_rest` |
+//! | 4 | no wait without an end | `convergence`, `Judge`: no run goes round and round; `cli::time_that_is_over_ends_an_apply_and_not_the_work` |
+//! | 5 | one instance per agent | `World::never_two`; `keeper::refuse::there_is_one_instance_and_the_second_keeper_writes_nothing` |
+//! | 6 | steps of a drain only go forward, unless the agent is wanted again | `plan::tests::leave` |
+//! | 7 | dependencies first in, last out; nobody waits in a circle | `plan::tests::order`, `cli::down_leaves_no_process`, `examples` |
+//! | 8 | strangers are never touched | `cli::what_is_blocked_says_why_and_leaves_the_rest_alone`, `keeper::refuse::a_strangers_pidfile_is_left_alone_and_nothing_starts` |
+//! | 9 | write, then act: a crash between any two calls loses nothing | `convergence::a_crash_anywhere_loses_nothing`, `a_crash_at_every_single_call_of_one_life`, `cli::an_interrupted_apply_is_finished_by_the_next` |
+//! | 10 | an exit that was asked for is no verdict | `plan::tests::start`, `plan::tests::order` |
+//! | 11 | the journal explains every change of phase | `cli`, the events of every run |
+//! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |
+//! | 13 | guards hold at every moment | `plan::tests::guard`, `cli::more_stops_than_the_guard_allows_are_refused` |
+//! | 14 | an upgrade restarts nobody | `state::records_of_every_version_are_understood` |
+
+pub mod time;
 
 pub mod desired;
 pub mod diagnostic;
-pub mod time;
+pub mod paths;
+pub mod process;
+
+pub mod event;
+pub mod observed;
+
+pub mod manifest;
+pub mod schema;
+pub mod sources;
+
+pub mod plan;
+
+pub mod keeper;
+
+pub mod state;
+
+pub mod host;
+
+pub mod observe;
+
+pub mod execute;
+
+pub mod converge;
+
+pub mod render;
+
+pub mod cli;

@@ -1,3 +1,13 @@
 //! The `reconcile` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use reconcile::{cli, keeper};
+
+fn main() -> ExitCode {
+    // Before anything else is set up: this is what keeps a resident keeper small.
+    if let Some((label, spec)) = keeper::asked_for() {
+        return ExitCode::from(keeper::keep(&label, &spec));
+    }
+    cli::run()
+}

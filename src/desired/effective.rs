@@ -14,12 +14,26 @@ pub fn canonical_digest(launch: &Launch) -> LaunchDigest {
 }
 
 /// The spec of an agent as the manifest would write it out in full; secrets by their source only.
-pub fn effective(spec: &AgentSpec) -> Value {
+pub fn effective(spec: &AgentSpec) -> Map<String, Value> {
+    let mut fields = launch_fields(&spec.launch);
+    fields.append(&mut care_fields(&spec.care));
+    fields
+}
+
+/// A launch in the words of the manifest.
+pub fn launch_fields(spec: &Launch) -> Map<String, Value> {
     let mut fields = Map::new();
-    launch(&spec.launch, &mut fields);
-    care(&spec.care, &mut fields);
+    launch(spec, &mut fields);
     fields.retain(|_, value| !is_empty(value));
-    Value::Object(fields)
+    fields
+}
+
+/// A care in the words of the manifest.
+pub fn care_fields(spec: &Care) -> Map<String, Value> {
+    let mut fields = Map::new();
+    care(spec, &mut fields);
+    fields.retain(|_, value| !is_empty(value));
+    fields
 }
 
 fn is_empty(value: &Value) -> bool {

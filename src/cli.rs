@@ -1,0 +1,122 @@
+//! The command line: arguments, dispatch and exit codes. Decides nothing about agents.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod apply;
+mod completions;
+mod config;
+mod down;
+mod exit;
+mod man;
+mod plan;
+mod progress;
+mod schema;
+mod select;
+mod setup;
+mod status;
+mod terminal;
+mod terms;
+mod validate;
+
+pub use exit::ExitStatus;
+
+use setup::Global;
+use terminal::Terminal;
+
+/// A declarative reconciler for fleets of AI agents in tmux sessions and pidfile daemons.
+///
+/// A manifest says which agents should run; `plan` shows what would be done, `apply` does it.
+#[derive(Debug, Parser)]
+#[command(name = "reconcile", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Down(down::Args),
+    Status(status::Args),
+    Validate(validate::Args),
+    Config(config::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    let arguments = tofu_spelling(std::env::args_os());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; clap's own 2 would say "changes are due".
+            let status = if error.use_stderr() { ExitStatus::Failed } else { ExitStatus::Done };
+            return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
+        }
+    };
+    let terminal = Terminal::new(cli.global.color);
+    let global = &cli.global;
+    let result = match cli.command {
+        Command::Plan(args) => plan::run(args, global, &terminal),
+        Command::Apply(args) => apply::run(args, global, &terminal),
+        Command::Down(args) => down::run(args, global, &terminal),
+        Command::Status(args) => status::run(args, global, &terminal),
+        Command::Validate(args) => validate::run(args, global, &terminal),
+        Command::Config(args) => config::run(args, global, &terminal),
+        Command::Schema(args) => schema::run(args, &terminal),
+        Command::Completions(args) => completions::run(args, &terminal),
+        Command::Man(args) => man::run(args, &terminal),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(error) => {
+            terminal.error(&error);
+            ExitStatus::Failed.into()
+        }
+    }
+}
+
+/// Whether it is only that nobody reads our output any more, as in `reconcile plan | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// The long flags that OpenTofu writes with one dash are taken with one dash too.
+fn tofu_spelling(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const FLAGS: [&str; 9] =
+        ["auto-approve", "detailed-exitcode", "target", "exclude", "replace", "destroy", "json", "parallelism", "lock-timeout"];
+    let respell = |argument: OsString| {
+        let flag = argument.to_str().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
+        let name = flag.split('=').next().unwrap_or_default();
+        if FLAGS.contains(&name) { OsString::from(format!("--{flag}")) } else { argument }
+    };
+    arguments.map(respell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_spelling_of_tofu_is_understood() {
+        let given = ["reconcile", "apply", "-auto-approve", "-target=a", "-json", "-f", "-x", "--target=b"];
+        let meant = ["reconcile", "apply", "--auto-approve", "--target=a", "--json", "-f", "-x", "--target=b"];
+        assert_eq!(tofu_spelling(given.iter().map(OsString::from)), meant.map(OsString::from));
+    }
+}

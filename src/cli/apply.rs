@@ -1,0 +1,224 @@
+//! `reconcile apply`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::ExitStatus;
+use super::progress::{Lines, Progress};
+use super::setup::{Global, Setup};
+use super::terminal::Terminal;
+use super::terms::TermFlags;
+use crate::converge::{Converged, Ending, converge};
+use crate::desired::Desired;
+use crate::host::{Host, Interrupts, Live};
+use crate::observe::{Seen, observe};
+use crate::plan::{Plan, Terms, foresee, plan};
+use crate::render::{self, Basis, Extent, PlanView};
+use crate::state::{Claim, NoLock};
+use crate::time::Duration;
+
+/// Plan, show, ask, and act until everything is as declared
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest
+    pub(super) manifest: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) terms: TermFlags,
+    #[command(flatten)]
+    pub(super) run: RunFlags,
+}
+
+/// Flags of every command that acts.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunFlags {
+    /// Do not ask
+    #[arg(long)]
+    auto_approve: bool,
+    /// Write events as JSON, a line each
+    #[arg(long, requires = "auto_approve")]
+    json: bool,
+    /// End after this time, at rest or not
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    timeout: Duration,
+    /// Wait so long for another run of this fleet to end
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    lock_timeout: Duration,
+    /// The fleet belongs to this manifest now, though another was applied before
+    #[arg(long)]
+    moved: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let command = if setup.desired.agents.is_empty() { "apply of an empty manifest" } else { "apply" };
+    let _lock = match setup.fleet.lock(command, args.run.lock_timeout) {
+        Ok(lock) => lock,
+        Err(NoLock::Failed(error)) => return Err(error),
+        Err(held @ NoLock::Held(_)) => {
+            terminal.error(&anyhow::anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
+            return Ok(ExitStatus::Locked);
+        }
+    };
+    if let Some(other) = setup.fleet.claimed_by_another(&setup.path)?.filter(|_| !args.run.moved) {
+        let fleet = &setup.desired.fleet;
+        terminal.error(&anyhow::anyhow!(
+            "the fleet {fleet} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+            other.display()
+        ));
+        return Ok(ExitStatus::Refused);
+    }
+    Run { args: &args, setup: &setup, terminal, host: setup.machine()? }.run()
+}
+
+struct Run<'a> {
+    args: &'a Args,
+    setup: &'a Setup,
+    terminal: &'a Terminal,
+    host: Live,
+}
+
+impl Run<'_> {
+    fn run(mut self) -> Result<ExitStatus> {
+        let desired = self.args.terms.desired(self.setup.desired.clone());
+        self.setup.fleet.prepare()?;
+        let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
+        let replaced = self.args.terms.ask_to_replace(&self.setup.desired, &mut seen)?;
+        let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
+        let plan = plan(&desired, &seen.observed, &terms);
+        self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
+        if plan.broken_guards().next().is_some() {
+            return Ok(ExitStatus::Refused);
+        }
+        if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
+            self.claim(&desired)?;
+            return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
+        }
+        let first = if self.args.run.auto_approve {
+            Some(())
+        } else if self.approved(&desired, &seen, &plan, &terms)? {
+            None
+        } else {
+            return Ok(ExitStatus::Refused);
+        };
+        // Not before the question: there, Ctrl-C is an answer.
+        self.host.heed(Interrupts::install().context("cannot take over the signals")?);
+        // What was shown is what may be interrupted, whatever has happened since.
+        terms.shown = Some(plan.interrupted());
+        self.remember_replacements(&mut seen, &replaced)?;
+        self.claim(&desired)?;
+        self.act(&desired, &terms, &plan, first.map(|()| seen))
+    }
+
+    fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
+        if self.args.run.json {
+            return Ok(());
+        }
+        let rounds = if plan.is_empty() { Vec::new() } else { foresee(desired, &seen.observed, terms) };
+        let manifest = &self.setup.manifest;
+        let view = PlanView { manifest, desired, observed: &seen.observed, plan, rounds: &rounds, basis: Basis::Live };
+        self.terminal.print(&render::plan_human(&view, extent, self.terminal.out()))
+    }
+
+    fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
+        if !self.terminal.can_ask() {
+            self.terminal.error(&anyhow::anyhow!("there is nobody to ask: nothing was done. Approve with --auto-approve"));
+            return Ok(false);
+        }
+        loop {
+            match self.terminal.ask("\nApply this plan? yes / no / details: ")?.as_deref() {
+                Some("yes") => return Ok(true),
+                Some("details") => self.show(desired, seen, plan, terms, Extent::All)?,
+                Some("no" | "n") | None => {
+                    self.terminal.say("Nothing was done.\n");
+                    return Ok(false);
+                }
+                Some(_) => self.terminal.say("Only `yes` is taken for an approval.\n"),
+            }
+        }
+    }
+
+    /// A person's wish is written down before anything is done for it, so that it outlives this run.
+    fn remember_replacements(&self, seen: &mut Seen, replaced: &std::collections::BTreeSet<crate::desired::AgentName>) -> Result<()> {
+        for agent in replaced {
+            if let Some(record) = seen.records.get_mut(agent) {
+                record.replace_up_to = record.generation;
+                self.setup.fleet.write_wish(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn claim(&self, desired: &Desired) -> Result<()> {
+        let before = self.setup.fleet.claim()?;
+        let claim = Claim {
+            manifest: self.setup.path.clone(),
+            digest: Some(desired.digest.clone()),
+            ..before.clone().unwrap_or_else(|| Claim::new(self.setup.path.clone()))
+        };
+        if before.as_ref() == Some(&claim) { Ok(()) } else { self.setup.fleet.write_claim(&claim) }
+    }
+
+    fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
+        let fleet = &self.setup.fleet;
+        let lines = if self.args.run.json { Lines::Json } else { Lines::Human };
+        let mut progress = Progress::new(self.terminal, lines, plan, fleet.begin_run(self.host.now())?);
+        let deadline = self.host.now() + self.args.run.timeout;
+        let result = converge(desired, fleet, &mut self.host, terms, deadline, first, &mut progress);
+        let now = self.host.now();
+        let converged = match result {
+            Ok(converged) => converged,
+            Err(error) => {
+                progress.finish(ExitStatus::Failed.code(), Some(format!("{error:#}")), now)?;
+                return Err(error);
+            }
+        };
+        let status = status(&converged.ending);
+        let rest = remainder(&converged, self.args.run.timeout);
+        let counts = progress.finish(status.code(), (!rest.is_empty()).then(|| rest.clone()), now)?;
+        if self.args.run.json {
+            return Ok(status);
+        }
+        if status != ExitStatus::Done {
+            let view = PlanView {
+                manifest: &self.setup.manifest,
+                desired,
+                observed: &converged.observed,
+                plan: &converged.plan,
+                rounds: &[],
+                basis: Basis::Live,
+            };
+            self.terminal.print(&format!("\n{rest}\n\n{}", render::plan_listing(&view, self.terminal.out())))?;
+        }
+        let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        let at_rest = converged.plan.at_rest;
+        self.terminal.print(&format!(
+            "\n{}. {at_rest} at rest.\n",
+            if counts.is_empty() { "Nothing was done".to_owned() } else { counts.join(", ") }
+        ))?;
+        Ok(status)
+    }
+}
+
+fn status(ending: &Ending) -> ExitStatus {
+    match ending {
+        Ending::AtRest => ExitStatus::Done,
+        Ending::Stuck | Ending::TimedOut => ExitStatus::NotAtRest,
+        Ending::Interrupted => ExitStatus::Interrupted,
+        Ending::Refused(_) => ExitStatus::Refused,
+    }
+}
+
+/// Why it is not at rest, in a sentence; nothing if it is.
+fn remainder(converged: &Converged, timeout: Duration) -> String {
+    match &converged.ending {
+        Ending::AtRest => String::new(),
+        Ending::Stuck => "Not at rest: what is left is held or blocked.".to_owned(),
+        Ending::TimedOut => format!("Not at rest after {timeout}; what was begun goes on with the next apply."),
+        Ending::Interrupted => "Interrupted; what was begun goes on with the next apply.".to_owned(),
+        Ending::Refused(guards) => {
+            let names: Vec<&str> = guards.iter().map(|guard| guard.name).collect();
+            format!("Refused to go on by {}.", names.join(" and "))
+        }
+    }
+}

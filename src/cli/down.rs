@@ -1,0 +1,31 @@
+//! `reconcile down`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::ExitStatus;
+use super::apply::{self, RunFlags};
+use super::setup::Global;
+use super::terminal::Terminal;
+use super::terms::TermFlags;
+
+/// Stop all agents of the fleet, last in first out, and forget them
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest
+    manifest: Option<PathBuf>,
+    /// Stop agents too to which somebody is attached
+    #[arg(long)]
+    now: bool,
+    /// Allow that a protected agent is stopped
+    #[arg(long, value_name = "AGENT")]
+    allow_kill: Vec<String>,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);
+    apply::run(apply::Args { manifest: args.manifest, terms, run: args.run }, global, terminal)
+}

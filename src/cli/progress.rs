@@ -1,0 +1,111 @@
+//! What happens, told while it happens: lines, a bar on a terminal, or JSON.
+
+use std::collections::BTreeMap;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal::Terminal;
+use crate::converge::Audience;
+use crate::event::{Entry, What};
+use crate::observed::Observed;
+use crate::plan::{Next, Plan, Wait};
+use crate::render::{self, json};
+use crate::state::{Run, RunPhase};
+use crate::time::Timestamp;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// For people, on stderr.
+    Human,
+    /// For programs, on stdout.
+    Json,
+}
+
+/// Tells of a run as it goes on, and keeps its file in `runs/`.
+pub(super) struct Progress<'a> {
+    terminal: &'a Terminal,
+    lines: Lines,
+    names: usize,
+    bar: ProgressBar,
+    run: Run,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: Run) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(plan.changes.len() as u64), target(terminal, lines));
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} at rest  {elapsed}") {
+            bar.set_style(style);
+        }
+        let names = plan.changes.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
+        Self { terminal, lines, names, bar, run, counts: BTreeMap::new() }
+    }
+
+    /// Ends the bar and the run's file.
+    pub(super) fn finish(self, exit_code: u8, error: Option<String>, now: Timestamp) -> anyhow::Result<BTreeMap<&'static str, usize>> {
+        self.bar.finish_and_clear();
+        self.run.end(exit_code, error, now)?;
+        Ok(self.counts)
+    }
+}
+
+fn target(terminal: &Terminal, lines: Lines) -> ProgressDrawTarget {
+    match lines {
+        Lines::Human if terminal.can_ask() => ProgressDrawTarget::stderr(),
+        Lines::Human | Lines::Json => ProgressDrawTarget::hidden(),
+    }
+}
+
+impl Audience for Progress<'_> {
+    fn event(&mut self, entry: &Entry) {
+        let done = match entry.event.what {
+            What::Spawn => Some("started"),
+            What::Exited => Some("ended"),
+            What::Amend | What::Rename => Some("amended"),
+            What::Adopt => Some("adopted"),
+            What::Forget => Some("forgotten"),
+            What::Failed => Some("failed"),
+            What::Began
+            | What::Planned
+            | What::Drain
+            | What::Kill
+            | What::Sweep
+            | What::Started
+            | What::Ready
+            | What::Overdue
+            | What::Held
+            | What::Blocked
+            | What::Done => None,
+        };
+        if let Some(done) = done {
+            *self.counts.entry(done).or_default() += 1;
+        }
+        match self.lines {
+            // A reader that went away is no reason to leave the work half done.
+            Lines::Json => drop(self.terminal.print(&json::entry_line(entry))),
+            Lines::Human => {
+                let text = render::event_human(&entry.event, self.names, self.terminal.err());
+                self.bar.suspend(|| self.terminal.say(&text));
+            }
+        }
+    }
+
+    fn round(&mut self, plan: &Plan, observed: &Observed) {
+        let total = self.bar.length().unwrap_or(0).max(plan.changes.len() as u64);
+        self.bar.set_length(total);
+        self.bar.set_position(total - plan.changes.len() as u64);
+        let starts = |next: &Next| match next {
+            Next::Act(_) => true,
+            Next::Wait(Wait::Ready { .. }) | Next::Held(_) | Next::Blocked(_) => false,
+            Next::Wait(_) => true,
+        };
+        let phase = match plan {
+            plan if plan.changes.values().any(|change| starts(&change.next)) => return,
+            plan if plan.has_waits() => RunPhase::Spawned,
+            _ => RunPhase::Ready,
+        };
+        // The file is for whoever looks on; the run itself does not need it.
+        let _ = self.run.reach(phase, observed.at);
+    }
+}

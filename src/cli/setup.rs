@@ -1,0 +1,113 @@
+//! What every command about a fleet begins with: the manifest, the state folder, the machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::terminal::{Color, Terminal};
+use crate::desired::Desired;
+use crate::host::{Live, Setup as Machine};
+use crate::manifest::{Loaded, load};
+use crate::render;
+use crate::sources::Disk;
+use crate::state::{Fleet, StateDir};
+
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Global {
+    /// The manifest, where it is not the positional argument [default: $RECONCILE_MANIFEST, else constellation.toml here or above]
+    #[arg(short = 'f', long = "file", global = true, value_name = "MANIFEST")]
+    file: Option<PathBuf>,
+    /// The folder in which everything is remembered [default: $RECONCILE_STATE_DIR, else $XDG_STATE_HOME/reconcile, else ~/.local/state/reconcile]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// A variable of the manifest, which wins over [vars] and RECONCILE_VAR_<name>
+    #[arg(long = "var", global = true, value_name = "KEY=VALUE", value_parser = variable)]
+    vars: Vec<(String, String)>,
+    /// When colour is used
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A manifest that was read, whether or not it is valid.
+pub(super) struct Read {
+    /// Where it is, as it was named.
+    pub(super) path: PathBuf,
+    /// What came of it.
+    pub(super) loaded: Loaded,
+    state: StateDir,
+}
+
+/// A fleet that commands can work on.
+pub(super) struct Setup {
+    /// The manifest as it was named.
+    pub(super) manifest: String,
+    /// The manifest, absolute.
+    pub(super) path: PathBuf,
+    /// What it asks for.
+    pub(super) desired: Desired,
+    /// What is remembered.
+    pub(super) fleet: Fleet,
+}
+
+impl Global {
+    /// Reads the manifest that is meant.
+    pub(super) fn read(&self, positional: Option<&Path>) -> Result<Read> {
+        let path = self.manifest(positional)?;
+        let state = StateDir::locate(self.state_dir.as_deref())?;
+        let mut vars: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| Some((name.strip_prefix("RECONCILE_VAR_")?.to_owned(), value)))
+            .collect();
+        vars.extend(self.vars.iter().cloned());
+        let text = path.to_str().with_context(|| format!("{}: the path is not UTF-8", path.display()))?;
+        let loaded = load(text, &Disk { state: state.path().to_owned() }, &vars);
+        Ok(Read { path, loaded, state })
+    }
+
+    /// Reads the manifest and says what is wrong with it; none if that is an error.
+    pub(super) fn setup(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<Setup>> {
+        let Read { path, loaded, state } = self.read(positional)?;
+        terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
+        let Some(desired) = loaded.desired else { return Ok(None) };
+        let fleet = state.fleet(&desired.fleet)?;
+        let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, fleet }))
+    }
+
+    fn manifest(&self, positional: Option<&Path>) -> Result<PathBuf> {
+        const NAME: &str = "constellation.toml";
+        if let (Some(one), Some(other)) = (positional, &self.file)
+            && one != other
+        {
+            bail!("two manifests are named, {} and {}: name one", one.display(), other.display());
+        }
+        let named = positional.map(Path::to_owned).or_else(|| self.file.clone());
+        if let Some(path) = named.or_else(|| std::env::var_os("RECONCILE_MANIFEST").filter(|path| !path.is_empty()).map(PathBuf::from)) {
+            return Ok(path);
+        }
+        let here = std::env::current_dir().context("the current folder is not known")?;
+        let found = here.ancestors().map(|folder| folder.join(NAME)).find(|path| path.exists());
+        match found {
+            Some(path) if path.parent() == Some(&here) => Ok(PathBuf::from(NAME)),
+            Some(path) => Ok(path),
+            None => bail!("there is no {NAME} here or in a folder above: name the manifest"),
+        }
+    }
+}
+
+impl Setup {
+    /// The machine on which the fleet lives.
+    pub(super) fn machine(&self) -> Result<Live> {
+        let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
+        // After an upgrade in place the kernel names the old file; the new one at the same path is as good a keeper.
+        let exe = exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from);
+        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe, interrupts: None }))
+    }
+}

@@ -1,0 +1,40 @@
+//! `reconcile status`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::ExitStatus;
+use super::setup::Global;
+use super::terminal::Terminal;
+use crate::host::usage;
+use crate::observe::observe;
+use crate::plan::{Terms, plan};
+use crate::render::{self, StatusView, Usage, json};
+
+/// Show what runs beside what should run
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest
+    manifest: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 unless everything is at rest
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let desired = &setup.desired;
+    let seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
+    let plan = plan(desired, &seen.observed, &Terms::default());
+    let instances = seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
+    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
+    let usage: BTreeMap<_, _> = used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect();
+    let view = StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, watcher: None };
+    terminal.print(&if args.json { json::pretty(&json::status_document(&view)) } else { render::status_human(&view, terminal.out()) })?;
+    Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
+}

@@ -1,0 +1,85 @@
+//! Where output goes: data to stdout, talk to stderr, colour to terminals only.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::render::Style;
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set; with CLICOLOR_FORCE everywhere.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// The two streams of this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terminal {
+    out: Style,
+    err: Style,
+}
+
+impl Terminal {
+    pub(super) fn new(color: Color) -> Self {
+        let choice = |auto: ColorChoice| match color {
+            Color::Auto => auto != ColorChoice::Never,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let width = rustix::termios::tcgetwinsize(io::stdout()).map_or(Style::PLAIN.width, |size| usize::from(size.ws_col).max(60));
+        Self {
+            out: Style { color: choice(AutoStream::choice(&io::stdout())), width },
+            err: Style { color: choice(AutoStream::choice(&io::stderr())), width },
+        }
+    }
+
+    /// How data is to be styled.
+    pub(super) fn out(&self) -> Style {
+        self.out
+    }
+
+    /// How talk is to be styled.
+    pub(super) fn err(&self) -> Style {
+        self.err
+    }
+
+    /// Whether there is a person to ask.
+    pub(super) fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Writes data.
+    pub(super) fn print(&self, text: &str) -> Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    /// Writes talk. That it cannot be written is no reason to stop.
+    pub(super) fn say(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Asks a question and returns the answer without the white space around it; none at the end of the input.
+    pub(super) fn ask(&self, question: &str) -> Result<Option<String>> {
+        self.say(question);
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer)?;
+        Ok((read > 0).then(|| answer.trim().to_owned()))
+    }
+
+    /// Says what went wrong, and what belongs to it.
+    pub(super) fn error(&self, error: &anyhow::Error) {
+        let (start, end) = if self.err.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let text: String = format!("{error:#}").chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        self.say(&format!("{start}error:{end} {text}\n"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The flags that `plan` and `apply` share, and what they mean for a run.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::select::{select_all, with_dependencies};
+use crate::desired::{AgentName, Desired, Limit};
+use crate::observe::Seen;
+use crate::plan::Terms;
+
+/// Flags shared by `plan` and `apply`.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct TermFlags {
+    /// Only these agents and what they wait for: a name, a glob or label:key=value
+    #[arg(long, value_name = "AGENT")]
+    target: Vec<String>,
+    /// Not these agents
+    #[arg(long, value_name = "AGENT")]
+    exclude: Vec<String>,
+    /// Replace these agents, whether or not they changed
+    #[arg(long, value_name = "AGENT")]
+    replace: Vec<String>,
+    /// Stop everything that the manifest declares
+    #[arg(long)]
+    destroy: bool,
+    /// Carry out changes that are held because somebody is attached
+    #[arg(long)]
+    now: bool,
+    /// Allow that a protected agent is stopped
+    #[arg(long, value_name = "AGENT")]
+    allow_kill: Vec<String>,
+    /// Stop or replace so many running agents at most, a number or a share like 30%
+    #[arg(long, value_name = "N|P%")]
+    max_stop: Option<Limit>,
+    /// Carry out a manifest without agents
+    #[arg(long)]
+    allow_empty: bool,
+    /// Let so many agents at most be on their way in or out at a time
+    #[arg(long, value_name = "N")]
+    parallelism: Option<usize>,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+    /// For pull requests.
+    Markdown,
+}
+
+impl TermFlags {
+    /// The flags of a run that stops everything.
+    pub(super) fn destroying() -> Self {
+        Self { destroy: true, ..Self::default() }
+    }
+
+    /// Held changes are carried out too.
+    pub(super) fn with_now(self, now: bool) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Protected agents that may be stopped.
+    pub(super) fn with_allow_kill(self, allow_kill: Vec<String>) -> Self {
+        Self { allow_kill, ..self }
+    }
+
+    /// What is desired under these flags.
+    pub(super) fn desired(&self, desired: Desired) -> Desired {
+        if self.destroy { Desired { agents: Default::default(), ..desired } } else { desired }
+    }
+
+    /// What the run may do. `declared` is the manifest as it stands.
+    ///
+    /// # Errors
+    ///
+    /// If a flag names an agent that does not exist.
+    pub(super) fn terms(&self, declared: &Desired, seen: &Seen) -> Result<Terms> {
+        let select = |patterns: &[String]| select_all(patterns, declared, &seen.observed);
+        Ok(Terms {
+            now: self.now,
+            allow_kill: select(&self.allow_kill)?,
+            scope: self.scope(declared, seen)?,
+            max_stop: self.max_stop,
+            unbound: self.destroy,
+            allow_empty: self.allow_empty,
+            shown: None,
+            parallelism: self.parallelism,
+            begun: Some(seen.observed.at),
+        })
+    }
+
+    fn scope(&self, declared: &Desired, seen: &Seen) -> Result<Option<BTreeSet<AgentName>>> {
+        if self.target.is_empty() && self.exclude.is_empty() {
+            return Ok(None);
+        }
+        let all = || declared.agents.keys().chain(seen.observed.agents.keys()).cloned().collect();
+        let excluded = select_all(&self.exclude, declared, &seen.observed)?;
+        let mut scope = match &self.target[..] {
+            [] => all(),
+            targets => with_dependencies(select_all(targets, declared, &seen.observed)?, declared),
+        };
+        scope.retain(|agent| !excluded.contains(agent));
+        Ok(Some(scope))
+    }
+
+    /// Notes in what was seen which lives are to be replaced, and says whose.
+    ///
+    /// # Errors
+    ///
+    /// If a flag names an agent that does not exist.
+    pub(super) fn ask_to_replace(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
+        let agents = select_all(&self.replace, declared, &seen.observed)?;
+        for agent in &agents {
+            if let Some(sighting) = seen.observed.agents.get_mut(agent) {
+                sighting.replace_up_to = sighting.generation;
+            }
+        }
+        Ok(agents)
+    }
+}

@@ -1,0 +1,308 @@
+//! Does the steps of one round. Decides nothing: what to do, to whom and in which order is in the plan.
+//!
+//! Write, then act: each record tells of a step before the machine is asked for it, and all steps of a round go to the machine as one
+//! batch. So the tool can be killed between any two instructions, and the next round finds where it was.
+
+use anyhow::{Context, Result};
+
+use crate::desired::{AgentName, AgentSpec, Desired, DrainAsk, Mark, OnChange, OnRemove, Server, canonical_digest};
+use crate::event::{Event, What};
+use crate::host::{Act, Host, Outcome, Spawn};
+use crate::observe::Seen;
+use crate::observed::{Ended, Exit, Instance, Leaving, Phase, Purpose, Seat, Sighting, Step};
+use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
+use crate::state::{Claim, Fleet, Record};
+use crate::time::{Duration, Timestamp};
+
+/// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is to be done for one agent: what is told of it, and the acts.
+struct Task<'a> {
+    agent: &'a AgentName,
+    acts: Vec<Act>,
+    event: Event,
+}
+
+/// Writes down and does every step of a plan that can be taken, and returns what was done.
+///
+/// # Errors
+///
+/// If the state folder cannot be written: then nothing was asked of the machine that is not written down. That the machine
+/// did not do as asked is no error but an event.
+pub fn execute(plan: &Plan, desired: &Desired, seen: &mut Seen, fleet: &Fleet, host: &mut dyn Host) -> Result<Vec<Event>> {
+    let mut round = Round { desired, seen, fleet, host, forgotten: Vec::new() };
+    let mut tasks = Vec::new();
+    for (agent, change) in &plan.changes {
+        if let Next::Act(action) = &change.next {
+            tasks.push(round.prepare(agent, change, action).with_context(|| format!("{agent}: nothing was done to it in this round"))?);
+        }
+    }
+    if !round.forgotten.is_empty() {
+        fleet.remove_all(&round.forgotten)?;
+    }
+    let set_up = round.server(plan);
+    let mut batch: Vec<Act> = set_up.iter().map(|(act, _)| act.clone()).collect();
+    let first = batch.len();
+    batch.extend(tasks.iter_mut().flat_map(|task| task.acts.iter().cloned()));
+    let mut outcomes = round.host.act(&batch).into_iter();
+    let of_server = outcomes.by_ref().take(first).all(|outcome| outcome == Outcome::Done);
+    if let (Some((_, server)), true) = (set_up, of_server) {
+        let claim = fleet.claim()?.context("the fleet was claimed before anything was done to it")?;
+        fleet.write_claim(&Claim { server: server.clone(), ..claim })?;
+        round.seen.observed.server = server;
+    }
+    let mut events = Vec::new();
+    for task in tasks {
+        let outcomes: Vec<Outcome> = outcomes.by_ref().take(task.acts.len()).collect();
+        round.conclude(task, &outcomes, &mut events)?;
+    }
+    Ok(events)
+}
+
+struct Round<'a> {
+    desired: &'a Desired,
+    seen: &'a mut Seen,
+    fleet: &'a Fleet,
+    host: &'a mut dyn Host,
+    /// Whose records go, together: to make that last takes the disk its time.
+    forgotten: Vec<AgentName>,
+}
+
+impl Round<'_> {
+    /// What is asked of the tmux server itself, and what is remembered of it then. The first session brings the server's options with it.
+    fn server(&self, plan: &Plan) -> Option<(Act, Option<Server>)> {
+        let set = |server: &Server| Some((Act::SetServer(server.clone()), Some(server.clone())));
+        match &plan.server {
+            Some(ServerChange::Set { after, .. }) => return set(after),
+            Some(ServerChange::Close(server)) => return Some((Act::CloseServer(server.clone()), None)),
+            None => {}
+        }
+        let unknown = self.seen.observed.server.as_ref() != Some(&self.desired.server);
+        let starts = plan.changes.iter().any(|(agent, change)| starts_in_tmux(agent, change, self.desired));
+        if unknown && starts { set(&self.desired.server) } else { None }
+    }
+
+    /// Writes down a step and says what to ask of the machine.
+    fn prepare<'a>(&mut self, agent: &'a AgentName, change: &Change, action: &Action) -> Result<Task<'a>> {
+        let now = self.host.now();
+        let record = self.seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
+        let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
+        let (what, acts) = match action {
+            Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
+            Action::Drain { step, ask, purpose, .. } => {
+                self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
+                (What::Drain, sighting.instance.into_iter().map(|only| drain(only, ask)).collect())
+            }
+            Action::Kill { purpose, .. } => {
+                self.leave(record, &sighting, Step::Kill, *purpose, now)?;
+                (What::Kill, sighting.instance.into_iter().map(|only| Act::Kill { only }).collect())
+            }
+            Action::Sweep => (What::Sweep, sighting.remains.into_iter().map(|only| Act::Kill { only }).collect()),
+            Action::Amend => (What::Amend, self.amend(record, sighting)?),
+            Action::Rename { from } => (What::Rename, self.rename(agent, from)?),
+            Action::Adopt { generation } => {
+                let spec = self.spec(agent)?;
+                let instance = sighting.instance.clone();
+                let mark = instance.as_ref().and_then(|instance| instance.mark.clone());
+                self.write(Record {
+                    generation: *generation,
+                    mark,
+                    spec: Some(spec.clone()),
+                    asked_at: since(&sighting).unwrap_or(now),
+                    instance: instance.clone(),
+                    leaving: None,
+                    ended: None,
+                    released: false,
+                    ..record
+                })?;
+                (What::Adopt, instance.into_iter().map(|only| Act::Dress { only, spec: Box::new(spec.clone()) }).collect())
+            }
+            Action::Forget => (What::Forget, self.forget(record, sighting)?),
+        };
+        let generation = self.seen.records.get(agent).map(|record| record.generation);
+        Ok(Task { agent, acts, event: Event { at: now, agent: Some(agent.clone()), generation, what, why: reason(change, action) } })
+    }
+
+    fn spec(&self, agent: &AgentName) -> Result<AgentSpec> {
+        let declared = self.desired.agents.get(agent).with_context(|| format!("{agent} is not declared"))?;
+        Ok(declared.spec.clone())
+    }
+
+    fn write(&mut self, record: Record) -> Result<()> {
+        self.fleet.write(&record)?;
+        self.seen.records.insert(record.agent.clone(), record);
+        Ok(())
+    }
+
+    fn spawn(&mut self, action: &Action, record: Record, sighting: &Sighting, now: Timestamp) -> Result<Vec<Act>> {
+        let Action::Spawn { generation, failures } = action else { return Ok(Vec::new()) };
+        let spec = self.spec(&record.agent)?;
+        let mark = Mark {
+            fleet: self.desired.fleet.clone(),
+            agent: record.agent.clone(),
+            generation: *generation,
+            digest: canonical_digest(&spec.launch),
+            id: self.host.fresh_id(),
+        };
+        let old = sighting.instance.clone();
+        // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
+        let stays = record.spec.as_ref().is_some_and(|before| before.launch.place == spec.launch.place);
+        let instead_of = old.clone().filter(|old| stays && matches!(old.seat, Seat::Pane { .. }));
+        let secrets = self.secret_digests(&spec)?;
+        self.write(Record {
+            generation: *generation,
+            mark: Some(mark.clone()),
+            spec: Some(spec.clone()),
+            asked_at: now,
+            instance: None,
+            ready_at: None,
+            leaving: None,
+            ended: None,
+            failures: failures.clone(),
+            released: false,
+            secrets,
+            ..record
+        })?;
+        let clear = old.filter(|_| instead_of.is_none()).map(|only| Act::Clear { only });
+        let server = self.desired.server.clone();
+        let spawn = Act::Spawn(Box::new(Spawn { mark, spec, server, instead_of, not_after: now + START_PATIENCE }));
+        Ok(clear.into_iter().chain([spawn]).collect())
+    }
+
+    /// Keyed digests of the secrets whose change matters. A secret that cannot be read fails the start itself, not this.
+    fn secret_digests(&mut self, spec: &AgentSpec) -> Result<std::collections::BTreeMap<String, String>> {
+        let mut digests = std::collections::BTreeMap::new();
+        for (name, secret) in spec.launch.secrets.iter().filter(|(_, secret)| secret.on_change == OnChange::Replace) {
+            if let Ok(value) = self.host.secret(&secret.from, &spec.launch.cwd) {
+                digests.insert(name.clone(), self.fleet.make_key()?.digest(name, value.as_bytes()));
+            }
+        }
+        Ok(digests)
+    }
+
+    fn leave(&mut self, record: Record, sighting: &Sighting, step: Step, purpose: Purpose, now: Timestamp) -> Result<()> {
+        let since = since(sighting).unwrap_or(record.asked_at);
+        let leaving = Some(Leaving { step, asked_at: now, since, purpose });
+        let Some(instance) = sighting.instance.clone() else { return self.write(Record { leaving, ..record }) };
+        if record.mark == instance.mark && record.generation == sighting.generation {
+            return self.write(Record { leaving, instance: Some(instance), ..record });
+        }
+        // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
+        let wishes = Record { wanted: record.wanted, replace_up_to: record.replace_up_to, ..Record::new(record.agent) };
+        self.write(Record {
+            generation: sighting.generation,
+            mark: instance.mark.clone(),
+            asked_at: since,
+            instance: Some(instance),
+            leaving,
+            failures: record.failures,
+            ..wishes
+        })
+    }
+
+    fn amend(&mut self, record: Record, sighting: Sighting) -> Result<Vec<Act>> {
+        let declared = self.spec(&record.agent)?;
+        let spec = record.spec.clone().map(|spec| AgentSpec { care: declared.care.clone(), ..spec });
+        self.write(Record { spec: spec.clone(), ..record })?;
+        let runs = matches!(sighting.phase, Phase::Running { .. });
+        let dress = |(only, spec)| Act::Dress { only, spec: Box::new(spec) };
+        Ok(sighting.instance.filter(|_| runs).zip(spec).map(dress).into_iter().collect())
+    }
+
+    fn rename(&mut self, to: &AgentName, from: &AgentName) -> Result<Vec<Act>> {
+        let sighting = self.seen.observed.agents.get(from).cloned().unwrap_or_default();
+        let instance = sighting.instance.clone();
+        let declared = self.spec(to)?;
+        // Where the record is lost, the mark tells.
+        let lost = || Record {
+            generation: sighting.generation,
+            mark: instance.as_ref().and_then(|instance| instance.mark.clone()),
+            asked_at: since(&sighting).unwrap_or_default(),
+            instance: instance.clone(),
+            ..Record::new(from.clone())
+        };
+        let old = self.seen.records.get(from).cloned().unwrap_or_else(lost);
+        let spec = match old.spec.clone() {
+            Some(spec) => Some(AgentSpec { launch: under_new_name(&spec.launch, from, to, &declared.launch).into(), ..spec }),
+            None => started_as(sighting.digest.as_ref(), from, to, &declared),
+        };
+        self.write(Record { agent: to.clone(), spec: spec.clone(), ..old })?;
+        self.fleet.remove(from)?;
+        self.seen.records.remove(from);
+        let rename = |(only, spec)| Act::Rename { only, spec: Box::new(spec), to: to.clone() };
+        Ok(instance.zip(spec).map(rename).into_iter().collect())
+    }
+
+    fn forget(&mut self, record: Record, sighting: Sighting) -> Result<Vec<Act>> {
+        let runs = matches!(sighting.phase, Phase::Running { .. });
+        let leaves = record.spec.as_ref().is_some_and(|spec| spec.care.on_remove == OnRemove::Leave);
+        if runs && leaves {
+            self.write(Record { released: true, ..record })?;
+            return Ok(Vec::new());
+        }
+        self.seen.records.remove(&record.agent);
+        self.forgotten.push(record.agent);
+        Ok(sighting.instance.into_iter().map(|only| Act::Clear { only }).collect())
+    }
+
+    /// Tells what came of a step; a start that failed is an end, and remembered as one.
+    fn conclude(&mut self, task: Task<'_>, outcomes: &[Outcome], events: &mut Vec<Event>) -> Result<()> {
+        let at = self.host.now();
+        let agent = task.agent;
+        let generation = task.event.generation;
+        let started = task.event.what == What::Spawn;
+        events.push(task.event);
+        for (act, outcome) in task.acts.iter().zip(outcomes) {
+            let why = match outcome {
+                Outcome::Done | Outcome::Skipped => continue,
+                // That something to be removed is not there is as good as removed.
+                Outcome::Refused(_) if matches!(act, Act::Clear { .. }) => continue,
+                Outcome::Refused(why) => format!("nothing was done: {why}"),
+                Outcome::Failed(why) => why.clone(),
+                Outcome::Unknown(why) => format!("it cannot be told whether it was done: {why}"),
+            };
+            let failed = matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_));
+            if started
+                && failed
+                && matches!(act, Act::Spawn(_))
+                && let Some(record) = self.seen.records.get(agent).cloned()
+            {
+                let exit = Exit::Failed(why.clone());
+                self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None }), ..record })?;
+            }
+            events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, why });
+        }
+        Ok(())
+    }
+}
+
+/// Why a step is taken, for the journal.
+fn reason(change: &Change, action: &Action) -> String {
+    match action {
+        Action::Drain { step, ask, .. } => format!("{}: step {}, {ask}", change.why(), step + 1),
+        Action::Spawn { .. }
+        | Action::Kill { .. }
+        | Action::Sweep
+        | Action::Amend
+        | Action::Rename { .. }
+        | Action::Adopt { .. }
+        | Action::Forget => change.why(),
+    }
+}
+
+fn drain(only: Instance, ask: &DrainAsk) -> Act {
+    match ask {
+        DrainAsk::Keys(keys) => Act::Keys { only, keys: keys.clone() },
+        DrainAsk::Signal { signal, to } => Act::Signal { only, signal: *signal, to: *to },
+    }
+}
+
+fn since(sighting: &Sighting) -> Option<Timestamp> {
+    match &sighting.phase {
+        Phase::Running { since, .. } => Some(*since),
+        Phase::Leaving(leaving) => Some(leaving.since),
+        Phase::Exited(ended) => Some(ended.since),
+        Phase::Absent | Phase::Unknown { .. } => None,
+    }
+}

@@ -1,0 +1,260 @@
+//! The only door to clock, tmux, processes and probes.
+//!
+//! Two implementations: the live machine and a simulated one with a virtual clock and faults. A host decides nothing: it
+//! says what it sees and does what it is told, and only to exactly the instance that it is told about.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Probe, SecretSource, Server, Signal, SignalTo};
+use crate::observed::{Exit, Instance, Obstacle, Stranger};
+use crate::process::ProcId;
+use crate::time::Timestamp;
+
+mod act;
+mod clear;
+mod daemon;
+mod dress;
+mod inherited;
+mod interrupts;
+mod launch;
+mod limits;
+mod live;
+mod look;
+mod obstacle;
+mod panes;
+mod probe;
+mod secret;
+pub mod sim;
+mod story;
+mod tmux;
+mod usage;
+mod wait;
+
+pub use interrupts::Interrupts;
+pub use live::{Live, Setup};
+pub use usage::usage;
+
+/// Whatever is not a function of its arguments.
+pub trait Host {
+    /// The time of this machine.
+    fn now(&self) -> Timestamp;
+
+    /// A look at this server will be asked for next: what takes long may begin.
+    fn expect(&mut self, _server: &Server) {}
+
+    /// One look at all that `ask` names. What could not be looked at is a part of the answer.
+    fn look(&mut self, ask: &Ask<'_>) -> Look;
+
+    /// One answer for each question, in their order.
+    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer>;
+
+    /// The present value of a secret. Never stored or printed.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be had, without any part of it.
+    fn secret(&mut self, source: &SecretSource, cwd: &Path) -> Result<String, String>;
+
+    /// 16 hexadecimal digits that no instance had before.
+    fn fresh_id(&mut self) -> String;
+
+    /// Does all acts of one round and says of each, in their order, what came of it. Waits for none of their effects.
+    fn act(&mut self, batch: &[Act]) -> Vec<Outcome>;
+
+    /// Waits until one of `watched` is gone, a signal came, or `until`.
+    fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake;
+}
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Whose marks are ours.
+    pub fleet: &'a FleetName,
+    /// The declared tmux server; none if the manifest has no agent in tmux.
+    pub server: Option<&'a Server>,
+    /// Paths of sockets where instances were seen before.
+    pub sockets: Vec<PathBuf>,
+    /// Instances that are remembered and whose end is not.
+    pub known: Vec<Known>,
+    /// Agents that are to be started or replaced: whether that can be done is looked at too.
+    pub starts: Vec<(AgentName, &'a AgentSpec)>,
+    /// Whether the list of processes is searched for keepers of this fleet that no record knows.
+    pub search: bool,
+}
+
+/// An instance as the record knows it; what was not known when the record was written is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The agent as it is called now.
+    pub agent: AgentName,
+    /// Its mark; none for one that was adopted.
+    pub mark: Option<Mark>,
+    /// What was seen of it before.
+    pub instance: Option<Instance>,
+}
+
+/// The answer to one look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When it was.
+    pub at: Timestamp,
+    /// Every instance that was asked for or bears a mark of the fleet: living, dead or lost.
+    pub found: Vec<Found>,
+    /// What stands in the way of starts that were asked about.
+    pub obstacles: BTreeMap<AgentName, Obstacle>,
+    /// What is in the fleet's tmux server and not ours.
+    pub strangers: Vec<Stranger>,
+    /// Parts of the machine that could not be looked at.
+    pub gaps: Vec<Gap>,
+}
+
+/// A part of the machine that could not be looked at: of what is there, nothing is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// A tmux server, by the path of its socket.
+    Server(PathBuf, String),
+    /// What concerns one agent.
+    Agent(AgentName, String),
+    /// The list of processes.
+    Processes(String),
+}
+
+/// An instance that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// What is known of it now. Its agent is the name in its mark, or the one under which it was asked for.
+    pub instance: Instance,
+    /// Whether it lives.
+    pub life: Life,
+    /// People attached to its session.
+    pub attached: u32,
+}
+
+/// Whether an instance lives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Life {
+    /// It does.
+    Alive {
+        /// Since when, if its keeper said so.
+        since: Option<Timestamp>,
+    },
+    /// Its keeper wrote how it ended.
+    Ended {
+        /// Since when it had lived, if it had.
+        since: Option<Timestamp>,
+        /// When it ended.
+        at: Timestamp,
+        /// How.
+        exit: Exit,
+    },
+    /// It is gone, and nobody saw how.
+    Lost,
+    /// It could not be told.
+    Unknown(String),
+}
+
+/// An answer to a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Yes,
+    /// No, with what was seen instead.
+    No(String),
+    /// It could not be asked.
+    Unknown(String),
+}
+
+/// One thing to do. Conditional: where `only` is not found exactly as it says, nothing is done and the outcome is [`Outcome::Refused`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Start an instance, if no instance of the agent lives.
+    Spawn(Box<Spawn>),
+    /// Send keys to its pane.
+    Keys {
+        /// To whom.
+        only: Instance,
+        /// By tmux's names.
+        keys: Vec<String>,
+    },
+    /// Send a signal.
+    Signal {
+        /// To whom.
+        only: Instance,
+        /// Which.
+        signal: Signal,
+        /// To which of its processes.
+        to: SignalTo,
+    },
+    /// End the whole tree.
+    Kill {
+        /// Of whom.
+        only: Instance,
+    },
+    /// Remove what a dead instance left: its pane, its pidfile, its status.
+    Clear {
+        /// Whose.
+        only: Instance,
+    },
+    /// Apply the part of the care that the machine knows: title, layout, session options, log.
+    Dress {
+        /// Whose.
+        only: Instance,
+        /// The care.
+        spec: Box<AgentSpec>,
+    },
+    /// Give the session or pidfile that is named after the agent its new name.
+    Rename {
+        /// Whose.
+        only: Instance,
+        /// The spec under the new name.
+        spec: Box<AgentSpec>,
+        /// The new name.
+        to: AgentName,
+    },
+    /// Set the options of the tmux server, if it runs.
+    SetServer(Server),
+    /// Have the tmux server end as soon as it holds no session.
+    CloseServer(Server),
+}
+
+/// What is started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spawn {
+    /// The mark of the new instance.
+    pub mark: Mark,
+    /// What it is started with, and the care that matters at the start.
+    pub spec: AgentSpec,
+    /// The tmux server, started if it does not run.
+    pub server: Server,
+    /// A dead pane of an earlier life, whose place it takes.
+    pub instead_of: Option<Instance>,
+    /// Later than this, it must not start.
+    pub not_after: Timestamp,
+}
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done; its effect is for the next look to see.
+    Done,
+    /// Its condition did not hold; nothing was done.
+    Refused(String),
+    /// It was tried and did not work.
+    Failed(String),
+    /// It cannot be told whether it was done.
+    Unknown(String),
+    /// It was not tried, because a signal asked to stop.
+    Skipped,
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// It is time.
+    Time,
+    /// Something that was watched is gone.
+    Death,
+    /// A signal asks to stop.
+    Signal,
+}

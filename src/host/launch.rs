@@ -1,0 +1,144 @@
+//! What a keeper is told to start: the declared launch with everything that only the acting process knows.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::Spawn;
+use crate::desired::{Inherit, Launch, Log, MINIMAL_ENV, NEVER_INHERITED, Place, SecretSource, glob};
+use crate::keeper::{Secret, Spec, Stdio};
+use crate::paths::Paths;
+
+/// What describes the terminal of the acting process, which no instance has.
+const OF_A_TERMINAL: [&str; 8] = ["TERM", "TERMCAP", "COLUMNS", "LINES", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "WINDOWID", "STY"];
+
+/// What the acting process has and an instance may get.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    environment: BTreeMap<String, String>,
+    open_files: Option<u64>,
+}
+
+impl Caller {
+    /// Of these variables and of this soft limit of open files. Variables that are not text are none.
+    pub(super) fn new(environment: impl Iterator<Item = (OsString, OsString)>, open_files: Option<u64>) -> Self {
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self { environment: environment.filter_map(text).collect(), open_files }
+    }
+
+    /// What `inherit` takes over. Variables of ours would make the instance speak for another agent.
+    fn inherited(&self, inherit: &Inherit) -> BTreeMap<String, String> {
+        let minimal = MINIMAL_ENV.map(str::to_owned);
+        let globs: Option<&[String]> = match inherit {
+            Inherit::Minimal => Some(&minimal),
+            Inherit::All => None,
+            Inherit::None => Some(&[]),
+            Inherit::Only(globs) => Some(globs),
+        };
+        let wanted = |name: &str| {
+            let never =
+                NEVER_INHERITED.contains(&name) || OF_A_TERMINAL.contains(&name) || name == "RECONCILE" || name.starts_with("RECONCILE_");
+            !never && globs.is_none_or(|globs| globs.iter().any(|pattern| glob(pattern, name)))
+        };
+        self.environment.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The PATH in which the program will be looked for, if the launch says or inherits one.
+    pub(super) fn path(&self, launch: &Launch) -> Option<String> {
+        launch.env.get("PATH").cloned().or_else(|| self.inherited(&launch.inherit_env).remove("PATH"))
+    }
+
+    /// Whether the acting process has this variable.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.environment.contains_key(name)
+    }
+
+    /// The keeper's orders for one instance. Errors name what is missing.
+    pub(super) fn orders(&self, spawn: &Spawn, paths: &Paths) -> Result<Spec, String> {
+        let launch = &spawn.spec.launch;
+        let mark = &spawn.mark;
+        let mut secrets = BTreeMap::new();
+        for (name, secret) in &launch.secrets {
+            let source = match &secret.from {
+                SecretSource::File(path) => Secret::File(path.clone()),
+                SecretSource::Command(argv) => Secret::Command(argv.clone()),
+                SecretSource::Env(variable) => match self.environment.get(variable) {
+                    Some(value) => Secret::Value(value.clone()),
+                    None => return Err(format!("the secret {name} should come from the variable {variable}, which is not set")),
+                },
+            };
+            secrets.insert(name.clone(), source);
+        }
+        Ok(Spec {
+            version: Spec::VERSION,
+            label: mark.clone(),
+            argv: launch.command.argv(),
+            cwd: launch.cwd.clone(),
+            inherited: self.inherited(&launch.inherit_env),
+            env_files: launch.env_file.clone(),
+            env: declared_and_ours(spawn, paths),
+            secrets,
+            unset: launch.unset_env.clone(),
+            nofile: self.open_files,
+            not_after: Some(spawn.not_after),
+            lock: paths.agent_lock(&mark.agent),
+            status: paths.status(&mark.agent),
+            stdio: stdio(spawn, paths),
+        })
+    }
+}
+
+fn declared_and_ours(spawn: &Spawn, paths: &Paths) -> BTreeMap<String, String> {
+    let mark = &spawn.mark;
+    let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let mut env = spawn.spec.launch.env.clone();
+    env.extend([
+        ("RECONCILE".to_owned(), mark.to_string()),
+        ("RECONCILE_FLEET".to_owned(), mark.fleet.to_string()),
+        ("RECONCILE_AGENT".to_owned(), mark.agent.to_string()),
+        ("RECONCILE_GENERATION".to_owned(), mark.generation.to_string()),
+        ("RECONCILE_STATE_DIR".to_owned(), path(paths.folder().to_owned())),
+        ("RECONCILE_INBOX".to_owned(), path(paths.inbox(&mark.agent))),
+        ("RECONCILE_HEARTBEAT".to_owned(), path(paths.heartbeat(&mark.agent))),
+    ]);
+    env
+}
+
+fn stdio(spawn: &Spawn, paths: &Paths) -> Stdio {
+    let agent = &spawn.mark.agent;
+    match &spawn.spec.launch.place {
+        Place::Tmux { .. } => Stdio::Terminal,
+        Place::Daemon { pidfile } => Stdio::Detached {
+            stdin: spawn.spec.launch.stdin_file.clone(),
+            log: with_file(&spawn.spec.care.log, agent, paths),
+            log_settings: Some(paths.log_settings(agent)),
+            pidfile: Some(pidfile.clone().unwrap_or_else(|| paths.pidfile(agent))),
+        },
+    }
+}
+
+/// The log of an agent with its file named.
+pub(super) fn with_file(log: &Log, agent: &crate::desired::AgentName, paths: &Paths) -> Log {
+    Log { file: Some(log.file.clone().unwrap_or_else(|| paths.log(agent))), ..log.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(names: &[&str]) -> Caller {
+        Caller::new(names.iter().map(|name| (OsString::from(name), OsString::from("x"))), Some(1024))
+    }
+
+    fn names(inherit: &Inherit) -> Vec<String> {
+        let all = ["PATH", "LC_ALL", "TERM", "TMUX", "TMUX_PANE", "CLAUDECODE", "RECONCILE", "RECONCILE_AGENT", "TOKEN", "XDG_RUNTIME_DIR"];
+        caller(&all).inherited(inherit).into_keys().collect()
+    }
+
+    #[test]
+    fn what_points_at_the_caller_is_never_inherited() {
+        assert_eq!(names(&Inherit::All), ["LC_ALL", "PATH", "TOKEN", "XDG_RUNTIME_DIR"]);
+        assert_eq!(names(&Inherit::Minimal), ["LC_ALL", "PATH", "XDG_RUNTIME_DIR"]);
+        assert_eq!(names(&Inherit::None), Vec::<String>::new());
+        assert_eq!(names(&Inherit::Only(vec!["T*".to_owned(), "LC_?LL".to_owned(), "RECONCILE*".to_owned()])), ["LC_ALL", "TOKEN"]);
+    }
+}

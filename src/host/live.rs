@@ -1,0 +1,138 @@
+//! The machine itself: what stands behind [`Host`] when it is no simulation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::daemon::Started;
+use super::interrupts::Interrupts;
+use super::launch::Caller;
+use super::look::{Asked, Listed};
+use super::tmux::Pace;
+use super::wait::Vigil;
+use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
+use crate::desired::{FleetName, Probe, SecretSource, Server};
+use crate::observed::Instance;
+use crate::paths::Paths;
+use crate::process::ProcId;
+use crate::time::Timestamp;
+
+/// What a live host is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Whose instances it looks after.
+    pub fleet: FleetName,
+    /// Where their files are.
+    pub paths: Paths,
+    /// This very program, which is also the keeper of every instance.
+    pub exe: PathBuf,
+    /// The signals that end a wait; none for a short command.
+    pub interrupts: Option<Interrupts>,
+}
+
+/// The machine that this process runs on.
+#[derive(Debug)]
+pub struct Live {
+    pub(super) fleet: FleetName,
+    pub(super) paths: Paths,
+    pub(super) exe: PathBuf,
+    pub(super) interrupts: Option<Interrupts>,
+    pub(super) caller: Caller,
+    /// Where tmux looks for sockets that are names.
+    pub(super) tmpdir: Option<OsString>,
+    pub(super) vigil: Vigil,
+    /// Who listened at each socket when it was last asked.
+    pub(super) servers: BTreeMap<PathBuf, ProcId>,
+    /// The keepers of daemons that this process started.
+    pub(super) started: Started,
+    /// Since when instances live, by mark: their keepers said so once.
+    pub(super) since: HashMap<String, Timestamp>,
+    pub(super) pace: Pace,
+    /// The server that was asked for before the look, and what it said or will say.
+    pub(super) asked: Option<(PathBuf, Asked)>,
+    /// The servers as the last look found them, if starts may follow it.
+    pub(super) listed: BTreeMap<PathBuf, Listed>,
+}
+
+impl Live {
+    /// The machine as this process may use it. Reads the environment once, here.
+    pub fn new(setup: Setup) -> Self {
+        let Setup { fleet, paths, exe, interrupts } = setup;
+        let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        Self {
+            fleet,
+            paths,
+            exe,
+            interrupts,
+            caller: Caller::new(std::env::vars_os(), open_files),
+            tmpdir: std::env::var_os("TMUX_TMPDIR"),
+            vigil: Vigil::default(),
+            servers: BTreeMap::new(),
+            started: Started::default(),
+            since: HashMap::new(),
+            pace: Pace::default(),
+            asked: None,
+            listed: BTreeMap::new(),
+        }
+    }
+}
+
+impl Live {
+    /// From now on, signals end waits and long batches.
+    pub fn heed(&mut self, interrupts: Interrupts) {
+        self.interrupts = Some(interrupts);
+    }
+
+    /// Whether a signal asked to stop between two actions.
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.interrupts.as_ref().is_some_and(Interrupts::is_asked_to_stop)
+    }
+}
+
+impl Host for Live {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn expect(&mut self, server: &Server) {
+        super::look::expect(self, server);
+    }
+
+    fn look(&mut self, ask: &Ask<'_>) -> Look {
+        super::look::look(self, ask)
+    }
+
+    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+        super::probe::probe(&self.paths, questions)
+    }
+
+    fn secret(&mut self, source: &SecretSource, cwd: &Path) -> Result<String, String> {
+        super::secret::secret(source, cwd)
+    }
+
+    fn fresh_id(&mut self) -> String {
+        let mut bytes = [0; 8];
+        // The kernel's own random source fails on no machine that has booted; the clock and our number are as unique as the fence needs.
+        if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {
+            bytes = (now().as_millis() as u64 ^ u64::from(std::process::id()) << 44).to_le_bytes();
+        }
+        format!("{:016x}", u64::from_le_bytes(bytes))
+    }
+
+    fn act(&mut self, batch: &[Act]) -> Vec<Outcome> {
+        super::act::act(self, batch)
+    }
+
+    fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
+        let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref());
+        self.started.reap();
+        wake
+    }
+}
+
+/// The time on the clock of the machine.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

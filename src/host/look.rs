@@ -1,0 +1,582 @@
+//! One look at the machine: one client call for each tmux server, and of everything else only what is not known yet.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::live::{Live, now};
+use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, words};
+use super::{Ask, Found, Gap, Known, Life, Look, obstacle, story};
+use crate::desired::{Generation, Mark, Server};
+use crate::observed::{Instance, Seat, Stranger};
+use crate::process::{self, Liveness, ProcId};
+
+/// A tmux server as this look finds it.
+pub(super) enum View {
+    /// There is none.
+    Absent,
+    /// It could not be read.
+    Unreadable(String),
+    /// It was.
+    Listed(ServerAt, Listing),
+}
+
+impl View {
+    fn listed(self) -> Option<Listed> {
+        match self {
+            Self::Listed(server, listing) => Some(Listed { server, listing, since: Instant::now() }),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// How long a listing is good enough to place starts by.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The panes of a server as the last look before some starts found them, with their ids.
+#[derive(Debug)]
+pub(super) struct Listed {
+    server: ServerAt,
+    pub(super) listing: Listing,
+    since: Instant,
+}
+
+impl Listed {
+    /// Whether it is of this server, and of just now.
+    pub(super) fn holds(&self, server: &ServerAt) -> bool {
+        self.server.id == server.id && self.since.elapsed() < FRESH
+    }
+}
+
+/// Asks the server that will be looked at soon, so that it answers while other things are read.
+pub(super) fn expect(live: &mut Live, server: &Server) {
+    if let Ok(path) = socket_path(&server.socket, live.tmpdir.as_deref()) {
+        let asked = Asked::at(&path, Detail::Look);
+        live.asked = Some((path, asked));
+    }
+}
+
+pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
+    live.started.reap();
+    let mut looking = Looking::new(live, ask);
+    let asked = looking.ask_servers();
+    // While the servers answer.
+    looking.look_at_the_detached();
+    let views = looking.hear_servers(asked);
+    for (socket, view) in &views {
+        looking.look_at_panes(socket, view);
+    }
+    looking.look_at_the_rest(&views);
+    looking.look_at_the_lost();
+    obstacle::find(looking.live, ask, &views, &mut looking.look);
+    let Looking { look, detail, .. } = looking;
+    live.listed = match detail {
+        Detail::Look => BTreeMap::new(),
+        Detail::Ids => views.into_iter().filter_map(|(socket, view)| Some((socket, view.listed()?))).collect(),
+    };
+    let alive: BTreeSet<String> = if live.since.len() > 2 * look.found.len() + 64 { labels(&look) } else { BTreeSet::new() };
+    if !alive.is_empty() {
+        live.since.retain(|label, _| alive.contains(label));
+    }
+    look
+}
+
+fn labels(look: &Look) -> BTreeSet<String> {
+    look.found.iter().filter_map(|found| Some(found.instance.mark.as_ref()?.to_string())).collect()
+}
+
+struct Looking<'a> {
+    live: &'a mut Live,
+    ask: &'a Ask<'a>,
+    look: Look,
+    /// The places of known instances in `ask.known`, by the text of their mark.
+    by_label: HashMap<String, usize>,
+    /// Those that were found, by their place in `ask.known`.
+    answered: Vec<bool>,
+    /// Marks in panes that no record knows.
+    unrecorded: HashSet<String>,
+    /// Marks whose keeper is gone without a word.
+    lost: Vec<Mark>,
+    /// What servers are asked for.
+    detail: Detail,
+}
+
+impl<'a> Looking<'a> {
+    fn new(live: &'a mut Live, ask: &'a Ask<'a>) -> Self {
+        let label = |(at, known): (usize, &Known)| Some((known.mark.as_ref()?.to_string(), at));
+        let by_label = ask.known.iter().enumerate().filter_map(label).collect();
+        let look = Look { at: now(), ..Look::default() };
+        let detail = if ask.starts.is_empty() || live.asked.is_some() { Detail::Look } else { Detail::Ids };
+        Self { live, ask, look, by_label, answered: vec![false; ask.known.len()], unrecorded: HashSet::new(), lost: Vec::new(), detail }
+    }
+
+    /// Starts one client for each server that may have instances.
+    fn ask_servers(&mut self) -> BTreeMap<PathBuf, Asked> {
+        let mut sockets: BTreeSet<PathBuf> = self.ask.sockets.iter().cloned().collect();
+        for known in &self.ask.known {
+            if let Some(Instance { seat: Seat::Pane { socket, .. }, .. }) = &known.instance
+                && !sockets.contains(socket)
+            {
+                sockets.insert(socket.clone());
+            }
+        }
+        if let Some(server) = self.ask.server {
+            match socket_path(&server.socket, self.live.tmpdir.as_deref()) {
+                Ok(path) => drop(sockets.insert(path)),
+                Err(why) => self.look.gaps.push(Gap::Server(PathBuf::from(&server.socket.0), why)),
+            }
+        }
+        let detail = self.detail;
+        let mut early = self.live.asked.take();
+        let mut asked = |path: &PathBuf| match early.take_if(|(at, _)| at == path) {
+            // What stands in the way of starts can be told without ids; for the starts themselves there is another listing then.
+            Some((_, asked)) => asked,
+            None => Asked::at(path, detail),
+        };
+        sockets.into_iter().map(|path| (path.clone(), asked(&path))).collect()
+    }
+
+    fn hear_servers(&mut self, asked: BTreeMap<PathBuf, Asked>) -> BTreeMap<PathBuf, View> {
+        let mut views = BTreeMap::new();
+        for (socket, asked) in asked {
+            let view = asked.heard();
+            match &view {
+                View::Absent => {}
+                View::Unreadable(why) => self.look.gaps.push(Gap::Server(socket.clone(), why.clone())),
+                View::Listed(server, _) => drop(self.live.servers.insert(socket.clone(), server.id.clone())),
+            }
+            views.insert(socket, view);
+        }
+        views
+    }
+
+    /// Known instances that are in no pane: one read of a stat file each while nothing changed.
+    fn look_at_the_detached(&mut self) {
+        for (at, known) in self.ask.known.iter().enumerate() {
+            let Some(instance) = &known.instance else { continue };
+            match &instance.seat {
+                Seat::Pane { .. } => {}
+                Seat::Detached { .. } => self.look_at_processes(at, known, instance, 0),
+                Seat::Adrift { processes } => {
+                    let left: Vec<ProcId> = processes.iter().filter(|process| process.liveness() != Liveness::Gone).cloned().collect();
+                    let life = if left.is_empty() { Life::Lost } else { Life::Alive { since: None } };
+                    let instance = Instance { seat: Seat::Adrift { processes: left }, ..instance.clone() };
+                    self.answer(at, instance, life, 0);
+                }
+            }
+        }
+    }
+
+    /// An instance of which only its processes tell.
+    fn look_at_processes(&mut self, at: usize, known: &Known, instance: &Instance, attached: u32) {
+        let Some(process) = instance.keeper.as_ref().or(instance.program.as_ref()) else {
+            // Asked for and never seen: it is searched for.
+            return;
+        };
+        match process.liveness() {
+            Liveness::Alive => {
+                let mut instance = instance.clone();
+                let since = known.mark.as_ref().and_then(|mark| self.complete(mark, &mut instance));
+                self.answer(at, instance, Life::Alive { since }, attached);
+            }
+            Liveness::Gone => self.answer_gone(at, known, instance.clone(), attached),
+            Liveness::Unknown => {
+                let why = format!("whether {process} lives could not be told");
+                self.look.gaps.push(Gap::Agent(known.agent.clone(), why.clone()));
+                self.answer(at, instance.clone(), Life::Unknown(why), attached);
+            }
+        }
+    }
+
+    /// Fills in the program of a living instance, once its keeper has named it, and returns since when it lives.
+    fn complete(&mut self, mark: &Mark, instance: &mut Instance) -> Option<crate::time::Timestamp> {
+        let label = mark.to_string();
+        if instance.program.is_none()
+            && let Ok(Some(status)) = story::of(&self.live.paths, mark)
+        {
+            instance.program.clone_from(&status.program);
+            if status.program.is_some() {
+                self.live.since.insert(label.clone(), status.started_at);
+            }
+        }
+        self.live.since.get(&label).copied()
+    }
+
+    /// An instance whose processes are gone: its keeper said how it ended, or nobody did.
+    fn answer_gone(&mut self, at: usize, known: &Known, mut instance: Instance, attached: u32) {
+        let life = match &known.mark {
+            Some(mark) => self.gone(mark, &mut instance),
+            None => Life::Lost,
+        };
+        self.answer(at, instance, life, attached);
+    }
+
+    fn gone(&mut self, mark: &Mark, instance: &mut Instance) -> Life {
+        let life = match story::of(&self.live.paths, mark) {
+            Ok(Some(status)) => {
+                if instance.program.is_none() {
+                    instance.program.clone_from(&status.program);
+                }
+                match story::end(&status) {
+                    _ if status.keeper.liveness() == Liveness::Alive => {
+                        instance.keeper = Some(status.keeper);
+                        return Life::Alive { since: status.program.map(|_| status.started_at) };
+                    }
+                    Some((life, survivors)) => {
+                        self.adrift(mark, survivors, instance);
+                        life
+                    }
+                    None => Life::Lost,
+                }
+            }
+            Ok(None) => Life::Lost,
+            Err(why) => {
+                self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
+                Life::Unknown(why)
+            }
+        };
+        if life == Life::Lost {
+            self.lost.push(mark.clone());
+        }
+        life
+    }
+
+    fn answer(&mut self, at: usize, instance: Instance, life: Life, attached: u32) {
+        self.answered[at] = true;
+        self.look.found.push(Found { instance, life, attached });
+    }
+
+    fn look_at_panes(&mut self, socket: &Path, view: &View) {
+        let View::Listed(server, listing) = view else { return };
+        let known = &self.ask.known;
+        let adopted: HashMap<&str, usize> =
+            known.iter().enumerate().filter_map(|(at, known)| Some((adopted_pane(known, server)?, at))).collect();
+        let declared = self.ask.server.and_then(|server| socket_path(&server.socket, self.live.tmpdir.as_deref()).ok());
+        for pane in &listing.panes {
+            let why = match label(&pane.command) {
+                Some(label) => match self.look_at_ours(server, listing, pane, &label) {
+                    Whose::Ours => continue,
+                    Whose::Others(why) => why,
+                },
+                None => match adopted.get(pane.id.as_str()).filter(|at| !self.answered[**at]) {
+                    Some(at) => {
+                        self.look_at_adopted(*at, server, listing, pane);
+                        continue;
+                    }
+                    None if self.look_at_unrecorded_adopted(server, listing, pane) => continue,
+                    None => "no mark".to_owned(),
+                },
+            };
+            // Sessions that begin so are helpers of this tool.
+            let session = pane.sessions.first().map_or("", String::as_str);
+            if declared.as_deref() == Some(socket) && !session.starts_with('_') {
+                let place = format!("{}:{session}", socket.file_name().unwrap_or_default().to_string_lossy());
+                self.look.strangers.push(Stranger { place, pid: Some(pane.pid), why });
+            }
+        }
+    }
+
+    /// A pane whose command is that of a keeper.
+    fn look_at_ours(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane, label: &str) -> Whose {
+        let at = self.by_label.get(label).copied();
+        if let Some(at) = at.filter(|at| !self.answered[*at]) {
+            let known = &self.ask.known[at];
+            let instance = match &known.instance {
+                Some(instance) => Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() },
+                None => blank(known, seat(server, pane, None)),
+            };
+            let (instance, life) = self.life_in_pane(pane, label, instance);
+            self.answer(at, instance, life, people(listing, pane));
+            return Whose::Ours;
+        }
+        let Ok(mark) = label.parse::<Mark>() else { return Whose::Others("no mark".to_owned()) };
+        if mark.fleet != self.live.fleet {
+            return Whose::Others(format!("it belongs to the fleet {}", mark.fleet));
+        }
+        if at.is_some() || !self.unrecorded.insert(label.to_owned()) {
+            return Whose::Others("it bears the mark of another pane".to_owned());
+        }
+        let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None };
+        let (instance, life) = self.life_in_pane(pane, label, blank(&known, seat(server, pane, None)));
+        self.look.found.push(Found { instance, life, attached: people(listing, pane) });
+        Whose::Ours
+    }
+
+    fn life_in_pane(&mut self, pane: &Pane, label: &str, mut instance: Instance) -> (Instance, Life) {
+        let same = instance.keeper.as_ref().is_some_and(|keeper| keeper.pid == pane.pid && !self.live.vigil.saw_end_of(keeper));
+        if same && !pane.dead && instance.program.is_some() {
+            return (instance, Life::Alive { since: self.live.since.get(label).copied() });
+        }
+        let Some(mark) = instance.mark.clone() else { return (instance, Life::Lost) };
+        let process = if pane.dead { Ok(None) } else { ProcId::of(pane.pid) };
+        let life = match process {
+            Ok(Some(keeper)) => {
+                instance.keeper = Some(keeper);
+                Life::Alive { since: self.complete(&mark, &mut instance) }
+            }
+            Ok(None) => self.gone(&mark, &mut instance),
+            Err(error) => {
+                let why = format!("process {} could not be looked at: {error}", pane.pid);
+                self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
+                Life::Unknown(why)
+            }
+        };
+        (instance, life)
+    }
+
+    fn look_at_adopted(&mut self, at: usize, server: &ServerAt, listing: &Listing, pane: &Pane) {
+        let known = &self.ask.known[at];
+        let Some(instance) = &known.instance else { return };
+        let instance = Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() };
+        let lives = !pane.dead && instance.program.as_ref().is_none_or(|program| program.liveness() != Liveness::Gone);
+        let life = if lives { Life::Alive { since: None } } else { Life::Lost };
+        self.answer(at, instance, life, people(listing, pane));
+    }
+
+    /// A pane that was adopted and whose record is lost: it carries its mark as an option.
+    fn look_at_unrecorded_adopted(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane) -> bool {
+        let Some(mark) = pane.adopted.parse::<Mark>().ok().filter(|mark| mark.fleet == self.live.fleet) else { return false };
+        if self.ask.known.iter().any(|known| known.mark.is_none() && known.agent == mark.agent) {
+            // Its record tells of another pane: this one was let go, or is a copy.
+            return false;
+        }
+        let program = if pane.dead { None } else { ProcId::of(pane.pid).ok().flatten() };
+        let life = if program.is_some() { Life::Alive { since: None } } else { Life::Lost };
+        let seat = seat(server, pane, None);
+        let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
+        self.look.found.push(Found { instance, life, attached: people(listing, pane) });
+        true
+    }
+
+    /// Known instances that no listing showed, and what no record knows.
+    fn look_at_the_rest(&mut self, views: &BTreeMap<PathBuf, View>) {
+        let unreadable = views.values().find_map(|view| match view {
+            View::Unreadable(why) => Some(why.clone()),
+            View::Absent | View::Listed(..) => None,
+        });
+        let mut missing = Vec::new();
+        for (at, known) in self.ask.known.iter().enumerate() {
+            if self.answered[at] {
+                continue;
+            }
+            match &known.instance {
+                Some(instance) => {
+                    let here = match &instance.seat {
+                        Seat::Pane { socket, .. } => views.get(socket),
+                        Seat::Detached { .. } | Seat::Adrift { .. } => None,
+                    };
+                    if let Some(View::Unreadable(why)) = here {
+                        self.answer(at, instance.clone(), Life::Unknown(why.clone()), 0);
+                    } else {
+                        self.look_at_processes(at, known, instance, 0);
+                    }
+                }
+                None => {
+                    if let Some(found) = known.mark.as_ref().and_then(|mark| self.live.started.find(mark)) {
+                        let (keeper, pidfile) = found;
+                        let instance = Instance { keeper: Some(keeper), ..blank(known, Seat::Detached { pidfile }) };
+                        self.look_at_processes(at, known, &instance, 0);
+                    }
+                }
+            }
+            if !self.answered[at] {
+                missing.push(at);
+            }
+        }
+        if !missing.is_empty() || self.ask.search {
+            self.search(&missing, unreadable);
+        }
+    }
+
+    /// Searches the list of processes for keepers of the fleet.
+    fn search(&mut self, missing: &[usize], unreadable: Option<String>) {
+        let keepers = process::keepers().map_err(|error| format!("the processes could not be listed: {error}"));
+        if let Err(why) = &keepers {
+            self.look.gaps.push(Gap::Processes(why.clone()));
+        }
+        let trouble = keepers.as_ref().err().cloned().or(unreadable);
+        let mut keepers: BTreeMap<Mark, ProcId> = keepers
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|keeper| keeper.mark.fleet == self.live.fleet)
+            .map(|keeper| (keeper.mark, keeper.process))
+            .collect();
+        for at in missing {
+            let known = &self.ask.known[*at];
+            let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
+            let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
+            let life = match (&known.mark, keeper, &trouble) {
+                (Some(mark), Some(keeper), _) => {
+                    if known.instance.is_none() {
+                        instance.seat = self.seat_of(&keeper, mark);
+                    }
+                    instance.keeper = Some(keeper);
+                    Life::Alive { since: self.complete(mark, &mut instance) }
+                }
+                (_, None, Some(why)) => Life::Unknown(why.clone()),
+                (Some(mark), None, None) => self.gone(mark, &mut instance),
+                (None, _, _) => Life::Lost,
+            };
+            self.answer(*at, instance, life, 0);
+        }
+        let found: BTreeSet<Mark> = self.look.found.iter().filter_map(|found| found.instance.mark.clone()).collect();
+        for (mark, keeper) in keepers.into_iter().filter(|(mark, _)| self.ask.search && !found.contains(mark)) {
+            let seat = self.seat_of(&keeper, &mark);
+            let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None };
+            let mut instance = Instance { keeper: Some(keeper), ..blank(&known, seat) };
+            let since = self.complete(&mark, &mut instance);
+            self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0 });
+        }
+    }
+
+    /// Where a keeper is that stands in no listing: detached, or in a pane of a server that nobody asked for.
+    fn seat_of(&self, keeper: &ProcId, mark: &Mark) -> Seat {
+        let parent = process::stat(keeper.pid).ok().flatten().and_then(|seen| process::stat(seen.ppid).ok().flatten());
+        if parent.is_some_and(|parent| parent.comm.starts_with("tmux: server")) {
+            Seat::Adrift { processes: vec![keeper.clone()] }
+        } else {
+            Seat::Detached { pidfile: self.live.paths.pidfile(&mark.agent) }
+        }
+    }
+
+    /// What keepers that were killed left behind, found by the mark in its environment: one pass for all of them.
+    fn look_at_the_lost(&mut self) {
+        if self.lost.is_empty() && !self.ask.search {
+            return;
+        }
+        let marked = match process::marks_of() {
+            Ok(marked) => marked,
+            Err(error) => return self.look.gaps.push(Gap::Processes(format!("the processes could not be listed: {error}"))),
+        };
+        let lives = |found: &Found| matches!(found.life, Life::Alive { .. } | Life::Unknown(_));
+        let living: BTreeSet<Mark> =
+            self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
+        for (mark, processes) in marked {
+            let wanted = self.lost.contains(&mark) || (self.ask.search && mark.fleet == self.live.fleet && !living.contains(&mark));
+            if wanted {
+                let known = self.by_label.get(&mark.to_string()).map(|at| self.ask.known[*at].agent.clone());
+                let known = Known { agent: known.unwrap_or_else(|| mark.agent.clone()), mark: Some(mark.clone()), instance: None };
+                let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
+                self.adrift(&mark, processes, &instance);
+            }
+        }
+    }
+
+    /// Adds the living of `processes` as what is left of the instance.
+    fn adrift(&mut self, mark: &Mark, mut processes: Vec<ProcId>, of: &Instance) {
+        let caller = std::process::id();
+        processes.retain(|process| process.pid != caller && process.liveness() != Liveness::Gone);
+        if processes.is_empty() {
+            return;
+        }
+        let program = of.program.clone().filter(|program| processes.contains(program));
+        let instance = Instance {
+            agent: of.agent.clone(),
+            generation: mark.generation,
+            mark: Some(mark.clone()),
+            keeper: None,
+            program,
+            seat: Seat::Adrift { processes },
+        };
+        self.look.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0 });
+    }
+}
+
+/// A server that was asked and has not answered yet.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Nobody,
+    Unreadable(String),
+    Answering(ServerAt, Result<Layout, Trouble>),
+}
+
+impl Asked {
+    fn at(path: &Path, detail: Detail) -> Self {
+        match knock(path) {
+            Door::Nobody => Self::Nobody,
+            Door::Unreadable(why) => Self::Unreadable(why),
+            Door::Open(server) => {
+                let layout = listing(&server, detail);
+                Self::Answering(server, layout)
+            }
+        }
+    }
+
+    fn heard(self) -> View {
+        match self {
+            Self::Nobody => View::Absent,
+            Self::Unreadable(why) => View::Unreadable(why),
+            Self::Answering(server, layout) => match layout.and_then(Layout::finish) {
+                Ok(listing) => View::Listed(server, listing),
+                // What a client says is no evidence of a server's end: the socket is.
+                Err(trouble) => match knock(&server.socket) {
+                    Door::Nobody => View::Absent,
+                    Door::Open(_) | Door::Unreadable(_) => View::Unreadable(trouble.to_string()),
+                },
+            },
+        }
+    }
+}
+
+enum Whose {
+    Ours,
+    Others(String),
+}
+
+/// The label in a command that is exactly `EXE keep LABEL SPEC`.
+pub(super) fn label(command: &str) -> Option<Cow<'_, str>> {
+    if !command.contains(" keep v1/") {
+        return None;
+    }
+    if !command.contains(['"', '\'', '\\']) {
+        let mut words = command.split(' ');
+        let (_, verb, label, spec, none) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next());
+        return (verb == process::KEEP && !spec.is_empty() && none.is_none()).then_some(Cow::Borrowed(label));
+    }
+    let [_, verb, label, _] = <[String; 4]>::try_from(words(command)).ok()?;
+    (verb == process::KEEP).then_some(Cow::Owned(label))
+}
+
+/// The pane of an instance that was adopted, if it is on this server.
+fn adopted_pane<'a>(known: &'a Known, at: &ServerAt) -> Option<&'a str> {
+    match (&known.mark, &known.instance) {
+        (None, Some(Instance { seat: Seat::Pane { server, pane, .. }, .. })) if *server == at.id => Some(pane),
+        (None | Some(_), _) => None,
+    }
+}
+
+/// People who see the pane.
+fn people(listing: &Listing, pane: &Pane) -> u32 {
+    if listing.attached.is_empty() {
+        return 0;
+    }
+    pane.sessions.iter().filter_map(|session| listing.attached.get(session)).sum()
+}
+
+/// Where a pane is. Of the sessions that share it, the one where it was before is meant.
+fn seat(server: &ServerAt, pane: &Pane, before: Option<&Seat>) -> Seat {
+    let earlier = match before {
+        Some(Seat::Pane { session, .. }) => pane.sessions.iter().find(|name| *name == session),
+        Some(Seat::Detached { .. } | Seat::Adrift { .. }) | None => None,
+    };
+    Seat::Pane {
+        socket: server.socket.clone(),
+        server: server.id.clone(),
+        session: earlier.or(pane.sessions.first()).cloned().unwrap_or_default(),
+        window: pane.window.clone(),
+        pane: pane.id.clone(),
+    }
+}
+
+/// An instance of which only the mark and the seat are known.
+fn blank(known: &Known, seat: Seat) -> Instance {
+    Instance {
+        agent: known.agent.clone(),
+        generation: known.mark.as_ref().map_or(Generation(0), |mark| mark.generation),
+        mark: known.mark.clone(),
+        keeper: None,
+        program: None,
+        seat,
+    }
+}

@@ -1,0 +1,345 @@
+//! What stands in the way of starts, and daemons that already run where one is to be started: found out before anything is stopped.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::live::Live;
+use super::look::{View, label};
+use super::tmux::{FILES, Pane, ServerAt, socket_path};
+use super::{Ask, Found, Life, Look, limits};
+use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket};
+use crate::keeper::{PidfileContent, read_pidfile};
+use crate::observed::{Instance, Obstacle, Seat};
+use crate::process::{self, Liveness, ProcId};
+
+/// Where programs are looked for when there is no PATH at all.
+const NO_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Fills in the obstacles of `look`, and the daemons that could be adopted.
+pub(super) fn find(live: &Live, ask: &Ask<'_>, views: &BTreeMap<PathBuf, View>, look: &mut Look) {
+    if ask.starts.is_empty() {
+        return;
+    }
+    let mut checks = Checks::new(live, views, look);
+    for (agent, spec) in &ask.starts {
+        if let Some(adoptable) = checks.adoptable(agent, spec) {
+            if !look.found.iter().any(|found| found.instance.program == adoptable.instance.program) {
+                look.found.push(adoptable);
+            }
+            continue;
+        }
+        if let Some(obstacle) = checks.obstacle(agent, spec) {
+            look.obstacles.insert(agent.clone(), obstacle);
+        }
+    }
+}
+
+/// What was found out already: a thousand agents share a few folders and programs.
+struct Checks<'a> {
+    live: &'a Live,
+    views: &'a BTreeMap<PathBuf, View>,
+    sockets: HashMap<Socket, Result<PathBuf, String>>,
+    folders: HashMap<PathBuf, Option<Obstacle>>,
+    programs: HashMap<(String, String, PathBuf), bool>,
+    servers: HashMap<PathBuf, Taken>,
+    /// Agents with a pane that the next instance can have.
+    seated: BTreeSet<AgentName>,
+    /// How many more panes each server can hold, with the reason.
+    room: HashMap<PathBuf, Room>,
+}
+
+/// What of a server is not ours.
+#[derive(Default)]
+struct Taken {
+    sessions: BTreeSet<String>,
+    windows: BTreeSet<(String, String)>,
+}
+
+struct Room {
+    free: u64,
+    wanted: u64,
+    why: String,
+}
+
+impl<'a> Checks<'a> {
+    fn new(live: &'a Live, views: &'a BTreeMap<PathBuf, View>, look: &Look) -> Self {
+        let seated = |found: &Found| matches!(found.instance.seat, Seat::Pane { .. }).then(|| found.instance.agent.clone());
+        Self {
+            live,
+            views,
+            sockets: HashMap::new(),
+            folders: HashMap::new(),
+            programs: HashMap::new(),
+            servers: HashMap::new(),
+            seated: look.found.iter().filter_map(seated).collect(),
+            room: HashMap::new(),
+        }
+    }
+
+    fn obstacle(&mut self, agent: &AgentName, spec: &AgentSpec) -> Option<Obstacle> {
+        let launch = &spec.launch;
+        self.folder(&launch.cwd).or_else(|| self.program(launch)).or_else(|| self.files(launch)).or_else(|| match &launch.place {
+            Place::Tmux { socket, session, window } => match self.socket(socket) {
+                Ok(path) => self.pane(agent, &path, session.as_str(), window.as_str()),
+                Err(why) => Some(Obstacle::Unreadable(why)),
+            },
+            Place::Daemon { pidfile } => {
+                let path = pidfile.clone().unwrap_or_else(|| self.live.paths.pidfile(agent));
+                taken_pidfile(&path, &self.live.fleet, agent)
+            }
+        })
+    }
+
+    fn socket(&mut self, socket: &Socket) -> Result<PathBuf, String> {
+        match self.sockets.get(socket) {
+            Some(known) => known.clone(),
+            None => self.sockets.entry(socket.clone()).or_insert(socket_path(socket, self.live.tmpdir.as_deref())).clone(),
+        }
+    }
+
+    fn folder(&mut self, cwd: &Path) -> Option<Obstacle> {
+        let check = || match std::fs::metadata(cwd) {
+            Ok(facts) if !facts.is_dir() => Some(Obstacle::CwdMissing(cwd.to_owned())),
+            Ok(_) => match rustix::fs::access(cwd, Access::EXEC_OK) {
+                Ok(()) => None,
+                Err(error) => Some(Obstacle::Unreadable(format!("the folder {} cannot be entered: {error}", cwd.display()))),
+            },
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Some(Obstacle::CwdMissing(cwd.to_owned()))
+            }
+            Err(error) => Some(Obstacle::Unreadable(format!("the folder {}: {error}", cwd.display()))),
+        };
+        self.folders.entry(cwd.to_owned()).or_insert_with(check).clone()
+    }
+
+    fn program(&mut self, launch: &Launch) -> Option<Obstacle> {
+        let program = launch.command.program();
+        let path = self.live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
+        // Only a path that is relative depends on the folder.
+        let cwd = if program.starts_with('/') || !program.contains('/') { PathBuf::new() } else { launch.cwd.clone() };
+        let key = (path, program.to_owned(), cwd);
+        let is_there = match self.programs.get(&key) {
+            Some(known) => *known,
+            None => {
+                let is_there = resolve(program, &key.0, &launch.cwd).is_some();
+                *self.programs.entry(key).or_insert(is_there)
+            }
+        };
+        // A file of variables can bring another PATH, which only the keeper sees.
+        let certain = program.contains('/') || launch.env_file.is_empty();
+        (!is_there && certain).then(|| {
+            let hint = if program.contains('/') { "it does not exist or cannot be executed" } else { "it is in no folder of its PATH" };
+            Obstacle::CommandMissing(format!("`{}`: {hint}", program.escape_debug()))
+        })
+    }
+
+    fn files(&self, launch: &Launch) -> Option<Obstacle> {
+        let file = |what: &str, path: &Path| {
+            let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+            match opened {
+                Ok(facts) if facts.is_dir() => Some(Obstacle::Unreadable(format!("{what} {}: it is a folder", path.display()))),
+                Ok(_) => None,
+                Err(error) => Some(Obstacle::Unreadable(format!("{what} {}: {error}", path.display()))),
+            }
+        };
+        let env_files = launch.env_file.iter().find_map(|path| file("env_file", path));
+        let stdin = || {
+            launch.stdin_file.as_ref().filter(|_| matches!(launch.place, Place::Daemon { .. })).and_then(|path| file("stdin_file", path))
+        };
+        let secret = || {
+            launch.secrets.iter().find_map(|(name, secret)| match &secret.from {
+                SecretSource::File(path) => file(&format!("the file of the secret {name},"), path),
+                SecretSource::Env(variable) if !self.live.caller.has(variable) => {
+                    Some(Obstacle::Unreadable(format!("the secret {name} should come from the variable {variable}, which is not set")))
+                }
+                SecretSource::Env(_) | SecretSource::Command(_) => None,
+            })
+        };
+        env_files.or_else(stdin).or_else(secret)
+    }
+
+    fn pane(&mut self, agent: &AgentName, socket: &Path, session: &str, window: &str) -> Option<Obstacle> {
+        if let Some(View::Unreadable(why)) = self.views.get(socket) {
+            return Some(Obstacle::Unreadable(why.clone()));
+        }
+        let listed = match self.views.get(socket) {
+            Some(View::Listed(server, listing)) => Some((server, listing.panes.as_slice())),
+            Some(View::Absent | View::Unreadable(_)) | None => None,
+        };
+        let fleet = &self.live.fleet;
+        let taken =
+            self.servers.entry(socket.to_owned()).or_insert_with(|| listed.map(|(_, panes)| taken(panes, fleet)).unwrap_or_default());
+        if taken.sessions.contains(session) {
+            return Some(Obstacle::PlaceTaken(format!("there is a tmux session `{session}` that this fleet did not start")));
+        }
+        if taken.windows.contains(&(session.to_owned(), window.to_owned())) {
+            return Some(Obstacle::PlaceTaken(format!(
+                "there is a window `{window}` in the tmux session `{session}` that this fleet did not start"
+            )));
+        }
+        if self.seated.contains(agent) {
+            return None;
+        }
+        let room = self.room.entry(socket.to_owned()).or_insert_with(|| room(socket, listed));
+        room.wanted += 1;
+        (room.wanted > room.free)
+            .then(|| Obstacle::TooManyPanes(format!("{} more fit, {} are to be started: {}", room.free, room.wanted, room.why)))
+    }
+
+    /// A daemon without a mark that its pidfile names and that is just what is declared.
+    fn adoptable(&self, agent: &AgentName, spec: &AgentSpec) -> Option<Found> {
+        let Place::Daemon { pidfile } = &spec.launch.place else { return None };
+        let path = pidfile.clone().unwrap_or_else(|| self.live.paths.pidfile(agent));
+        let Ok(Some(PidfileContent::Bare { pid, .. })) = read_pidfile(&path) else { return None };
+        let program = ProcId::of(pid).ok()??;
+        let is_free = process::is_ours(pid).ok()? == Some(true) && process::variable(pid, process::MARK_VARIABLE).ok()?.is_none();
+        let in_place = same_folder(&process::cwd(pid).ok()?, &spec.launch.cwd);
+        // The same number may have become another process while its facts were read.
+        let is_it = is_free && in_place && self.runs(pid, &spec.launch) && program.liveness() == Liveness::Alive;
+        is_it.then(|| Found {
+            instance: Instance {
+                agent: agent.clone(),
+                generation: Generation(0),
+                mark: None,
+                keeper: None,
+                program: Some(program),
+                seat: Seat::Detached { pidfile: path },
+            },
+            life: Life::Alive { since: None },
+            attached: 0,
+        })
+    }
+
+    /// Whether a process is the declared program with the declared arguments, be it a script run by its interpreter.
+    fn runs(&self, pid: u32, launch: &Launch) -> bool {
+        let (Ok(words), Ok(exe)) = (process::cmdline(pid), process::exe(pid)) else { return false };
+        let declared: Vec<OsString> = launch.command.argv().into_iter().map(OsString::from).collect();
+        let path = self.live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
+        let file = resolve(launch.command.program(), &path, &launch.cwd).and_then(|file| file.canonicalize().ok());
+        let Some(file) = file else { return false };
+        let is_file = |word: &OsStr| launch.cwd.join(word).canonicalize().is_ok_and(|other| other == file);
+        let arguments = declared.get(1..).unwrap_or_default();
+        let direct = exe == file && words.get(1..) == Some(arguments);
+        direct || words.get(1).is_some_and(|script| is_file(script) && words.get(2..) == Some(arguments))
+    }
+}
+
+/// Sessions without any pane of the fleet, and windows without one.
+fn taken(panes: &[Pane], fleet: &FleetName) -> Taken {
+    let (mut taken, mut ours) = (Taken::default(), Taken::default());
+    for pane in panes {
+        let text = label(&pane.command).unwrap_or_else(|| pane.adopted.as_str().into());
+        let into = if text.parse::<Mark>().is_ok_and(|mark| mark.fleet == *fleet) { &mut ours } else { &mut taken };
+        for session in &pane.sessions {
+            into.sessions.insert(session.clone());
+            into.windows.insert((session.clone(), pane.window.clone()));
+        }
+    }
+    taken.sessions.retain(|session| !ours.sessions.contains(session));
+    taken.windows.retain(|window| !ours.windows.contains(window));
+    taken
+}
+
+/// How many more panes fit into a server, or into one that is yet to be started.
+fn room(socket: &Path, listed: Option<(&ServerAt, &[Pane])>) -> Room {
+    let of_server = listed.and_then(|(server, _)| limits::open_files(server.id.pid)).map(|limits| limits.soft);
+    let own = || limits::open_files(std::process::id()).map(|limits| limits.hard.min(FILES));
+    let files = of_server.or_else(own);
+    let there = listed.map_or(0, |(_, panes)| panes.len() as u64);
+    let by_files = files.map_or(u64::MAX, |files| limits::panes_for(files).saturating_sub(there));
+    let by_terminals = limits::free_terminals().unwrap_or(u64::MAX);
+    let why = if by_terminals < by_files {
+        "the machine makes no more pseudo terminals: raise kernel.pty.max".to_owned()
+    } else {
+        format!(
+            "the tmux server at {} has {there} panes and may open {} files: raise the hard limit of open files (ulimit -Hn) and restart it",
+            socket.display(),
+            files.unwrap_or_default()
+        )
+    };
+    Room { free: by_files.min(by_terminals), wanted: 0, why }
+}
+
+/// Why a keeper could not put its pidfile there.
+fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName) -> Option<Obstacle> {
+    if std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
+        return None;
+    }
+    let (process, whose) = match read_pidfile(path) {
+        Ok(None) => return None,
+        Ok(Some(PidfileContent::Ours(there))) if there.fleet == *fleet && there.agent == *agent => return None,
+        Ok(Some(PidfileContent::Ours(there))) => (Some(there.program()), format!("the agent {} of the fleet {}", there.agent, there.fleet)),
+        Ok(Some(PidfileContent::Bare { pid, .. })) => match ProcId::of(pid) {
+            Ok(process) => (process, format!("process {pid}, which is not what is declared")),
+            Err(error) => return Some(Obstacle::Unreadable(format!("process {pid}, which {} names: {error}", path.display()))),
+        },
+        Err(error) => return Some(Obstacle::PlaceTaken(error.to_string())),
+    };
+    let lives = process.is_some_and(|process| process.liveness() != Liveness::Gone);
+    lives.then(|| Obstacle::PlaceTaken(format!("pidfile {} names {whose}", path.display())))
+}
+
+/// The file that a program's name stands for, if it can be executed.
+fn resolve(program: &str, path: &str, cwd: &Path) -> Option<PathBuf> {
+    let executable = |file: PathBuf| {
+        let is_file = std::fs::metadata(&file).is_ok_and(|facts| facts.is_file());
+        (is_file && rustix::fs::access(&file, Access::EXEC_OK).is_ok()).then_some(file)
+    };
+    if program.is_empty() {
+        return None;
+    }
+    if program.contains('/') {
+        return executable(cwd.join(program));
+    }
+    // An empty entry of PATH is the working folder.
+    std::env::split_paths(path).find_map(|folder| executable(cwd.join(folder).join(program)))
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    one == other || other.canonicalize().is_ok_and(|other| one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_with_one_pane_of_ours_is_ours_and_its_other_windows_are_not() {
+        let pane = |session: &str, window: &str, command: &str| Pane {
+            sessions: vec![session.to_owned()],
+            window: window.to_owned(),
+            command: command.to_owned(),
+            ..Pane::default()
+        };
+        let ours = "/x keep v1/atlas/a/1/00/11 /s";
+        let panes = [
+            pane("a", "a", ours),
+            pane("a", "a", "bash"),
+            pane("a", "notes", "vim"),
+            pane("b", "b", "/x keep v1/other/b/1/00/11 /s"),
+            pane("c", "c", "sh -c \"x keep v1/atlas/c/1/00/11 y\""),
+        ];
+        let taken = taken(&panes, &"atlas".parse().unwrap());
+        assert_eq!(taken.sessions, ["b", "c"].map(str::to_owned).into());
+        assert!(taken.windows.contains(&("a".to_owned(), "notes".to_owned())));
+        assert!(!taken.windows.contains(&("a".to_owned(), "a".to_owned())));
+    }
+
+    #[test]
+    fn programs_are_found_where_the_instance_will_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tool");
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        let path = folder.path().to_str().unwrap();
+        assert_eq!(resolve("tool", path, Path::new("/")), None, "it cannot be executed");
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        assert_eq!(resolve("tool", path, Path::new("/")), Some(file.clone()));
+        assert_eq!(resolve("tool", "/bin", Path::new("/")), None);
+        assert_eq!(resolve("./tool", "/bin", folder.path()), Some(folder.path().join("./tool")));
+        assert_eq!(resolve("", path, folder.path()), None);
+        assert_eq!(resolve(path, "/bin", Path::new("/")), None, "a folder is no program");
+    }
+}

@@ -1,0 +1,302 @@
+//! Starting instances in panes: each keeper is the process of its pane from the first instant, so its mark is in the first listing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::act::{Needs, guard, identity, outcome};
+use super::dress::{session_options, title};
+use super::live::{Live, now};
+use super::look::label;
+use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
+use super::{Outcome, Spawn};
+use crate::desired::{Mark, Place};
+use crate::keeper;
+use crate::observed::{Instance, Seat};
+
+/// A line at which the server goes back to its other clients for a moment (tmux 3.2 and later).
+const BREATHE: &str = "run-shell -d 0.002\n";
+
+/// Starts all of them, server by server.
+pub(super) fn spawn(live: &mut Live, spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>]) {
+    let mut paths = BTreeMap::new();
+    let mut by_server: BTreeMap<PathBuf, Vec<(usize, &Spawn)>> = BTreeMap::new();
+    for (at, spawn) in spawns {
+        let Place::Tmux { socket, .. } = &spawn.spec.launch.place else { continue };
+        let path = paths.entry(socket).or_insert_with(|| socket_path(socket, live.tmpdir.as_deref()));
+        match path {
+            Ok(path) => by_server.entry(path.clone()).or_default().push((*at, spawn)),
+            Err(why) => outcomes[*at] = Some(Outcome::Failed(why.clone())),
+        }
+    }
+    for (path, spawns) in by_server {
+        if let Err(why) = on_server(live, &path, &spawns, outcomes) {
+            fail(&spawns, outcomes, &why);
+        }
+    }
+}
+
+fn fail(spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>], why: &str) {
+    for (at, _) in spawns {
+        outcomes[*at].get_or_insert_with(|| Outcome::Failed(why.to_owned()));
+    }
+}
+
+fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>]) -> Result<(), String> {
+    let Some((_, first)) = spawns.first() else { return Ok(()) };
+    let was_there = matches!(knock(path), Door::Open(_));
+    let server = tmux::start(path, &first.server, live.servers.get(path))?;
+    live.servers.insert(path.to_owned(), server.id.clone());
+    let listing = match live.listed.remove(path) {
+        _ if !was_there => Listing::default(),
+        Some(listed) if listed.holds(&server) => listed.listing,
+        Some(_) | None => listing(&server, Detail::Ids).and_then(tmux::Layout::finish).map_err(|trouble| trouble.to_string())?,
+    };
+    let mut places = Places::of(&listing, live);
+    let mut jobs = Vec::new();
+    for (at, spawn) in spawns {
+        match prepare(live, &server, *at, spawn, &mut places) {
+            Ok(job) => jobs.push(job),
+            Err(outcome) => outcomes[*at] = Some(outcome),
+        }
+    }
+    run(live, &server, &jobs, outcomes);
+    Ok(())
+}
+
+/// A start that is ready to be asked for.
+struct Job<'a> {
+    at: usize,
+    spawn: &'a Spawn,
+    lines: String,
+}
+
+fn prepare<'a>(live: &Live, server: &ServerAt, at: usize, spawn: &'a Spawn, places: &mut Places) -> Result<Job<'a>, Outcome> {
+    if now() > spawn.not_after {
+        return Err(Outcome::Refused("it is too late to start it".to_owned()));
+    }
+    let lock = live.paths.agent_lock(&spawn.mark.agent);
+    match keeper::is_locked(&lock) {
+        Ok(false) => {}
+        Ok(true) => return Err(Outcome::Refused("an instance of it still lives".to_owned())),
+        Err(error) => return Err(Outcome::Failed(format!("the lock {} could not be looked at: {error}", lock.display()))),
+    }
+    let lines = places.lines(live, server, at, spawn).map_err(Outcome::Refused)?;
+    let lines = lines.iter().map(|line| format!("{}\n", line.as_str())).collect();
+    Ok(Job { at, spawn, lines })
+}
+
+/// Asks for them in chunks. While the server works at one, the files of the next are written.
+fn run(live: &mut Live, server: &ServerAt, jobs: &[Job<'_>], outcomes: &mut [Option<Outcome>]) {
+    let client = Client::of(server);
+    let mut rest = jobs;
+    let mut flying: Option<Flight<'_>> = None;
+    let mut stuck = None;
+    while !rest.is_empty() && stuck.is_none() && !live.is_asked_to_stop() {
+        let (chunk, later) = rest.split_at(fitting(rest, live.pace.chunk()));
+        rest = later;
+        let script = write_orders(live, chunk, outcomes);
+        stuck = land(live, flying.take(), outcomes);
+        flying = match &stuck {
+            None => Some(Flight { chunk, since: Instant::now(), running: client.start_script(&script) }),
+            Some(_) => {
+                skip(live, chunk, outcomes);
+                None
+            }
+        };
+    }
+    land(live, flying, outcomes);
+    skip(live, rest, outcomes);
+}
+
+/// A chunk that the server is working at.
+struct Flight<'a> {
+    chunk: &'a [Job<'a>],
+    since: Instant,
+    running: Result<Running, Trouble>,
+}
+
+/// How many jobs may go at once, and fit into one script.
+fn fitting(jobs: &[Job<'_>], most: usize) -> usize {
+    let mut length = 0;
+    let fits = |job: &&Job<'_>| {
+        length += job.lines.len() + BREATHE.len();
+        length < SCRIPT_LIMIT
+    };
+    jobs.iter().take(most).take_while(fits).count().max(1)
+}
+
+/// Writes what the keepers are told, and returns the script that starts them.
+fn write_orders(live: &Live, chunk: &[Job<'_>], outcomes: &mut [Option<Outcome>]) -> String {
+    let mut script = String::new();
+    for (asked, job) in chunk.iter().enumerate() {
+        let path = live.paths.spec(&job.spawn.mark);
+        let written = live
+            .caller
+            .orders(job.spawn, &live.paths)
+            .and_then(|spec| spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display())));
+        if asked > 0 && asked % live.pace.breath() == 0 {
+            script.push_str(BREATHE);
+        }
+        match written {
+            Ok(()) => script.push_str(&job.lines),
+            Err(why) => outcomes[job.at] = Some(Outcome::Failed(why)),
+        }
+    }
+    script
+}
+
+/// Hears what came of a chunk. Returns why nothing more should be asked of this server.
+fn land(live: &mut Live, flight: Option<Flight<'_>>, outcomes: &mut [Option<Outcome>]) -> Option<Trouble> {
+    let Flight { chunk, since, running } = flight?;
+    let said = running.and_then(Running::finish);
+    live.pace.learn(chunk.len(), since.elapsed());
+    for job in chunk {
+        let came = outcomes[job.at].get_or_insert_with(|| outcome(job.at, &said));
+        if matches!(came, Outcome::Failed(_) | Outcome::Refused(_)) {
+            // It may hold secrets and nobody will read it.
+            let _ = std::fs::remove_file(live.paths.spec(&job.spawn.mark));
+        }
+    }
+    said.err()
+}
+
+/// What was not tried, because a signal asked to stop or the server did not answer, is no failure of the agent.
+fn skip(live: &Live, jobs: &[Job<'_>], outcomes: &mut [Option<Outcome>]) {
+    for job in jobs {
+        outcomes[job.at].get_or_insert(Outcome::Skipped);
+        let _ = std::fs::remove_file(live.paths.spec(&job.spawn.mark));
+    }
+}
+
+/// The sessions and windows of a server, with those that this batch is about to make.
+struct Places {
+    sessions: BTreeMap<String, Session>,
+    /// Dead panes of ours, with the label in their command, session and window.
+    dead: BTreeMap<String, (String, String, String)>,
+}
+
+struct Session {
+    target: String,
+    is_ours: bool,
+    windows: BTreeMap<String, Window>,
+}
+
+struct Window {
+    target: String,
+    is_ours: bool,
+}
+
+impl Places {
+    fn of(listing: &Listing, live: &Live) -> Self {
+        let mut places = Self { sessions: BTreeMap::new(), dead: BTreeMap::new() };
+        for pane in &listing.panes {
+            let label = label(&pane.command).or((!pane.adopted.is_empty()).then_some(pane.adopted.as_str().into()));
+            let is_ours = label.as_ref().is_some_and(|label| label.parse::<Mark>().is_ok_and(|mark| mark.fleet == live.fleet));
+            if let (true, true, Some(label), Some(session)) = (is_ours, pane.dead, label, pane.sessions.first()) {
+                places.dead.insert(pane.id.clone(), (label.into_owned(), session.clone(), pane.window.clone()));
+            }
+            for (at, name) in pane.sessions.iter().enumerate() {
+                // Ids are those of the first; another name for the same window is addressed by name.
+                let ids = pane.ids.as_ref().filter(|_| at == 0);
+                let target = ids.map_or_else(|| format!("={name}:"), |(session, _)| format!("{session}:"));
+                let session =
+                    places.sessions.entry(name.clone()).or_insert_with(|| Session { target, is_ours: false, windows: BTreeMap::new() });
+                session.is_ours |= is_ours;
+                let target = ids.map_or_else(|| format!("={name}:={}", pane.window), |(_, window)| window.clone());
+                let window =
+                    session.windows.entry(pane.window.clone()).or_insert_with(|| Window { target: target.clone(), is_ours: false });
+                if is_ours && !window.is_ours {
+                    *window = Window { target, is_ours };
+                }
+            }
+        }
+        places
+    }
+
+    /// The commands that start one instance at its place. Errors say who has the place.
+    fn lines(&mut self, live: &Live, server: &ServerAt, at: usize, spawn: &Spawn) -> Result<Vec<Line>, String> {
+        let Place::Tmux { session, window, .. } = &spawn.spec.launch.place else { return Ok(Vec::new()) };
+        let (session, window) = (session.as_str(), window.as_str());
+        if let Some(lines) = self.over_the_dead(live, server, at, spawn, (session, window)) {
+            return Ok(lines);
+        }
+        let care = &spawn.spec.care;
+        let own_server = spawn.server.socket.is_users_own();
+        let target = format!("={session}:={window}");
+        let print = |line: Line| line.flag("-P -F").word(&format!("done {at}"));
+        let mut lines = Vec::new();
+        let Some(there) = self.sessions.get_mut(session) else {
+            let size = spawn.server.size;
+            let line = print(Line::new("new-session").flag(&format!("-d -c / -x {} -y {}", size.columns, size.rows)));
+            lines.push(keep(live, spawn, line.flag("-s").word(session).flag("-n").word(window)));
+            if own_server {
+                // A user may have said that sessions without a client are to be removed.
+                lines.push(Line::new("set-option").flag("-t").word(&format!("={session}:")).flag("destroy-unattached off"));
+                lines.push(Line::new("set-option").flag("-w -t").word(&target).flag("remain-on-exit on"));
+            }
+            lines.extend(session_options(care, &format!("={session}:")));
+            lines.extend(title(care, &target));
+            let windows = BTreeMap::from([(window.to_owned(), Window { target, is_ours: true })]);
+            self.sessions.insert(session.to_owned(), Session { target: format!("={session}:"), is_ours: true, windows });
+            return Ok(lines);
+        };
+        if !there.is_ours {
+            return Err(format!("the tmux session `{session}` is somebody else's"));
+        }
+        match there.windows.get(window) {
+            None => {
+                lines.push(keep(
+                    live,
+                    spawn,
+                    print(Line::new("new-window").flag("-d -c / -t").word(&there.target).flag("-n").word(window)),
+                ));
+                if own_server {
+                    lines.push(Line::new("set-option").flag("-w -t").word(&target).flag("remain-on-exit on"));
+                }
+                lines.extend(title(care, &target));
+                there.windows.insert(window.to_owned(), Window { target, is_ours: true });
+            }
+            Some(window) if !window.is_ours => {
+                return Err(format!("the window `{}` of the tmux session `{session}` is somebody else's", window.target));
+            }
+            Some(window) => {
+                let detached = if care.title.is_some() { "-c / -t" } else { "-d -c / -t" };
+                lines.push(keep(live, spawn, print(Line::new("split-window").flag(detached).word(&window.target))));
+                if care.title.is_some() {
+                    // The title goes to the pane that is active: the new one, and then the earlier is active again.
+                    lines.extend(title(care, &window.target));
+                    lines.push(Line::new("last-pane").flag("-t").word(&window.target));
+                }
+                // After each, or there is soon no space for another.
+                lines.push(Line::new("select-layout").flag("-t").word(&window.target).word(care.layout.as_deref().unwrap_or("tiled")));
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The commands for an instance that takes the pane of an earlier life. Where the place is another now, the dead pane is removed.
+    fn over_the_dead(&mut self, live: &Live, server: &ServerAt, at: usize, spawn: &Spawn, place: (&str, &str)) -> Option<Vec<Line>> {
+        let Some(Instance { seat: Seat::Pane { server: then, pane, .. }, mark, keeper, .. }) = &spawn.instead_of else { return None };
+        let (label, session, window) = self.dead.get(pane)?;
+        if *then != server.id || mark.as_ref().map(Mark::to_string).as_ref() != Some(label) {
+            return None;
+        }
+        if (session.as_str(), window.as_str()) != place {
+            return None;
+        }
+        let who = identity(pane, server.id.pid, keeper.as_ref().map(|keeper| keeper.pid), mark.as_ref());
+        let respawn = keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane));
+        let mut lines = vec![respawn];
+        lines.extend(title(&spawn.spec.care, pane));
+        self.dead.remove(pane);
+        Some(vec![guard(at, pane, &who, Needs::Death, lines)])
+    }
+}
+
+/// The command line of a keeper as the words behind `--`: at least two, so that no shell reads them.
+fn keep(live: &Live, spawn: &Spawn, line: Line) -> Line {
+    let words = keeper::arguments(&spawn.mark, &live.paths.spec(&spawn.mark));
+    let line = line.flag("--").word(&live.exe.to_string_lossy());
+    words.iter().fold(line, |line, word| line.word(&word.to_string_lossy()))
+}

@@ -1,0 +1,321 @@
+//! Answers to probes: all at once, each with its own patience, so that a slow one delays nobody.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+
+use super::Answer;
+use super::live::now;
+use super::story;
+use super::tmux::{Client, Door, Line, ServerAt, frame, knock};
+use crate::desired::Probe;
+use crate::observed::{Instance, Seat};
+use crate::paths::Paths;
+use crate::process::{self, ProcId};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// How long an answer over a connection may take in all.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long a command may take.
+const COMMAND: Duration = Duration::from_secs(5);
+
+/// How many questions are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// How much of an HTTP answer is read: its first line is shorter.
+const FIRST_LINE: u64 = 1024;
+
+/// One answer for each question, in their order.
+pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+    let screens = screens(questions);
+    let answers: Vec<Mutex<Option<Answer>>> = questions.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((instance, probe)) = questions.get(at) else { return };
+            let answer = match probe {
+                Probe::Screen(pattern) => on_screen(pattern, screens.get(&at)),
+                Probe::File(path) => file(path),
+                Probe::Tcp(address) => tcp(address),
+                Probe::Http { url, status } => http(url, *status),
+                Probe::Command(argv) => command(instance, argv),
+                Probe::Delay(length) => delay(paths, instance, *length),
+            };
+            if let Ok(mut slot) = answers[at].lock() {
+                *slot = Some(answer);
+            }
+        }
+    };
+    // Files, clocks and screens need no company.
+    let slow = questions.iter().filter(|(_, probe)| matches!(probe, Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))).count();
+    std::thread::scope(|scope| {
+        for _ in 1..slow.min(AT_ONCE) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let unheard = || Answer::Unknown("nothing was heard of it".to_owned());
+    answers.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(unheard)).collect()
+}
+
+/// The screens of all panes that are asked about, by the place of the question: one client for each server.
+fn screens(questions: &[(Instance, Probe)]) -> BTreeMap<usize, Result<String, String>> {
+    let mut screens = BTreeMap::new();
+    let mut by_server: BTreeMap<PathBuf, Vec<(usize, &ProcId, &str)>> = BTreeMap::new();
+    for (at, (instance, probe)) in questions.iter().enumerate() {
+        match (probe, &instance.seat) {
+            (Probe::Screen(_), Seat::Pane { socket, server, pane, .. }) => {
+                by_server.entry(socket.clone()).or_default().push((at, server, pane))
+            }
+            (Probe::Screen(_), Seat::Detached { .. } | Seat::Adrift { .. }) => drop(screens.insert(at, Err("it is in no pane".to_owned()))),
+            (Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Delay(_), _) => {}
+        }
+    }
+    for (socket, panes) in by_server {
+        let server = match knock(&socket) {
+            Door::Open(server) => server,
+            Door::Nobody => {
+                screens.extend(panes.iter().map(|(at, _, _)| (*at, Err("its tmux server runs no more".to_owned()))));
+                continue;
+            }
+            Door::Unreadable(why) => {
+                screens.extend(panes.iter().map(|(at, _, _)| (*at, Err(why.clone()))));
+                continue;
+            }
+        };
+        for part in panes.chunks(200) {
+            capture(&server, part, &mut screens);
+        }
+    }
+    screens
+}
+
+fn capture(server: &ServerAt, panes: &[(usize, &ProcId, &str)], screens: &mut BTreeMap<usize, Result<String, String>>) {
+    let (same, other): (Vec<_>, Vec<_>) = panes.iter().partition(|(_, then, _)| **then == server.id);
+    screens.extend(other.iter().map(|(at, _, _)| (*at, Err("its tmux server runs no more".to_owned()))));
+    if same.is_empty() {
+        return;
+    }
+    let next = frame();
+    let mut script = String::new();
+    for (at, _, pane) in &same {
+        // A pane that is gone fails alone: each line stands for itself.
+        let line = Line::new("capture-pane").flag("-p -J -t").word(pane);
+        let mark = Line::new("display-message").flag("-p").word(&format!("{next}{at}"));
+        script.push_str(&format!("{} ; {}\n", line.as_str(), mark.as_str()));
+    }
+    match Client::of(server).run_script(&script) {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let mut rest: &str = &text;
+            while let Some((screen, behind)) = rest.split_once(next.as_str()) {
+                let (number, behind) = behind.split_once('\n').unwrap_or((behind, ""));
+                if let Ok(at) = number.trim().parse() {
+                    screens.insert(at, Ok(screen.to_owned()));
+                }
+                rest = behind;
+            }
+            for (at, _, pane) in same {
+                screens.entry(at).or_insert_with(|| Err(format!("the pane {pane} could not be read: {}", output.complaint)));
+            }
+        }
+        Err(trouble) => screens.extend(same.iter().map(|(at, _, _)| (*at, Err(trouble.to_string())))),
+    }
+}
+
+fn on_screen(pattern: &str, screen: Option<&Result<String, String>>) -> Answer {
+    let pattern = match Regex::new(pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => return Answer::Unknown(format!("`{pattern}` is no pattern: {error}")),
+    };
+    match screen {
+        Some(Ok(text)) if pattern.is_match(text) => Answer::Yes,
+        Some(Ok(text)) => {
+            let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("(an empty screen)");
+            let last: String = last.chars().filter(|letter| !letter.is_control()).take(120).collect();
+            Answer::No(format!("the screen does not match; its last line: {last}"))
+        }
+        Some(Err(why)) => Answer::Unknown(why.clone()),
+        None => Answer::Unknown("its screen was not read".to_owned()),
+    }
+}
+
+fn file(path: &Path) -> Answer {
+    match std::fs::metadata(path) {
+        Ok(_) => Answer::Yes,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Answer::No(format!("{} is not there", path.display()))
+        }
+        Err(error) => Answer::Unknown(format!("{}: {error}", path.display())),
+    }
+}
+
+/// A connection to the first of the addresses that takes one.
+fn connect(address: &str) -> Result<TcpStream, Answer> {
+    let until = Instant::now() + ANSWER;
+    let addresses = address.to_socket_addrs().map_err(|error| Answer::Unknown(format!("{address}: {error}")))?;
+    let mut last = format!("{address} stands for no address");
+    for address in addresses {
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&address, rest.min(CONNECT)) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(Answer::No(last))
+}
+
+fn tcp(address: &str) -> Answer {
+    match connect(address) {
+        Ok(_) => Answer::Yes,
+        Err(answer) => answer,
+    }
+}
+
+fn http(url: &str, wanted: u16) -> Answer {
+    let Some((authority, path)) = parts(url) else { return Answer::Unknown(format!("`{url}` is no http:// address")) };
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+    let mut stream = match connect(&address) {
+        Ok(stream) => stream,
+        Err(answer) => return answer,
+    };
+    match status_line(&mut stream, authority, &path) {
+        Ok(line) => match status_of(&line) {
+            Some(status) if status == wanted => Answer::Yes,
+            Some(status) => Answer::No(format!("{url} answered with status {status}")),
+            None => Answer::No(format!("{url} did not answer as HTTP does")),
+        },
+        Err(error) => Answer::No(format!("{url}: {error}")),
+    }
+}
+
+/// The authority and the path with its query of an `http://` address. Nothing in it can end the line of a request.
+fn parts(url: &str) -> Option<(&str, String)> {
+    let rest = url.strip_prefix("http://").filter(|rest| !rest.contains(|letter: char| letter.is_control() || letter == ' '))?;
+    let rest = rest.split('#').next().unwrap_or_default();
+    let cut = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(cut);
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    (!authority.is_empty()).then_some((authority, path))
+}
+
+fn status_line(stream: &mut TcpStream, authority: &str, path: &str) -> std::io::Result<Vec<u8>> {
+    let until = Instant::now() + ANSWER;
+    stream.set_write_timeout(Some(CONNECT))?;
+    // In one piece: who answers before having read all of it may have closed before the next piece.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: reconcile\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut line = Vec::new();
+    let mut buffer = [0; 256];
+    while !line.contains(&b'\n') && (line.len() as u64) < FIRST_LINE {
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Err(std::io::Error::other("no answer in time"));
+        }
+        stream.set_read_timeout(Some(rest))?;
+        match stream.read(&mut buffer)? {
+            0 => break,
+            count => line.extend_from_slice(&buffer[..count]),
+        }
+    }
+    Ok(line)
+}
+
+fn status_of(line: &[u8]) -> Option<u16> {
+    let line = String::from_utf8_lossy(line);
+    let rest = line.strip_prefix("HTTP/1.")?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Runs a command where the agent runs and with what it was started with.
+fn command(instance: &Instance, argv: &[String]) -> Answer {
+    let Some((program, arguments)) = argv.split_first() else { return Answer::Unknown("the command is empty".to_owned()) };
+    let agent = instance.program.as_ref().or(instance.keeper.as_ref());
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    if let Some(cwd) = agent.and_then(|agent| process::cwd(agent.pid).ok()) {
+        command.current_dir(cwd);
+    }
+    let facts = instance.mark.as_ref().map(|mark| (mark.fleet.to_string(), mark.agent.to_string(), mark.generation.to_string()));
+    if let Some((fleet, agent, generation)) = facts {
+        // Not the mark itself: what a probe leaves behind is no part of the instance.
+        command.env("RECONCILE_FLEET", fleet).env("RECONCILE_AGENT", agent).env("RECONCILE_GENERATION", generation);
+    }
+    command.env_remove(process::MARK_VARIABLE);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Answer::Unknown(format!("`{program}` could not be started: {error}")),
+    };
+    let id = ProcId::of(child.id());
+    let ended = match &id {
+        Ok(Some(id)) => process::death_notice(id).map(|notice| {
+            use std::os::fd::AsFd;
+            notice.is_none_or(|notice| process::wait_any(&[notice.as_fd()], Some(COMMAND)).is_ok_and(|ready| !ready.is_empty()))
+        }),
+        Ok(None) => Ok(true),
+        Err(error) => Err(std::io::Error::other(error.to_string())),
+    };
+    let in_time = ended.unwrap_or(false);
+    if !in_time {
+        // Our own child that has not been waited for: its number, and its group's, is nobody else's.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, process::Signal::KILL);
+        }
+        let _ = child.kill();
+    }
+    match child.wait() {
+        Ok(_) if !in_time => Answer::Unknown(format!("`{program}` took longer than {} s", COMMAND.as_secs())),
+        Ok(status) if status.success() => Answer::Yes,
+        Ok(status) => Answer::No(format!("`{program}` ended with {status}")),
+        Err(error) => Answer::Unknown(format!("`{program}`: {error}")),
+    }
+}
+
+fn delay(paths: &Paths, instance: &Instance, length: crate::time::Duration) -> Answer {
+    let started = instance.mark.as_ref().and_then(|mark| story::of(paths, mark).ok().flatten()).map(|status| status.started_at);
+    match started {
+        Some(since) if now().since(since) >= length => Answer::Yes,
+        Some(since) => Answer::No(format!("it has lived for {}", now().since(since))),
+        None => Answer::Unknown("since when it lives is not known".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_apart_and_cannot_carry_a_second_request() {
+        assert_eq!(parts("http://127.0.0.1:7411/healthz"), Some(("127.0.0.1:7411", "/healthz".to_owned())));
+        assert_eq!(parts("http://[::1]:80?q=1#x"), Some(("[::1]:80", "/?q=1".to_owned())));
+        assert_eq!(parts("http://host"), Some(("host", "/".to_owned())));
+        for url in ["https://host/", "http://", "http:///x", "host", "http://host/ HTTP/1.1", "http://host/\r\nX: y"] {
+            assert_eq!(parts(url), None, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_from_the_first_line() {
+        assert_eq!(status_of(b"HTTP/1.1 204 No Content\r\n"), Some(204));
+        assert_eq!(status_of(b"HTTP/1.0 200\r\n"), Some(200));
+        for line in [&b"SSH-2.0-x\r\n"[..], b"", b"HTTP/1.1\r\n", b"HTTP/1.1 x"] {
+            assert_eq!(status_of(line), None);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! A simulated machine: a virtual clock, agents that behave as scripted, and faults.
+//!
+//! It keeps to the same promises as the live one: acts are conditional, looks may be partial. Time passes in [`Host::wait`] only, but for a
+//! millisecond per call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Spawn, Wake};
+use crate::desired::{AgentName, Mark, Place, Probe, SecretSource};
+use crate::observed::{Exit, Instance, Obstacle, Seat, Stranger};
+use crate::process::ProcId;
+use crate::time::{Duration, Timestamp};
+
+/// How the instances of an agent behave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behaviour {
+    /// How long it lives by itself, and how it ends then; for ever without it.
+    pub life: Option<(Duration, Exit)>,
+    /// After how long every probe is answered with yes.
+    pub ready_after: Duration,
+    /// How long it takes to end after a drain step; it takes no notice without it.
+    pub obeys: Option<Duration>,
+    /// How long its tree takes to be gone after a kill.
+    pub dies_after: Duration,
+}
+
+impl Default for Behaviour {
+    /// Lives for ever, gets ready at once and ends at once when asked.
+    fn default() -> Self {
+        Self { life: None, ready_after: Duration::ZERO, obeys: Some(Duration::ZERO), dies_after: Duration::ZERO }
+    }
+}
+
+/// What goes wrong, by the number of the host call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// Looks that see nothing of the tmux server.
+    pub blind: BTreeSet<u64>,
+    /// Acts that fail and do nothing.
+    pub failing: BTreeSet<u64>,
+    /// Acts that are done, but of which the answer is lost.
+    pub unanswered: BTreeSet<u64>,
+    /// The call at which the tool is killed; [`Crash`] is thrown.
+    pub crash_at: Option<u64>,
+}
+
+/// What is thrown where the simulated tool is killed.
+#[derive(Clone, Copy, Debug)]
+pub struct Crash;
+
+/// The simulated machine.
+#[derive(Clone, Debug)]
+pub struct Sim {
+    now: Timestamp,
+    calls: u64,
+    next_pid: u32,
+    instances: Vec<Lived>,
+    /// How the agents behave; the others by default.
+    pub behaviours: BTreeMap<AgentName, Behaviour>,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Folders that do not exist.
+    pub missing: BTreeSet<PathBuf>,
+    /// Sessions of strangers.
+    pub strangers: BTreeSet<String>,
+    /// People attached, by session.
+    pub attached: BTreeMap<String, u32>,
+    /// Everything that was done to somebody, for tests to judge.
+    pub done: Vec<(Timestamp, Act)>,
+}
+
+/// One simulated instance.
+#[derive(Clone, Debug)]
+struct Lived {
+    instance: Instance,
+    session: Option<String>,
+    since: Timestamp,
+    ends_at: Option<(Timestamp, Exit)>,
+    cleared: bool,
+}
+
+impl Lived {
+    fn lives(&self, now: Timestamp) -> bool {
+        self.ends_at.as_ref().is_none_or(|(at, _)| now < *at)
+    }
+
+    fn end_by(&mut self, at: Timestamp, exit: Exit) {
+        if self.ends_at.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
+            self.ends_at = Some((at, exit));
+        }
+    }
+}
+
+impl Sim {
+    /// A machine on which nothing runs, at this time.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            calls: 0,
+            next_pid: 100,
+            instances: Vec::new(),
+            behaviours: BTreeMap::new(),
+            faults: Faults::default(),
+            missing: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            attached: BTreeMap::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// How many host calls were made.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// The instances that live now.
+    pub fn living(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(|life| life.lives(self.now)).map(|life| &life.instance)
+    }
+
+    /// Ends an instance of an agent as if by its own doing.
+    pub fn end(&mut self, agent: &AgentName, exit: Exit) {
+        let now = self.now;
+        for life in self.instances.iter_mut().filter(|life| life.instance.agent == *agent && life.lives(now)) {
+            life.end_by(now, exit.clone());
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, length: Duration) {
+        self.now = self.now + length;
+    }
+
+    /// One call: a millisecond passes, or the tool is killed.
+    fn call(&mut self) -> u64 {
+        self.calls += 1;
+        self.now = self.now + Duration::from_millis(1);
+        if self.faults.crash_at == Some(self.calls) {
+            std::panic::panic_any(Crash);
+        }
+        self.calls
+    }
+
+    fn proc(&mut self) -> ProcId {
+        self.next_pid += 1;
+        ProcId { pid: self.next_pid, start_time: u64::from(self.next_pid), boot_id: Arc::from("sim") }
+    }
+
+    fn behaviour(&self, mark: &Mark) -> Behaviour {
+        self.behaviours.get(&mark.agent).cloned().unwrap_or_default()
+    }
+
+    fn living_one(&mut self, only: &Instance) -> Option<&mut Lived> {
+        let now = self.now;
+        self.instances.iter_mut().find(|life| life.instance.mark == only.mark && life.instance.keeper == only.keeper && life.lives(now))
+    }
+
+    fn act_once(&mut self, act: &Act) -> Outcome {
+        let gone = || Outcome::Refused("it is not there any more".to_owned());
+        let now = self.now;
+        match act {
+            Act::Spawn(spawn) => return self.spawn(spawn),
+            Act::Keys { only, .. } | Act::Signal { only, .. } => {
+                let Some(mark) = only.mark.clone() else { return gone() };
+                let obeys = self.behaviour(&mark).obeys;
+                let Some(life) = self.living_one(only) else { return gone() };
+                if let Some(after) = obeys {
+                    life.end_by(now + after, Exit::Signal(15));
+                }
+            }
+            Act::Kill { only } => {
+                let Some(mark) = only.mark.clone() else { return gone() };
+                let after = self.behaviour(&mark).dies_after;
+                let Some(life) = self.living_one(only) else { return gone() };
+                life.end_by(now + after, Exit::Signal(9));
+            }
+            Act::Clear { only } => {
+                let Some(life) = self.instances.iter_mut().find(|life| life.instance.mark == only.mark) else { return gone() };
+                if life.lives(now) {
+                    return Outcome::Refused("it lives".to_owned());
+                }
+                life.cleared = true;
+            }
+            Act::Rename { only, spec, .. } => {
+                let Some(life) = self.living_one(only) else { return gone() };
+                if let (Some(session), Place::Tmux { session: new, .. }) = (&mut life.session, &spec.launch.place) {
+                    *session = new.to_string();
+                }
+            }
+            Act::Dress { .. } | Act::SetServer(_) | Act::CloseServer(_) => {}
+        }
+        self.done.push((now, act.clone()));
+        Outcome::Done
+    }
+
+    fn spawn(&mut self, spawn: &Spawn) -> Outcome {
+        let now = self.now;
+        let same = |life: &Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.agent == spawn.mark.agent) && life.lives(now);
+        if now > spawn.not_after {
+            return Outcome::Refused("it is too late".to_owned());
+        }
+        if self.instances.iter().any(same) {
+            return Outcome::Failed("the agent's lock is held by a living instance".to_owned());
+        }
+        if self.missing.contains(&spawn.spec.launch.cwd) {
+            return Outcome::Failed("the folder does not exist".to_owned());
+        }
+        let behaviour = self.behaviour(&spawn.mark);
+        let (keeper, program) = (self.proc(), self.proc());
+        let (seat, session) = match &spawn.spec.launch.place {
+            Place::Tmux { session, window, .. } => {
+                let server = ProcId { pid: 2, start_time: 2, boot_id: Arc::from("sim") };
+                let pane = format!("%{}", keeper.pid);
+                let seat =
+                    Seat::Pane { socket: PathBuf::from("/sim"), server, session: session.to_string(), window: window.to_string(), pane };
+                (seat, Some(session.to_string()))
+            }
+            Place::Daemon { pidfile } => (Seat::Detached { pidfile: pidfile.clone().unwrap_or_else(|| PathBuf::from("/sim.pid")) }, None),
+        };
+        let instance = Instance {
+            agent: spawn.mark.agent.clone(),
+            generation: spawn.mark.generation,
+            mark: Some(spawn.mark.clone()),
+            keeper: Some(keeper),
+            program: Some(program),
+            seat,
+        };
+        if let Some(old) = &spawn.instead_of {
+            self.instances.iter_mut().filter(|life| life.instance.mark == old.mark).for_each(|life| life.cleared = true);
+        }
+        let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
+        self.instances.push(Lived { instance, session, since: now, ends_at, cleared: false });
+        self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
+        Outcome::Done
+    }
+}
+
+impl Host for Sim {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn look(&mut self, ask: &Ask<'_>) -> Look {
+        let call = self.call();
+        let blind = self.faults.blind.contains(&call);
+        let ours = |life: &&Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.fleet == *ask.fleet);
+        let seen = |life: &&Lived| !life.cleared && (!blind || life.session.is_none());
+        let found = self.instances.iter().filter(ours).filter(seen).map(|life| Found {
+            instance: life.instance.clone(),
+            life: match &life.ends_at {
+                Some((at, Exit::Unseen)) if self.now >= *at => Life::Lost,
+                Some((at, exit)) if self.now >= *at => Life::Ended { since: Some(life.since), at: *at, exit: exit.clone() },
+                Some(_) | None => Life::Alive { since: Some(life.since) },
+            },
+            attached: life.session.as_ref().and_then(|session| self.attached.get(session)).copied().unwrap_or(0),
+        });
+        let obstacle = |spec: &crate::desired::AgentSpec| match &spec.launch.place {
+            _ if self.missing.contains(&spec.launch.cwd) => Some(Obstacle::CwdMissing(spec.launch.cwd.clone())),
+            Place::Tmux { session, .. } if self.strangers.contains(session.as_str()) => {
+                Some(Obstacle::PlaceTaken(format!("session {session} is not ours")))
+            }
+            Place::Tmux { .. } | Place::Daemon { .. } => None,
+        };
+        Look {
+            at: self.now,
+            found: found.collect(),
+            obstacles: ask.starts.iter().filter_map(|(name, spec)| Some((name.clone(), obstacle(spec)?))).collect(),
+            strangers: self
+                .strangers
+                .iter()
+                .map(|session| Stranger { place: format!("sim:{session}"), pid: Some(1), why: "no mark".to_owned() })
+                .collect(),
+            gaps: if blind { vec![Gap::Server(PathBuf::from("/sim"), "no answer".to_owned())] } else { Vec::new() },
+        }
+    }
+
+    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+        self.call();
+        let answer = |(instance, _): &(Instance, Probe)| {
+            let life = self.instances.iter().find(|life| life.instance.mark == instance.mark);
+            let ready_after = instance.mark.as_ref().map_or(Duration::ZERO, |mark| self.behaviour(mark).ready_after);
+            match life {
+                Some(life) if self.now >= life.since + ready_after => Answer::Yes,
+                Some(_) => Answer::No("not yet".to_owned()),
+                None => Answer::Unknown("it is not there".to_owned()),
+            }
+        };
+        questions.iter().map(answer).collect()
+    }
+
+    fn secret(&mut self, _: &SecretSource, _: &Path) -> Result<String, String> {
+        Ok("secret".to_owned())
+    }
+
+    fn fresh_id(&mut self) -> String {
+        self.next_pid += 1;
+        format!("{:016x}", self.next_pid)
+    }
+
+    fn act(&mut self, batch: &[Act]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for act in batch {
+            let call = self.call();
+            if self.faults.failing.contains(&call) {
+                outcomes.push(Outcome::Failed("a fault".to_owned()));
+                continue;
+            }
+            let outcome = self.act_once(act);
+            let lost = self.faults.unanswered.contains(&call);
+            outcomes.push(if lost { Outcome::Unknown("no answer".to_owned()) } else { outcome });
+        }
+        outcomes
+    }
+
+    fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
+        self.call();
+        let death = self
+            .instances
+            .iter()
+            .filter(|life| [&life.instance.keeper, &life.instance.program].into_iter().flatten().any(|process| watched.contains(process)))
+            .filter_map(|life| life.ends_at.as_ref().map(|(at, _)| *at))
+            .filter(|at| *at >= self.now && *at <= until)
+            .min();
+        self.now = self.now.max(death.unwrap_or(until));
+        if death.is_some() { Wake::Death } else { Wake::Time }
+    }
+}

@@ -1,0 +1,28 @@
+//! What keepers told of their instances.
+
+use super::Life;
+use crate::desired::Mark;
+use crate::keeper::{Exit as KeeperExit, Status};
+use crate::observed::Exit;
+use crate::paths::Paths;
+use crate::process::ProcId;
+
+/// What the keeper of just this instance wrote; none if there is nothing. Errors when it could not be read.
+pub(super) fn of(paths: &Paths, mark: &Mark) -> Result<Option<Status>, String> {
+    let path = paths.status(&mark.agent);
+    let status = Status::read(&path).map_err(|error| format!("the status {} could not be read: {error}", path.display()))?;
+    Ok(status.filter(|status| status.label == *mark))
+}
+
+/// How it ended, if it did, and what should be gone and was not.
+pub(super) fn end(status: &Status) -> Option<(Life, Vec<ProcId>)> {
+    let end = status.ended.as_ref()?;
+    let exit = match &end.how {
+        KeeperExit::Code(code) => Exit::Code(i32::from(*code)),
+        KeeperExit::Signal(signal) => Exit::Signal(*signal),
+        KeeperExit::Failed(error) => Exit::Failed(error.message.clone()),
+    };
+    let since = status.program.as_ref().map(|_| status.started_at);
+    let survivors = end.survivors.iter().map(|remnant| remnant.process.clone()).collect();
+    Some((Life::Ended { since, at: end.at, exit }, survivors))
+}

@@ -1,0 +1,123 @@
+//! Waiting for a death, a signal or a time, without looking again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use super::Wake;
+use super::interrupts::Interrupts;
+use crate::process::{self, Liveness, ProcId};
+
+/// How often processes are looked at of which no notice could be had.
+const BLIND: Duration = Duration::from_secs(1);
+
+/// Notices of death that outlive one wait: to open a thousand of them takes longer than to wait.
+#[derive(Debug, Default)]
+pub(super) struct Vigil {
+    notices: BTreeMap<ProcId, OwnedFd>,
+    /// Those that a wait saw end, until they are watched no more.
+    gone: BTreeSet<ProcId>,
+}
+
+impl Vigil {
+    /// Whether a wait saw the end of this process: then a listing that still shows it is not believed.
+    pub(super) fn saw_end_of(&self, process: &ProcId) -> bool {
+        self.gone.contains(process)
+    }
+
+    /// Waits until one of `watched` ends, a signal comes or `patience` is over.
+    pub(super) fn wait(&mut self, watched: &[ProcId], patience: Duration, interrupts: Option<&Interrupts>) -> Wake {
+        if self.watch(watched) == Watched::SomeGone {
+            return Wake::Death;
+        }
+        let blind = self.notices.len() < watched.len();
+        let mut rest = patience;
+        loop {
+            let round = if blind { rest.min(BLIND) } else { rest };
+            match self.once(round, interrupts) {
+                Some(wake) => return wake,
+                None if blind && watched.iter().any(|process| process.liveness() == Liveness::Gone) => return Wake::Death,
+                None => rest = rest.saturating_sub(round),
+            }
+            if rest.is_zero() {
+                return Wake::Time;
+            }
+        }
+    }
+
+    fn once(&mut self, patience: Duration, interrupts: Option<&Interrupts>) -> Option<Wake> {
+        let signals: Vec<BorrowedFd<'_>> = interrupts.iter().flat_map(|interrupts| interrupts.notices()).collect();
+        let fds: Vec<BorrowedFd<'_>> = signals.iter().copied().chain(self.notices.values().map(AsFd::as_fd)).collect();
+        // An error of the machine ends the wait like a time that is over: then there is another look.
+        let ready = process::wait_any(&fds, Some(patience)).unwrap_or_default();
+        let (of_signals, of_deaths): (Vec<usize>, Vec<usize>) = ready.into_iter().partition(|position| *position < signals.len());
+        let signalled = signals.len();
+        let watched: Vec<&ProcId> = self.notices.keys().collect();
+        let dead: Vec<ProcId> = of_deaths.iter().map(|position| watched[position - signalled].clone()).collect();
+        for process in dead {
+            self.notices.remove(&process);
+            self.gone.insert(process);
+        }
+        if let (false, Some(interrupts)) = (of_signals.is_empty(), interrupts) {
+            interrupts.acknowledge();
+            return Some(Wake::Signal);
+        }
+        (!of_deaths.is_empty()).then_some(Wake::Death)
+    }
+
+    /// Opens the notices that are missing and closes those that are not wanted any more.
+    fn watch(&mut self, watched: &[ProcId]) -> Watched {
+        let wanted: BTreeSet<&ProcId> = watched.iter().collect();
+        self.notices.retain(|process, _| wanted.contains(process));
+        self.gone.retain(|process| wanted.contains(process));
+        let mut all = Watched::AllLive;
+        for process in wanted {
+            if self.notices.contains_key(process) {
+                continue;
+            }
+            match process::death_notice(process) {
+                Ok(Some(notice)) => {
+                    self.notices.insert(process.clone(), notice);
+                }
+                Ok(None) => {
+                    self.gone.insert(process.clone());
+                    all = Watched::SomeGone;
+                }
+                // Too many open files, or it could not be told: it is looked at now and then.
+                Err(_) => {}
+            }
+        }
+        all
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watched {
+    AllLive,
+    SomeGone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::time::Instant;
+
+    #[test]
+    fn a_death_ends_the_wait_and_a_time_without_one_does_too() {
+        let mut child = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+        let id = ProcId::of(child.id()).unwrap().unwrap();
+        let mut vigil = Vigil::default();
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_millis(1), None), Wake::Time);
+        assert!(!vigil.saw_end_of(&id));
+        child.kill().unwrap();
+        let begun = Instant::now();
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None), Wake::Death);
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(vigil.saw_end_of(&id));
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None), Wake::Death, "it is still watched");
+        child.wait().unwrap();
+        assert_eq!(vigil.wait(&[], Duration::ZERO, None), Wake::Time);
+        assert!(!vigil.saw_end_of(&id));
+    }
+}

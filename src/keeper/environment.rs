@@ -1,0 +1,42 @@
+//! The environment of the program: what was declared, in the order in which the parts win over each other, and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::dotenv;
+use super::file::{self, Trust};
+use super::secret;
+use super::signals::Signals;
+use super::spec::Spec;
+use super::status::{StartError, StartErrorKind};
+use crate::desired::glob;
+
+/// Names with this beginning are ours and cannot be taken away.
+const OURS: &str = "RECONCILE";
+
+/// The whole environment. `pane` is the TERM of the keeper's own terminal, if it has one.
+///
+/// PWD is the working folder, as it is for a program started by hand there, unless a file or the declared variables say otherwise. The commands of
+/// secrets see what `unset` is going to take away, so that what they need for their work can be kept from the program.
+pub(super) fn assemble(spec: &Spec, pane: Option<String>, signals: &mut Signals) -> Result<BTreeMap<String, String>, StartError> {
+    let mut variables = spec.inherited.clone();
+    // Of the folder that the acting process was in.
+    variables.remove("OLDPWD");
+    variables.insert("PWD".to_owned(), spec.cwd.to_string_lossy().into_owned());
+    if let Some(term) = pane {
+        variables.insert("TERM".to_owned(), term);
+    }
+    for path in &spec.env_files {
+        let wrong = |why: String| StartError::new(StartErrorKind::EnvFile, format!("env_file {}: {why}", path.display()));
+        let text = file::read(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        variables.extend(dotenv::parse(&text).map_err(wrong)?);
+    }
+    variables.extend(spec.env.clone());
+    let mut secrets = BTreeMap::new();
+    for (name, source) in &spec.secrets {
+        secrets.insert(name.clone(), secret::resolve(name, source, &variables, signals)?);
+    }
+    variables.extend(secrets);
+    variables.retain(|name, _| name.starts_with(OURS) || !spec.unset.iter().any(|pattern| glob(pattern, name)));
+    Ok(variables)
+}

@@ -1,0 +1,291 @@
+//! The life of a keeper: lock, start, wait, end, report, in this order and once.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait};
+
+use super::signals::{Notice, Signals};
+use super::spec::{Spec, Stdio};
+use super::start::{self, Output};
+use super::status::{Asked, End, Exit, StartError, StartErrorKind, Status};
+use super::{LOCKED, NO_LOCK, NO_SPEC, Pidfile, lock, pidfile, tell};
+use crate::desired::Mark;
+use crate::process::{Ended, Signal, end_tree, me, signal, wait_any};
+use crate::time::Timestamp;
+
+/// How long a program may take to leave by itself when its terminal went away.
+const HANGUP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the kill of a tree is waited for before it is reported, or tried again if the program itself is among the survivors.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that is still read of a program's output after its end, in bytes. A pipe holds 64 KiB; more comes from what was spared.
+const LAST_WORDS: usize = 1 << 20;
+
+/// Why a keeper gave up before it held the lock, when nothing may be written yet.
+pub(super) struct Refusal {
+    pub(super) code: u8,
+    pub(super) why: String,
+}
+
+/// The time on the wall.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Lives one life and returns the exit code of the process.
+pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
+    let unusable = |why: String| Refusal { code: NO_SPEC, why: format!("spec {}: {why}", path.display()) };
+    let mut signals = Signals::install().map_err(|error| unusable(format!("no signals can be received: {error}")))?;
+    let spec = Spec::take(path).map_err(|error| unusable(error.to_string()))?;
+    if spec.label.to_string() != label {
+        return Err(unusable(format!("it is that of {}", spec.label)));
+    }
+    let no_lock = |why: String| Refusal { code: NO_LOCK, why: format!("lock {}: {why}", spec.lock.display()) };
+    let locked = match lock::take(&spec.lock) {
+        Ok(Some(locked)) => locked,
+        Ok(None) => return Err(Refusal { code: LOCKED, why: "another instance of this agent lives; nothing was started".to_owned() }),
+        Err(error) => return Err(no_lock(error.to_string())),
+    };
+    let keeper = me().map_err(|error| no_lock(error.to_string()))?;
+    let mut status = Status { version: Status::VERSION, label: spec.label.clone(), keeper, program: None, started_at: now(), ended: None };
+    let status_path = spec.status.clone();
+    // Of what may hold secrets nothing is kept beyond this line.
+    let born = Life::begin(spec, &mut signals, &mut status);
+    let code = match born {
+        Ok(life) => life.until_the_end(&mut signals, &mut status),
+        Err(error) => {
+            tell(&format!("{label} was not started: {}", error.message));
+            let swept = sweep(&status.label, &status);
+            let code = error.exit_code();
+            status.ended = Some(end(Exit::Failed(error), now(), None, swept));
+            code
+        }
+    };
+    report(&status, &status_path);
+    drop(locked);
+    Ok(code)
+}
+
+struct Life {
+    label: Mark,
+    output: Option<Output>,
+    log_settings: Option<PathBuf>,
+    pidfile: Option<(PathBuf, Pidfile)>,
+    in_pane: bool,
+}
+
+impl Life {
+    fn begin(spec: Spec, signals: &mut Signals, status: &mut Status) -> Result<Self, StartError> {
+        let broken = |error: io::Error| StartError::new(StartErrorKind::Io, error.to_string());
+        set_child_subreaper(Some(getpid())).map_err(|error| broken(error.into()))?;
+        let in_pane = match spec.stdio {
+            Stdio::Terminal => true,
+            Stdio::Detached { .. } => {
+                // It fails only for the leader of a group: then there may be a terminal, and nothing of it is used.
+                let _ = setsid();
+                let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(broken)?;
+                leave_streams(null.into()).map_err(broken)?;
+                false
+            }
+        };
+        let started = start::start(&spec, signals)?;
+        status.started_at = now();
+        status.program = Some(started.program.clone());
+        // A full disk is no reason to end what runs; the file is written again at the end.
+        let _ = status.write(&spec.status);
+        let (log_settings, path) = match spec.stdio {
+            Stdio::Terminal => (None, None),
+            Stdio::Detached { log_settings, pidfile, .. } => (log_settings, pidfile),
+        };
+        let pidfile = path.map(|path| {
+            let content = Pidfile {
+                pid: started.program.pid,
+                keeper: status.keeper.pid,
+                start_time: started.program.start_time,
+                boot_id: started.program.boot_id.clone(),
+                fleet: spec.label.fleet.clone(),
+                agent: spec.label.agent.clone(),
+                generation: spec.label.generation,
+                started_at: status.started_at,
+            };
+            (path, content)
+        });
+        if let Some((path, content)) = &pidfile {
+            pidfile::write(path, content)
+                .map_err(|error| StartError::new(StartErrorKind::Pidfile, format!("pidfile {}: {error}", path.display())))?;
+        }
+        // The keeper itself holds no folder: a file system can be unmounted, a folder removed.
+        let _ = std::env::set_current_dir("/");
+        Ok(Self { label: spec.label, output: started.output, log_settings, pidfile, in_pane })
+    }
+
+    fn until_the_end(mut self, signals: &mut Signals, status: &mut Status) -> u8 {
+        let mut asked = None;
+        let mut ended = None;
+        let mut swept = Ended::default();
+        let mut kill_at: Option<Instant> = None;
+        while ended.is_none() {
+            for notice in signals.take() {
+                match notice {
+                    Notice::End => {
+                        asked = asked.or(Some(Asked::Term));
+                        kill_at = Some(Instant::now());
+                    }
+                    Notice::Hangup if self.in_pane => {
+                        asked = asked.or(Some(Asked::Hangup));
+                        kill_at = kill_at.or(Some(Instant::now() + HANGUP_PATIENCE));
+                        self.pass_hangup_on(status);
+                    }
+                    Notice::Hangup => {}
+                    Notice::Reopen => self.renew_log(),
+                }
+            }
+            ended = reap(status).map(|exit| (exit, now()));
+            if ended.is_none() && kill_at.is_some_and(|at| at <= Instant::now()) {
+                merge(&mut swept, sweep(&self.label, status));
+                // A program that cannot be killed keeps its keeper, and with it the lock.
+                kill_at = Some(Instant::now() + KILL_PATIENCE);
+                ended = reap(status).map(|exit| (exit, now()));
+            }
+            if ended.is_none() {
+                self.wait(signals, kill_at);
+            }
+        }
+        merge(&mut swept, sweep(&self.label, status));
+        let _ = reap(status);
+        self.last_words();
+        if let Some((path, content)) = &self.pidfile {
+            pidfile::remove(path, content);
+        }
+        let (exit, at) = ended.unwrap_or((Exit::Code(0), now()));
+        let code = match &exit {
+            Exit::Code(code) => *code,
+            Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(255),
+            Exit::Failed(error) => error.exit_code(),
+        };
+        status.ended = Some(end(exit, at, asked, swept));
+        code
+    }
+
+    /// The kernel tells only the leader of the terminal session, which is the keeper; started by hand it would be the program.
+    fn pass_hangup_on(&self, status: &Status) {
+        if let Some(program) = &status.program {
+            let _ = signal(program, Signal::HUP);
+            let _ = signal(program, Signal::CONT);
+        }
+    }
+
+    fn renew_log(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.log.renew(self.log_settings.as_deref());
+        }
+    }
+
+    /// Waits for a signal, output, or the time to kill.
+    fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>) {
+        let pipe = self.output.as_ref().map(|output| output.pipe.as_fd());
+        let waited: Vec<_> = [signals.as_fd()].into_iter().chain(pipe).collect();
+        let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let ready = wait_any(&waited, patience).unwrap_or_default();
+        if ready.contains(&1) {
+            self.copy_output(usize::MAX);
+        }
+    }
+
+    /// One buffer of output goes to the log. Returns its length: 0 when there is none now; at the end of all output the pipe is closed.
+    fn copy_output(&mut self, most: usize) -> usize {
+        let mut buffer = [0; 16 * 1024];
+        let Some(output) = &mut self.output else { return 0 };
+        let most = most.min(buffer.len());
+        match output.pipe.read(&mut buffer[..most]) {
+            Ok(0) => {
+                self.output = None;
+                0
+            }
+            Ok(length) => {
+                output.log.write(&buffer[..length]);
+                length
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+            Err(_) => {
+                self.output = None;
+                0
+            }
+        }
+    }
+
+    /// What is still in the pipe. Its end is not waited for: what was spared may hold it open for ever.
+    fn last_words(&mut self) {
+        let mut rest = LAST_WORDS;
+        while rest > 0 {
+            match self.copy_output(rest) {
+                0 => return,
+                length => rest -= length,
+            }
+        }
+    }
+}
+
+/// Collects all that died; the program's end if that is among it.
+fn reap(status: &Status) -> Option<Exit> {
+    let program = status.program.as_ref()?.pid;
+    let mut exit = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, how))) => {
+                if u32::try_from(pid.as_raw_nonzero().get()) == Ok(program) {
+                    exit = exit.or_else(|| exit_of(how));
+                }
+            }
+            Err(Errno::INTR) => {}
+            Ok(None) | Err(_) => return exit,
+        }
+    }
+}
+
+/// A stopped program has not ended.
+fn exit_of(how: WaitStatus) -> Option<Exit> {
+    let code = how.exit_status().map(|code| Exit::Code(u8::try_from(code).unwrap_or(255)));
+    code.or_else(|| how.terminating_signal().map(Exit::Signal))
+}
+
+/// Ends everything below the keeper.
+fn sweep(label: &Mark, status: &Status) -> Ended {
+    let mut swept = end_tree(std::slice::from_ref(&status.keeper), &label.to_string(), KILL_PATIENCE).unwrap_or_default();
+    // The program is no leftover of itself.
+    swept.killed.retain(|remnant| Some(&remnant.process) != status.program.as_ref());
+    swept
+}
+
+fn merge(all: &mut Ended, more: Ended) {
+    all.killed.extend(more.killed);
+    all.spared = more.spared;
+    all.survivors = more.survivors;
+}
+
+fn end(how: Exit, at: Timestamp, asked: Option<Asked>, swept: Ended) -> End {
+    End { how, at, asked, leftovers_killed: swept.killed, spared: swept.spared, survivors: swept.survivors }
+}
+
+/// The last thing before the lock is freed. Tried more than once: it is the only news of this exit.
+fn report(status: &Status, path: &Path) {
+    for _ in 0..10 {
+        if status.write(path).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn leave_streams(null: OwnedFd) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! What a keeper is told: one JSON file, read and unlinked before the program starts. It never outlives that moment, for it may hold secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{self, Trust};
+use crate::desired::{Log, Mark};
+use crate::time::Timestamp;
+
+/// Everything a keeper needs to know to start one instance and look after it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The form of this file: [`Spec::VERSION`].
+    pub version: u32,
+    /// The mark of the instance; the same text as on the keeper's command line.
+    pub label: Mark,
+    /// The program and its arguments. A name without a slash is found in the PATH of the declared environment, never in the keeper's own.
+    pub argv: Vec<String>,
+    /// The working folder, absolute. A program named with a slash is relative to it.
+    pub cwd: PathBuf,
+    /// What the environment takes over from the acting process: the weakest part of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inherited: BTreeMap<String, String>,
+    /// Files of variables in dotenv form, read at the start; a later one wins, and wins over `inherited`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_files: Vec<PathBuf>,
+    /// The declared variables, and ours; they win over the files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Variables whose values are found at the start; they win over all others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
+    /// Names, or globs with `*` and `?`, that are taken away at the end; never our own `RECONCILE…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+    /// The soft limit of open files that the program gets; the keeper's own without it. Never above the hard limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nofile: Option<u64>,
+    /// On a clock of this machine: who comes later starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+    /// The file whose lock is held as long as the keeper lives. Created when missing, never deleted.
+    pub lock: PathBuf,
+    /// Where the [`super::Status`] is written.
+    pub status: PathBuf,
+    /// Where the program's input and output are.
+    pub stdio: Stdio,
+}
+
+/// Where the program's input and output are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stdio {
+    /// On the keeper's terminal, which is a pane's.
+    Terminal,
+    /// Nowhere near a terminal: a daemon.
+    Detached {
+        /// Its standard input; `/dev/null` without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stdin: Option<PathBuf>,
+        /// Its standard output and error, mixed. `file` must be given.
+        log: Log,
+        /// A file with a [`Log`] as JSON that is read anew at SIGUSR1; without it the log is only opened anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log_settings: Option<PathBuf>,
+        /// The pidfile to write; none if the program writes its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pidfile: Option<PathBuf>,
+    },
+}
+
+/// Where the value of a secret is found. It is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Secret {
+    /// The content of a file, without one newline at its end.
+    File(PathBuf),
+    /// What a command prints within 30 seconds, without one newline at its end. It runs in the folder and the environment of the program.
+    Command(Vec<String>),
+    /// The value itself, handed over.
+    Value(String),
+}
+
+impl Spec {
+    /// The only form there has been.
+    pub const VERSION: u32 = 1;
+
+    /// Writes the file that a keeper is started with; mode 0600. Errors if one is there already.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = file::create_new(path)?;
+        let written = serde_json::to_vec(self).map_err(io::Error::other).and_then(|text| io::Write::write_all(&mut file, &text));
+        if written.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        written
+    }
+
+    /// Reads a spec and unlinks it, also when it cannot be understood. Errors, and leaves it, if it could be another user's work or has been
+    /// open to others' eyes; messages never quote it.
+    pub fn take(path: &Path) -> io::Result<Self> {
+        let text = file::read(path, Trust::Private)?;
+        std::fs::remove_file(path)?;
+        // The parser's message would quote what it found, which may be a secret.
+        let spec: Self = serde_json::from_slice(&text).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("it is no spec: line {} column {}", error.line(), error.column()))
+        })?;
+        if spec.version == Self::VERSION {
+            Ok(spec)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has version {} and not {}", spec.version, Self::VERSION)))
+        }
+    }
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}

@@ -1,0 +1,126 @@
+//! The start of a program: everything that can be wrong is found before it runs, in the order in which a person would check it.
+
+use std::io::{self, PipeReader};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, Stdio as Stream};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::log::LogFile;
+use super::signals::Signals;
+use super::spec::{Spec, Stdio};
+use super::status::{StartError, StartErrorKind};
+use super::{environment, life, pidfile, program};
+use crate::process::ProcId;
+
+/// What is left of a start.
+pub(super) struct Started {
+    pub(super) program: ProcId,
+    pub(super) output: Option<Output>,
+}
+
+/// A detached program's output and where it goes.
+pub(super) struct Output {
+    pub(super) pipe: PipeReader,
+    pub(super) log: LogFile,
+}
+
+/// Starts the program of `spec`. Nothing of it runs after an error, except what a secret's command may have left.
+pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, StartError> {
+    in_time(spec)?;
+    enter(&spec.cwd)?;
+    let (detached, pane) = match &spec.stdio {
+        Stdio::Terminal => (None, std::env::var("TERM").ok()),
+        Stdio::Detached { stdin, log, log_settings: _, pidfile } => {
+            if let Some(path) = pidfile {
+                pidfile::may_write(path, &spec.label.fleet, &spec.label.agent)
+                    .map_err(|why| StartError::new(StartErrorKind::Pidfile, why))?;
+            }
+            let path = log.file.as_deref().ok_or_else(|| StartError::new(StartErrorKind::Io, "the spec names no log"))?;
+            let log = LogFile::open(path, log).map_err(|error| broken(&format!("log {}", path.display()), error))?;
+            (Some((input(stdin.as_deref())?, log)), None)
+        }
+    };
+    let variables = environment::assemble(spec, pane, signals)?;
+    // Once more: secrets may have taken their time.
+    in_time(spec)?;
+    if signals.ends_before_start() {
+        return Err(StartError::new(StartErrorKind::Asked, "it was asked to end before it was started"));
+    }
+    let wrong = |why: String| StartError::new(StartErrorKind::Program, why);
+    let own_limit = limit_files(spec.nofile)?;
+    let (child, output) = match detached {
+        None => (program::spawn(&spec.argv, &variables, |_| Ok(())).map_err(wrong)?, None),
+        Some((stdin, log)) => {
+            let (pipe, writer) = io::pipe().map_err(|error| broken("a pipe", error))?;
+            rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| broken("a pipe", error.into()))?;
+            let child = program::spawn(&spec.argv, &variables, |command| {
+                command
+                    .stdin(Stream::from(stdin.try_clone()?))
+                    .stdout(Stream::from(writer.try_clone()?))
+                    .stderr(Stream::from(writer.try_clone()?));
+                Ok(())
+            });
+            (child.map_err(wrong)?, Some(Output { pipe, log }))
+        }
+    };
+    // The program has its copy; a keeper with few files could not look into /proc.
+    setrlimit(Resource::Nofile, own_limit).map_err(|error| broken("the limit of open files", error.into()))?;
+    Ok(Started { program: identity(&child)?, output })
+}
+
+fn in_time(spec: &Spec) -> Result<(), StartError> {
+    let now = life::now();
+    match spec.not_after {
+        Some(limit) if now > limit => {
+            Err(StartError::new(StartErrorKind::Late, format!("it is {now} and the start was allowed until {limit}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn enter(cwd: &Path) -> Result<(), StartError> {
+    let wrong = |why: &str| StartError::new(StartErrorKind::Cwd, format!("cwd {}: {why}", cwd.display()));
+    if !cwd.is_absolute() {
+        return Err(wrong("it is not an absolute path"));
+    }
+    std::env::set_current_dir(cwd).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) => wrong("it does not exist"),
+        Some(Errno::NOTDIR) => wrong("it is not a folder"),
+        Some(_) | None => wrong(&error.to_string()),
+    })
+}
+
+fn input(path: Option<&Path>) -> Result<std::fs::File, StartError> {
+    let path = path.unwrap_or(Path::new("/dev/null"));
+    let wrong = |error: io::Error| StartError::new(StartErrorKind::Stdin, format!("stdin_file {}: {error}", path.display()));
+    let flags = i32::try_from(OFlags::NOCTTY.bits()).map_err(|error| wrong(io::Error::other(error)))?;
+    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(wrong)
+}
+
+/// Sets the soft limit of open files, never above the hard one, and returns what it was.
+fn limit_files(wanted: Option<u64>) -> Result<Rlimit, StartError> {
+    let own = getrlimit(Resource::Nofile);
+    let Some(wanted) = wanted else { return Ok(own) };
+    let current = own.maximum.map_or(wanted, |hard| wanted.min(hard));
+    let limit = Rlimit { current: Some(current), maximum: own.maximum };
+    setrlimit(Resource::Nofile, limit).map_err(|error| broken("the limit of open files", error.into()))?;
+    Ok(own)
+}
+
+/// The child cannot have been reaped yet, so its number is its own, also if it has ended already.
+fn identity(child: &Child) -> Result<ProcId, StartError> {
+    let pid = child.id();
+    match crate::process::stat(pid) {
+        Ok(Some(seen)) => Ok(ProcId { pid, start_time: seen.start_time, boot_id: crate::process::boot_id() }),
+        Ok(None) => Err(broken("the new process", io::Error::other("/proc does not show it"))),
+        Err(error) => Err(broken("the new process", error)),
+    }
+}
+
+fn broken(what: &str, error: io::Error) -> StartError {
+    StartError::new(StartErrorKind::Io, format!("{what}: {error}"))
+}

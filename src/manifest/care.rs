@@ -1,0 +1,187 @@
+//! How one copy of an agent is looked after, every default written out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::{Fields, has_control};
+use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
+use super::layers::Written;
+use super::probe;
+use super::read::{At, Entries};
+use super::resolve::for_daemons;
+use crate::desired::{self, Care, DrainAsk, HoldOn, Place, SignalTo};
+use crate::time::Duration;
+
+/// The care of a copy, but for `after`, which needs to know all agents. What is wrong is reported.
+pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields: &Fields<'_>) -> Care {
+    let (layout, session_options) = session(place, fields);
+    Care {
+        // Filled in when all agents are known.
+        after: Default::default(),
+        ready: agent.get(|agent| &agent.ready).map(|ready| probe::ready(ready, runtime, fields)).unwrap_or_default(),
+        restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, fields)).unwrap_or_default(),
+        drain: drain(agent, runtime, fields),
+        protect: agent.get(|agent| &agent.protect).copied().unwrap_or(false),
+        on_remove: agent.get(|agent| &agent.on_remove).copied().unwrap_or_default(),
+        desired: agent.get(|agent| &agent.desired).copied().unwrap_or_default(),
+        hold: agent
+            .get(|agent| &agent.hold)
+            .map_or_else(|| BTreeSet::from([HoldOn::Busy, HoldOn::Attached]), |hold| hold.iter().copied().collect()),
+        log: for_daemons(agent.get(|agent| &agent.log), runtime).map(|log| self::log(log, fields)).unwrap_or_default(),
+        layout,
+        session_options,
+        title: agent.get(|agent| &agent.title).map(|title| self::title(*title, fields)),
+        labels: labels(agent.get(|agent| &agent.labels), fields),
+        description: agent.get(|agent| &agent.description).map(|text| fields.text(*text).into_owned()),
+    }
+}
+
+fn session(place: &Place, fields: &Fields<'_>) -> (Option<String>, BTreeMap<String, String>) {
+    let Place::Tmux { session, .. } = place else { return Default::default() };
+    let Some((name, session)) = fields.context.sessions.get_key_value(session.as_str()) else { return Default::default() };
+    if !fields.context.sessions_used.borrow().contains(*name) {
+        fields.context.sessions_used.borrow_mut().insert((*name).to_owned());
+    }
+    let layout = session.layout.map(|layout| layout.as_str().to_owned());
+    (layout, fields.context.fields().options(session.options.as_ref()))
+}
+
+/// A title reaches tmux, which would read `#(…)` and the like as formats.
+fn title(written: At<&str>, fields: &Fields<'_>) -> String {
+    let title = fields.plain(written).into_owned();
+    let format = |(at, _): (usize, &str)| title[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || "({[#,".contains(next));
+    if title.match_indices('#').any(format) {
+        let hint = Some("put a space after the `#`, or leave it out".to_owned());
+        fields.context.report.error(written.spot, "tmux would read a part of this title as a format", hint);
+    }
+    title
+}
+
+fn labels(entries: Option<&Entries<'_, At<super::words::Scalar<'_>>>>, fields: &Fields<'_>) -> BTreeMap<String, String> {
+    let entries = entries.map_or(&[][..], |entries| &entries.0);
+    let entries = entries.iter().map(|(name, value)| {
+        let wrong = |character: char| character == '=' || character == ',' || character.is_whitespace() || character.is_control();
+        if name.value.is_empty() || name.value.contains(wrong) {
+            fields.context.report.error(name.spot, format!("`{}` cannot be the name of a label", name.value.escape_debug()), None);
+        }
+        let text = fields.scalar(*value, ["false", "true"]);
+        if has_control(&text) {
+            fields.context.report.error(value.spot, "control characters have no place here", None);
+        }
+        (name.value.to_owned(), text)
+    });
+    entries.collect()
+}
+
+fn restart(written: &Restart, fields: &Fields<'_>) -> desired::Restart {
+    let Restart { policy, success, backoff, healthy_after, give_up } = written;
+    let default = desired::Restart::default();
+    let success = success.as_ref().map_or(default.success, |codes| {
+        for code in codes.iter().filter(|code| !(0..=255).contains(&code.value)) {
+            fields.context.report.error(code.spot, format!("{} is no exit code: they go from 0 to 255", code.value), None);
+        }
+        codes.iter().map(|code| code.value).collect()
+    });
+    desired::Restart {
+        policy: policy.unwrap_or(default.policy),
+        success,
+        backoff: backoff.as_ref().map(|backoff| self::backoff(backoff, fields)).unwrap_or_default(),
+        healthy_after: healthy_after.unwrap_or(default.healthy_after),
+        give_up: give_up.as_ref().map(|give_up| self::give_up(give_up, fields)).unwrap_or_default(),
+    }
+}
+
+fn backoff(written: &Backoff, fields: &Fields<'_>) -> desired::Backoff {
+    let Backoff { first, factor, max, jitter } = written;
+    let report = fields.context.report;
+    if let Some(factor) = factor.filter(|factor| !(factor.value >= 1.0 && factor.value.is_finite())) {
+        report.error(factor.spot, "a pause cannot get shorter: `factor` is at least 1", None);
+    }
+    if let Some(jitter) = jitter.filter(|jitter| !(0.0..=1.0).contains(&jitter.value)) {
+        report.error(jitter.spot, "`jitter` is a share from 0 to 1", None);
+    }
+    let default = desired::Backoff::default();
+    let backoff = desired::Backoff {
+        first: first.map_or(default.first, |first| first.value),
+        factor: factor.map_or(default.factor, |factor| factor.value),
+        max: max.map_or(default.max, |max| max.value),
+        jitter: jitter.map_or(default.jitter, |jitter| jitter.value),
+    };
+    if let Some(spot) = first.or(*max).map(|at| at.spot).filter(|_| backoff.first > backoff.max) {
+        let message = format!("the first pause, {}, is longer than the longest one, {}", backoff.first, backoff.max);
+        report.error(spot, message, Some("change `first` or `max`".to_owned()));
+    }
+    backoff
+}
+
+fn give_up(written: &GiveUp, fields: &Fields<'_>) -> desired::GiveUp {
+    let GiveUp { failures, within } = written;
+    let report = fields.context.report;
+    if let Some(failures) = failures.filter(|failures| failures.value == 0) {
+        let hint = Some("write `restart = { policy = \"never\" }` for no second try".to_owned());
+        report.error(failures.spot, "`failures` is at least 1", hint);
+    }
+    if let Some(within) = within.filter(|within| within.value == Duration::ZERO) {
+        report.error(within.spot, "`within` must be longer than nothing", None);
+    }
+    let default = desired::GiveUp::default();
+    desired::GiveUp {
+        failures: failures.map_or(default.failures, |failures| failures.value),
+        within: within.map_or(default.within, |within| within.value),
+    }
+}
+
+fn drain(agent: &Written<'_>, runtime: Runtime, fields: &Fields<'_>) -> Vec<desired::DrainStep> {
+    let Some(steps) = agent.get(|agent| &agent.drain) else { return default_drain(runtime) };
+    steps.iter().filter_map(|step| drain_step(step, runtime, fields)).collect()
+}
+
+fn default_drain(runtime: Runtime) -> Vec<desired::DrainStep> {
+    match runtime {
+        Runtime::Tmux => vec![desired::DrainStep::interrupt(), desired::DrainStep::term()],
+        Runtime::Daemon => vec![desired::DrainStep::term()],
+    }
+}
+
+fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<desired::DrainStep> {
+    let report = fields.context.report;
+    let DrainStep { keys, signal, to, wait } = &step.value;
+    let ask = match (keys, signal) {
+        (Some(keys), None) => {
+            if let Some(to) = to {
+                report.error(to.spot, "`to` goes with `signal`", None);
+            }
+            if runtime == Runtime::Daemon {
+                // A mixed fleet's defaults may begin with keys: a daemon skips that step.
+                if !keys.spot.defaults {
+                    let hint = Some("a daemon has no keyboard: ask it by { signal = \"TERM\" }".to_owned());
+                    report.error(keys.spot, "`keys` makes no sense for a daemon", hint);
+                }
+                return None;
+            }
+            if keys.value.is_empty() {
+                report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"C-c\" or \"Enter\"".to_owned()));
+            }
+            DrainAsk::Keys(keys.value.iter().map(|key| fields.word(*key).into_owned()).collect())
+        }
+        (None, Some(signal)) => DrainAsk::Signal { signal: signal.value, to: to.map_or(SignalTo::Main, |to| to.value) },
+        (None, None) | (Some(_), Some(_)) => {
+            let hint = Some("write a step such as { signal = \"TERM\", wait = \"10s\" }".to_owned());
+            report.error_unless_inside(step.spot, "a step needs exactly one of `keys` and `signal`", hint);
+            return None;
+        }
+    };
+    Some(desired::DrainStep { ask, wait: wait.map_or(desired::DrainStep::USUAL_WAIT, |wait| wait.value) })
+}
+
+fn log(written: &At<Log<'_>>, fields: &Fields<'_>) -> desired::Log {
+    let Log { file, max_size, keep } = &written.value;
+    let default = desired::Log::default();
+    if let Some(size) = max_size.filter(|size| size.value.0.0 == 0) {
+        fields.context.report.error(size.spot, "a log needs some room: `max_size` is larger than 0", None);
+    }
+    desired::Log {
+        file: file.map(|file| fields.file(file)),
+        max_size: max_size.map_or(default.max_size, |size| size.value.0.0),
+        keep: keep.unwrap_or(default.keep),
+    }
+}

@@ -1,0 +1,183 @@
+//! One look at the machine, joined with the records: [`Observed`].
+//!
+//! Changes nothing. What was learned and is worth remembering is a part of the answer; who acts also writes it down
+//! ([`Seen::learned`]), who only plans does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Server};
+use crate::event::Event;
+use crate::host::{Ask, Found, Gap, Host, Known, Look};
+use crate::observed::{Observed, Seat, Sighting};
+use crate::state::{Fleet, Record};
+
+mod health;
+mod join;
+
+/// What a look brought.
+#[derive(Debug)]
+pub struct Seen {
+    /// What is there.
+    pub observed: Observed,
+    /// What is remembered, with what was learned just now.
+    pub records: BTreeMap<AgentName, Record>,
+    /// Records that are of no use, and why.
+    pub unreadable: BTreeMap<AgentName, String>,
+    /// Whose record was changed by what was learned.
+    pub learned: BTreeSet<AgentName>,
+    /// What happened since the records were written.
+    pub events: Vec<Event>,
+}
+
+/// Looks at every agent that is declared, remembered or found.
+///
+/// # Errors
+///
+/// If the state folder cannot be read. A machine that cannot be looked at is no error but a gap in [`Observed::gaps`].
+pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Seen> {
+    if let Some(server) = server(desired) {
+        host.expect(server);
+    }
+    let mut unreadable = BTreeMap::new();
+    let mut readable = |(name, record)| match record {
+        Ok(record) => Some((name, record)),
+        Err(why) => {
+            unreadable.insert(name, why);
+            None
+        }
+    };
+    let records = fleet.records()?.into_iter().filter_map(&mut readable).collect();
+    look(desired, fleet, host, records, unreadable)
+}
+
+/// As [`observe`], for who holds the lock since `before`: nobody else wrote records in between, so they are as this process left them.
+///
+/// # Errors
+///
+/// As [`observe`].
+pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Seen) -> Result<Seen> {
+    if before.unreadable.is_empty() { look(desired, fleet, host, before.records, BTreeMap::new()) } else { observe(desired, fleet, host) }
+}
+
+fn look(
+    desired: &Desired,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+    mut records: BTreeMap<AgentName, Record>,
+    unreadable: BTreeMap<AgentName, String>,
+) -> Result<Seen> {
+    let claim = fleet.claim()?;
+    let look = host.look(&question(desired, &records));
+    let secrets = changed_secrets(desired, &records, fleet, host)?;
+    let mut sightings = join::join(desired, &records, &unreadable, &look);
+    let answers = health::ask(desired, &sightings, &records, host);
+
+    let mut seen = Seen {
+        observed: Observed {
+            fleet: desired.fleet.clone(),
+            at: look.at,
+            agents: BTreeMap::new(),
+            strangers: look.strangers,
+            server: claim.and_then(|claim| claim.server),
+            gaps: look.gaps.iter().map(gap).collect(),
+        },
+        records: BTreeMap::new(),
+        unreadable,
+        learned: BTreeSet::new(),
+        events: Vec::new(),
+    };
+    for (name, sighting) in &mut sightings {
+        sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
+        let ready_at = records.get(name).and_then(|record| record.ready_at);
+        let ready = care_of(name, desired, sighting.spec.as_ref()).map(|care| care.ready.clone()).unwrap_or_default();
+        health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
+        if let Some(record) = records.get_mut(name)
+            && join::learn(record, sighting, &mut seen.events, look.at)
+        {
+            seen.learned.insert(name.clone());
+        }
+    }
+    seen.observed.agents = sightings;
+    seen.records = records;
+    Ok(seen)
+}
+
+/// The care that counts for an agent: the declared one, else the one as last applied.
+fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpec>) -> Option<&'a crate::desired::Care> {
+    desired.agents.get(name).map(|declared| &declared.spec).or(spec).map(|spec| &*spec.care)
+}
+
+/// What to look at: everything that is declared or remembered, and the ground for what may have to be started.
+fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>) -> Ask<'a> {
+    let mut sockets = BTreeSet::new();
+    let mut known = Vec::new();
+    for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
+        if let Some(Seat::Pane { socket, .. }) = record.instance.as_ref().map(|instance| &instance.seat) {
+            sockets.insert(socket.clone());
+        }
+        if record.ended.is_none() {
+            known.push(Known { agent: name.clone(), mark: record.mark.clone(), instance: record.instance.clone() });
+        }
+    }
+    let starts: Vec<(AgentName, &AgentSpec)> = desired
+        .agents
+        .iter()
+        .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
+        .map(|(name, declared)| (name.clone(), &declared.spec))
+        .collect();
+    let search = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.contains_key(name));
+    Ask { fleet: &desired.fleet, server: server(desired), sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, search }
+}
+
+/// The tmux server of the fleet, if an agent is declared to be in it.
+fn server(desired: &Desired) -> Option<&Server> {
+    desired.agents.values().any(|declared| in_tmux(&declared.spec)).then_some(&desired.server)
+}
+
+fn in_tmux(spec: &AgentSpec) -> bool {
+    matches!(spec.launch.place, Place::Tmux { .. })
+}
+
+/// Whether nothing will have to be started for an agent, as far as its record tells.
+fn rests(record: &Record, declared: &AgentSpec) -> bool {
+    let same = record.spec.as_ref().is_some_and(|spec| spec.launch == declared.launch);
+    same && record.ended.is_none() && record.replace_up_to < record.generation
+}
+
+/// The secrets with another value than at the spawn, of those for which that is a reason to replace.
+fn changed_secrets(
+    desired: &Desired,
+    records: &BTreeMap<AgentName, Record>,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+) -> Result<BTreeMap<AgentName, Vec<String>>> {
+    let mut changed = BTreeMap::new();
+    for (name, declared) in &desired.agents {
+        let launch = &declared.spec.launch;
+        let Some(record) = records.get(name).filter(|_| launch.secrets.values().any(|secret| secret.on_change == OnChange::Replace)) else {
+            continue;
+        };
+        let Some(key) = fleet.key()? else { continue };
+        let mut names = Vec::new();
+        for (variable, secret) in launch.secrets.iter().filter(|(_, secret)| secret.on_change == OnChange::Replace) {
+            // A secret that cannot be read now is no reason to end what runs with it.
+            let Ok(value) = host.secret(&secret.from, &launch.cwd) else { continue };
+            if record.secrets.get(variable).is_some_and(|before| *before != key.digest(variable, value.as_bytes())) {
+                names.push(variable.clone());
+            }
+        }
+        changed.insert(name.clone(), names);
+    }
+    Ok(changed)
+}
+
+fn gap(gap: &Gap) -> String {
+    match gap {
+        Gap::Server(socket, why) => format!("tmux server {}: {why}", socket.display()),
+        Gap::Agent(agent, why) => format!("{agent}: {why}"),
+        Gap::Processes(why) => format!("the list of processes: {why}"),
+    }
+}

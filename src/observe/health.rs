@@ -1,0 +1,110 @@
+//! From answers of probes to health: ready, still starting, or failing.
+
+use std::collections::BTreeMap;
+
+use super::{Desired, care_of};
+use crate::desired::{AgentName, OnTimeout, Probe, Ready};
+use crate::host::{Answer, Host};
+use crate::observed::{Health, Phase, Sighting};
+use crate::state::Record;
+use crate::time::{Duration, Timestamp};
+
+/// Asks the readiness probe of each agent that runs and was not ready yet; all in one call.
+pub(super) fn ask(
+    desired: &Desired,
+    sightings: &BTreeMap<AgentName, Sighting>,
+    records: &BTreeMap<AgentName, Record>,
+    host: &mut dyn Host,
+) -> BTreeMap<AgentName, Answer> {
+    let mut names = Vec::new();
+    let mut questions = Vec::new();
+    for (name, sighting) in sightings {
+        let starting = matches!(sighting.phase, Phase::Running { .. }) && records.get(name).is_none_or(|record| record.ready_at.is_none());
+        let (true, Some(instance)) = (starting, &sighting.instance) else { continue };
+        match care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready.probe) {
+            Some(Probe::Delay(_)) | None => {}
+            Some(probe @ (Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))) => {
+                names.push(name.clone());
+                questions.push((instance.clone(), probe.clone()));
+            }
+        }
+    }
+    if questions.is_empty() {
+        return BTreeMap::new();
+    }
+    names.into_iter().zip(host.probe(&questions)).collect()
+}
+
+/// How long a keeper may take to start its program and say so.
+const START_GRACE: Duration = Duration::from_secs(5);
+
+/// Fills in the health of a running agent.
+pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answer>, ready_at: Option<Timestamp>, now: Timestamp) {
+    let Phase::Running { since, health } = &mut sighting.phase else { return };
+    if let Some(at) = ready_at {
+        *health = Health::Ready(at);
+        return;
+    }
+    // Until its keeper has said what it started, there is nothing that could be ready; a keeper whose word is lost is not waited for.
+    let unheard = sighting.instance.as_ref().is_some_and(|instance| instance.keeper.is_some() && instance.program.is_none());
+    if unheard && now.since(*since) < START_GRACE {
+        *health = Health::Starting;
+        return;
+    }
+    let missing = match (&ready.probe, answer) {
+        (Probe::Delay(length), _) if now.since(*since) >= *length => None,
+        (Probe::Delay(length), _) => Some(format!("it has not lived for {length}")),
+        (_, Some(Answer::Yes)) => None,
+        (_, Some(Answer::No(seen))) => Some(seen.clone()),
+        (_, Some(Answer::Unknown(why))) => Some(format!("its probe could not be asked: {why}")),
+        (_, None) => Some("its probe was not asked".to_owned()),
+    };
+    let overdue = now.since(*since) >= ready.timeout;
+    *health = match (missing, ready.on_timeout) {
+        (None, _) => Health::Ready(now),
+        (Some(_), OnTimeout::Proceed) if overdue => Health::Ready(now),
+        (Some(why), OnTimeout::Fail) if overdue => Health::Failing { why: format!("after {}: {why}", ready.timeout) },
+        (Some(_), OnTimeout::Fail | OnTimeout::Proceed) => Health::Starting,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(probe: Probe, on_timeout: OnTimeout, answer: Option<Answer>, age: u64) -> Health {
+        let now = Timestamp::from_millis(1_000_000);
+        let since = Timestamp::from_millis(1_000_000 - age as i64);
+        let ready = Ready { probe, on_timeout, timeout: Duration::from_secs(90), ..Ready::default() };
+        let mut sighting = Sighting { phase: Phase::Running { since, health: Health::Starting }, ..Sighting::default() };
+        judge(&mut sighting, &ready, answer.as_ref(), None, now);
+        match sighting.phase {
+            Phase::Running { health, .. } => health,
+            Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => unreachable!("it was running"),
+        }
+    }
+
+    #[test]
+    fn a_delay_is_over_when_it_is_over() {
+        let probe = || Probe::Delay(Duration::from_secs(1));
+        assert_eq!(check(probe(), OnTimeout::Fail, None, 999), Health::Starting);
+        assert_eq!(check(probe(), OnTimeout::Fail, None, 1000), Health::Ready(Timestamp::from_millis(1_000_000)));
+    }
+
+    #[test]
+    fn a_probe_that_cannot_be_asked_is_not_a_no_and_not_a_yes() {
+        let probe = || Probe::File("/x".into());
+        let unknown = || Some(Answer::Unknown("timed out".to_owned()));
+        assert_eq!(check(probe(), OnTimeout::Fail, unknown(), 10), Health::Starting);
+        assert!(matches!(check(probe(), OnTimeout::Fail, unknown(), 90_000), Health::Failing { .. }));
+    }
+
+    #[test]
+    fn after_its_time_an_agent_fails_or_proceeds_as_it_says() {
+        let probe = || Probe::File("/x".into());
+        let no = || Some(Answer::No("no file".to_owned()));
+        assert_eq!(check(probe(), OnTimeout::Fail, no(), 89_999), Health::Starting);
+        assert_eq!(check(probe(), OnTimeout::Fail, no(), 90_000), Health::Failing { why: "after 1m30s: no file".to_owned() });
+        assert!(matches!(check(probe(), OnTimeout::Proceed, no(), 90_000), Health::Ready(_)));
+    }
+}

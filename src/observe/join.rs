@@ -1,0 +1,219 @@
+//! What was found, joined with what is remembered: one sighting per agent.
+
+use std::collections::BTreeMap;
+
+use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting};
+use crate::desired::Generation;
+use crate::event::{Event, What};
+use crate::host::Life;
+use crate::observed::{Ended, Exit, Health, Phase};
+use crate::time::Timestamp;
+
+/// One sighting for each agent that is declared, remembered or found.
+pub(super) fn join(
+    desired: &Desired,
+    records: &BTreeMap<AgentName, Record>,
+    unreadable: &BTreeMap<AgentName, String>,
+    look: &Look,
+) -> BTreeMap<AgentName, Sighting> {
+    let mut found = by_agent(records, &look.found);
+    let mut sightings = BTreeMap::new();
+    let names = desired.agents.keys().chain(records.keys()).chain(unreadable.keys());
+    let mut names: Vec<AgentName> = names.chain(found.keys()).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let lives = found.remove(&name).unwrap_or_default();
+        let mut sighting = sight(&name, records.get(&name), lives, look);
+        if let Some(why) = unreadable.get(&name).cloned().or_else(|| unseen(&name, desired, records, look)) {
+            sighting.phase = Phase::Unknown { why };
+        }
+        sighting.obstacle = look.obstacles.get(&name).cloned();
+        sightings.insert(name, sighting);
+    }
+    sightings
+}
+
+/// Who each found instance is: by the record that knows its mark, else by the name in the mark.
+fn by_agent<'a>(records: &BTreeMap<AgentName, Record>, found: &'a [Found]) -> BTreeMap<AgentName, Vec<&'a Found>> {
+    let renamed: BTreeMap<&str, &AgentName> = records
+        .iter()
+        .filter_map(|(name, record)| record.mark.as_ref().map(|mark| (name, mark)))
+        .filter(|(name, mark)| **name != mark.agent)
+        .map(|(name, mark)| (mark.id.as_str(), name))
+        .collect();
+    let mut lives: BTreeMap<AgentName, Vec<&Found>> = BTreeMap::new();
+    for one in found {
+        let mark = one.instance.mark.as_ref();
+        let name = mark.and_then(|mark| renamed.get(mark.id.as_str()).copied()).unwrap_or(&one.instance.agent);
+        lives.entry(name.clone()).or_default().push(one);
+    }
+    lives
+}
+
+fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &Look) -> Sighting {
+    let current = current(record, &lives);
+    let mut sighting = match record {
+        Some(record) => Sighting {
+            generation: record.generation,
+            spec: record.spec.clone(),
+            digest: record.mark.as_ref().map(|mark| mark.digest.clone()),
+            failures: record.failures.clone(),
+            wanted: record.wanted,
+            replace_up_to: record.replace_up_to,
+            released: record.released,
+            ..Sighting::default()
+        },
+        None => Sighting::default(),
+    };
+    for other in lives.iter().filter(|other| !current.is_some_and(|current| std::ptr::eq(current, **other))) {
+        if !matches!(other.life, Life::Ended { .. }) && !is_nothing(other) {
+            sighting.remains.push(other.instance.clone());
+        }
+    }
+    match current {
+        Some(found) => see(&mut sighting, found, record, look.at),
+        None => sighting.phase = remembered(record, look.at),
+    }
+    if let Some(instance) = &mut sighting.instance {
+        instance.agent = name.clone();
+        instance.generation = sighting.generation;
+    }
+    sighting
+}
+
+/// The instance that is the agent's present life: the one of the record, else the newest that lives, else the newest.
+fn current<'a>(record: Option<&Record>, lives: &[&'a Found]) -> Option<&'a Found> {
+    let of_record = |found: &&&Found| record.is_some_and(|record| record.mark == found.instance.mark);
+    if let Some(found) = lives.iter().find(of_record) {
+        return Some(found);
+    }
+    // A record that knows of a newer life than what was found: what was found is left over.
+    let newest = record.map_or(Generation(0), |record| record.generation);
+    let generation = |found: &&&Found| found.instance.mark.as_ref().map_or(Generation(0), |mark| mark.generation);
+    let key = |found: &&&Found| (matches!(found.life, Life::Alive { .. } | Life::Unknown(_)), generation(found));
+    lives.iter().filter(|found| record.is_none() || generation(found) > newest).max_by_key(key).copied()
+}
+
+/// Whether nothing is left of a lost instance but its name.
+fn is_nothing(found: &Found) -> bool {
+    match (&found.life, &found.instance.seat) {
+        (Life::Lost, Seat::Adrift { processes }) => processes.is_empty(),
+        (Life::Lost, Seat::Pane { .. } | Seat::Detached { .. }) => true,
+        (Life::Alive { .. } | Life::Ended { .. } | Life::Unknown(_), _) => false,
+    }
+}
+
+fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Timestamp) {
+    // A record of another life says nothing about this one.
+    let record = record.filter(|record| record.mark == found.instance.mark && record.generation.0 > 0);
+    if record.is_none() {
+        // Rebuilt from the mark; one without a mark was found by its pidfile and is in its first life.
+        let mark = found.instance.mark.as_ref();
+        sighting.generation = mark.map_or(Generation(1), |mark| mark.generation);
+        sighting.digest = mark.map(|mark| mark.digest.clone());
+        sighting.spec = None;
+    }
+    sighting.attached = found.attached;
+    let asked_at = record.map_or(now, |record| record.asked_at);
+    let leaving = record.and_then(|record| record.leaving.clone());
+    let ended = |since: Option<Timestamp>, at, exit| {
+        Phase::Exited(Ended {
+            at,
+            since: since.unwrap_or(asked_at),
+            was_ready: record.is_some_and(|record| record.ready_at.is_some()),
+            exit,
+            asked: leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+        })
+    };
+    sighting.phase = match (&found.life, &leaving) {
+        (Life::Alive { .. }, Some(leaving)) => Phase::Leaving(leaving.clone()),
+        (Life::Alive { since }, None) => Phase::Running { since: since.unwrap_or(asked_at), health: Health::Starting },
+        (Life::Unknown(why), _) => Phase::Unknown { why: why.clone() },
+        (Life::Ended { since, at, exit }, _) => ended(*since, *at, exit.clone()),
+        (Life::Lost, _) => match record.and_then(|record| record.ended.clone()) {
+            Some(known) => Phase::Exited(known),
+            None => ended(None, now, Exit::Unseen),
+        },
+    };
+    if !is_nothing(found) || matches!(found.instance.seat, Seat::Pane { .. }) {
+        match (&found.life, &found.instance.seat) {
+            (Life::Lost, Seat::Adrift { .. }) => sighting.remains.push(found.instance.clone()),
+            (Life::Lost | Life::Alive { .. } | Life::Ended { .. } | Life::Unknown(_), _) => {
+                sighting.instance = Some(found.instance.clone())
+            }
+        }
+    }
+}
+
+/// Where an agent stands of which nothing was found.
+fn remembered(record: Option<&Record>, now: Timestamp) -> Phase {
+    let Some(record) = record else { return Phase::Absent };
+    match (&record.ended, &record.instance) {
+        (Some(ended), _) => Phase::Exited(ended.clone()),
+        // A start was written down, and nothing of it was ever seen: it did not take place.
+        (None, None) => Phase::Absent,
+        (None, Some(_)) => Phase::Exited(Ended {
+            at: now,
+            since: record.asked_at,
+            was_ready: record.ready_at.is_some(),
+            exit: Exit::Unseen,
+            asked: record.leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+        }),
+    }
+}
+
+/// Why nothing can be said of an agent, if a gap of the look covers it.
+fn unseen(name: &AgentName, desired: &Desired, records: &BTreeMap<AgentName, Record>, look: &Look) -> Option<String> {
+    let record = records.get(name);
+    // An end that is remembered stays true, whatever can be looked at.
+    if record.is_some_and(|record| record.ended.is_some()) && desired.agents.contains_key(name) {
+        return None;
+    }
+    let seat = record.and_then(|record| record.instance.as_ref()).map(|instance| &instance.seat);
+    let launch = record.and_then(|record| record.spec.as_ref()).or(desired.agents.get(name).map(|declared| &declared.spec));
+    let place = launch.map(|spec| &spec.launch.place);
+    look.gaps.iter().find_map(|gap| match gap {
+        Gap::Server(socket, why) => match (seat, place) {
+            (Some(Seat::Pane { socket: own, .. }), _) => (own == socket).then(|| why.clone()),
+            (Some(Seat::Detached { .. } | Seat::Adrift { .. }), _) | (None, Some(Place::Daemon { .. })) => None,
+            (None, Some(Place::Tmux { .. }) | None) => Some(why.clone()),
+        },
+        Gap::Agent(agent, why) => (agent == name).then(|| why.clone()),
+        Gap::Processes(why) => match (seat, place) {
+            (None, Some(Place::Daemon { .. }) | None) => Some(why.clone()),
+            (Some(_), _) | (None, Some(Place::Tmux { .. })) => None,
+        },
+    })
+}
+
+/// Takes into the record what the sighting shows; says whether that changed it.
+pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<Event>, now: Timestamp) -> bool {
+    let mut changed = false;
+    let mut tell = |what, why: String| {
+        events.push(Event { at: now, agent: Some(record.agent.clone()), generation: Some(record.generation), what, why });
+    };
+    match &sighting.phase {
+        Phase::Running { health, .. } => {
+            if record.instance.is_none() {
+                tell(What::Started, String::new());
+            }
+            if let (Health::Ready(at), None) = (health, record.ready_at) {
+                tell(What::Ready, String::new());
+                record.ready_at = Some(*at);
+                changed = true;
+            }
+        }
+        Phase::Exited(ended) if record.ended.is_none() => {
+            tell(What::Exited, ended.exit.to_string());
+            record.ended = Some(ended.clone());
+            changed = true;
+        }
+        Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => {}
+    }
+    if sighting.instance.is_some() && record.instance != sighting.instance {
+        record.instance.clone_from(&sighting.instance);
+        changed = true;
+    }
+    changed
+}

@@ -1,0 +1,257 @@
+//! One look at the machine, joined with what is remembered. Plain data: nothing here looks.
+//!
+//! Time is part of the look: the planner knows no other clock than [`Observed::at`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Server, Wish};
+use crate::process::ProcId;
+use crate::time::Timestamp;
+
+/// One look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// Whose agents were looked for.
+    pub fleet: FleetName,
+    /// When.
+    pub at: Timestamp,
+    /// Every agent that is declared or remembered, or of which something lives.
+    pub agents: BTreeMap<AgentName, Sighting>,
+    /// What is there and bears no mark of this fleet.
+    pub strangers: Vec<Stranger>,
+    /// The tmux server as it was last set up by us; none if it was not.
+    pub server: Option<Server>,
+    /// What could not be looked at, and why. Empty: the look is complete.
+    pub gaps: Vec<String>,
+}
+
+/// What is seen and remembered of one agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sighting {
+    /// The newest life that is known; 0 if there was none.
+    pub generation: Generation,
+    /// The spec that this life was started with; none if there was no life or its record is lost.
+    pub spec: Option<AgentSpec>,
+    /// The digest of the launch in the mark, which is there even when the record is lost.
+    pub digest: Option<LaunchDigest>,
+    /// Where it stands in its life.
+    pub phase: Phase,
+    /// The processes and the place of this life, while there is something of it.
+    pub instance: Option<Instance>,
+    /// Older lives, or what a life left behind, that are still there and must be gone before another begins.
+    pub remains: Vec<Instance>,
+    /// How often it failed before the end that `phase` may tell of.
+    pub failures: Failures,
+    /// What a person asked for with `stop` and `start`.
+    pub wanted: Wish,
+    /// Lives up to this one are to be replaced: a person asked for it.
+    pub replace_up_to: Generation,
+    /// The agent left the manifest with `on_remove = "leave"` and is ours no more.
+    pub released: bool,
+    /// People attached to its session.
+    pub attached: u32,
+    /// What stands in the way of the declared launch; looked for only when it is not running.
+    pub obstacle: Option<Obstacle>,
+    /// Secrets with `on_change = "replace"` whose value is another than at the spawn.
+    pub changed_secrets: Vec<String>,
+}
+
+/// Where an agent stands in its life.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Phase {
+    /// Never started, or forgotten.
+    #[default]
+    Absent,
+    /// Its process runs.
+    Running {
+        /// Since the spawn.
+        since: Timestamp,
+        /// Whether it does what it is for.
+        health: Health,
+    },
+    /// It was asked to end and still runs.
+    Leaving(Leaving),
+    /// It runs no more.
+    Exited(Ended),
+    /// It could not be told. Leads to nothing.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether a running agent does what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not ready yet.
+    Starting,
+    /// Ready since.
+    Ready(Timestamp),
+    /// It had its time and is not ready.
+    Failing {
+        /// What was waited for in vain.
+        why: String,
+    },
+}
+
+/// An end that was asked for and has not come yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// The step that was asked last.
+    pub step: Step,
+    /// When that was.
+    pub asked_at: Timestamp,
+    /// When the life began.
+    pub since: Timestamp,
+    /// What the end is for.
+    pub purpose: Purpose,
+}
+
+/// A step on the way out. They only go forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// The drain step of this index, from 0.
+    Drain(usize),
+    /// The kill of the whole tree.
+    Kill,
+}
+
+/// What an end is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// The agent is to be gone.
+    Stop,
+    /// Another instance is to follow.
+    Replace,
+}
+
+/// An end that has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When it was, as far as that is known.
+    pub at: Timestamp,
+    /// When the life began.
+    pub since: Timestamp,
+    /// Whether it had been ready.
+    pub was_ready: bool,
+    /// How.
+    pub exit: Exit,
+    /// What it was asked for, and by which step it came; none if it came by itself.
+    pub asked: Option<(Purpose, Step)>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// With this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It could not be started.
+    Failed(String),
+    /// Nobody saw it: no result is invented.
+    Unseen,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with status {code}"),
+            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
+            Self::Failed(why) => write!(f, "could not start: {why}"),
+            Self::Unseen => f.write_str("ended unseen"),
+        }
+    }
+}
+
+/// How often an agent failed. Cleared by health only, never by a mere start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Failures in a row without a healthy life between them: the exponent of the backoff.
+    pub streak: u32,
+    /// When the failures were that count for giving up, oldest first.
+    pub recent: Vec<Timestamp>,
+    /// All restarts after failures so far.
+    pub restarts: u32,
+}
+
+/// Something that bears no mark of this fleet. It is never touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Where: `socket:session`.
+    pub place: String,
+    /// The process in its pane.
+    pub pid: Option<u32>,
+    /// Why it is one.
+    pub why: String,
+}
+
+/// What stands in the way of a spawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The session, window or pidfile is in the hands of somebody else.
+    PlaceTaken(String),
+    /// The folder to start in does not exist.
+    CwdMissing(PathBuf),
+    /// The program is not there, or cannot be executed.
+    CommandMissing(String),
+    /// The tmux server cannot hold more panes.
+    TooManyPanes(String),
+    /// A file that the launch needs cannot be read.
+    Unreadable(String),
+    /// Record, mark and state folder contradict each other.
+    RecordMismatch(String),
+}
+
+/// One life of an agent as acts name it: they do nothing unless exactly this is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The agent as it is called now.
+    pub agent: AgentName,
+    /// Which life.
+    pub generation: Generation,
+    /// Its mark; none for one that was adopted.
+    pub mark: Option<Mark>,
+    /// Its keeper; none for one that was adopted or whose keeper is gone.
+    pub keeper: Option<ProcId>,
+    /// The agent's own program, once that is known.
+    pub program: Option<ProcId>,
+    /// Where it is.
+    pub seat: Seat,
+}
+
+/// Where an instance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seat {
+    /// In a pane.
+    Pane {
+        /// The socket's path.
+        socket: PathBuf,
+        /// The server: pane ids mean something within its life only.
+        server: ProcId,
+        /// The session's name.
+        session: String,
+        /// The window's name.
+        window: String,
+        /// The pane's id, `%7`.
+        pane: String,
+    },
+    /// Detached, with a pidfile.
+    Detached {
+        /// The pidfile's path.
+        pidfile: PathBuf,
+    },
+    /// Nowhere: processes that lost their keeper, found by the mark in their environment.
+    Adrift {
+        /// The processes.
+        processes: Vec<ProcId>,
+    },
+}

@@ -1,0 +1,356 @@
+//! The difference between desired and observed, and the one next step for each agent that is not at rest.
+//!
+//! Pure and without failure: equal inputs give an equal plan, and whatever is odd becomes a [`Blocked`]. Order, patience and limits are decided
+//! here and nowhere else; a step that must wait says for what. There is at most one step per agent and round.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::desired::{AgentName, Desired, DrainAsk, Generation, Limit, Milestone, Server};
+use crate::observed::{Failures, Observed, Purpose, Step};
+use crate::time::{Duration, Timestamp};
+
+mod diff;
+mod foresee;
+mod guard;
+mod leave;
+mod local;
+mod order;
+mod start;
+mod words;
+
+pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
+
+/// How long a killed tree may take to be gone before that needs a person.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is due for a fleet under the terms of one run.
+///
+/// Each agent is first judged by itself, then starts wait for what they depend on and ends for what depends on them, then the whole is held
+/// against the guards.
+pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms) -> Plan {
+    let mut changes = local::judge(desired, observed, terms);
+    order::put_in_order(&mut changes, desired, observed, terms);
+    let at_rest = desired.agents.keys().filter(|name| terms.covers(name) && !changes.contains_key(*name)).count();
+    Plan { guards: guard::check(&changes, desired, observed, terms), server: diff::server(desired, observed), changes, at_rest }
+}
+
+/// What one run may do, beyond what the manifest says. The default: nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Changes that are only held by people or work are carried out.
+    pub now: bool,
+    /// Protected agents that may be stopped all the same.
+    pub allow_kill: BTreeSet<AgentName>,
+    /// Only these agents are looked after; all without it.
+    pub scope: Option<BTreeSet<AgentName>>,
+    /// Another limit than the manifest's.
+    pub max_stop: Option<Limit>,
+    /// Stopping everything is the purpose: neither `max_stop` nor `allow_empty` binds.
+    pub unbound: bool,
+    /// A manifest without agents is carried out.
+    pub allow_empty: bool,
+    /// The agents that the plan as it was shown would interrupt: no other is. Without it, any may be.
+    pub shown: Option<BTreeSet<AgentName>>,
+    /// So many agents at most are on their way in or out at a time.
+    pub parallelism: Option<usize>,
+    /// When this run began. A kill that was asked for before is asked for again: the run that wrote it down may have been killed itself
+    /// before it killed.
+    pub begun: Option<Timestamp>,
+}
+
+impl Terms {
+    /// Whether this run looks after an agent.
+    pub fn covers(&self, agent: &AgentName) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.contains(agent))
+    }
+}
+
+/// What is due, for each agent that is not at rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The changes, by agent.
+    pub changes: BTreeMap<AgentName, Change>,
+    /// What the plan may do at most, and whether it keeps to it.
+    pub guards: Vec<GuardCheck>,
+    /// What is due for the tmux server itself.
+    pub server: Option<ServerChange>,
+    /// How many of the agents that this run looks after are at rest.
+    pub at_rest: usize,
+}
+
+impl Plan {
+    /// Whether nothing is due.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.server.is_none()
+    }
+
+    /// Whether a step of this round can be taken.
+    pub fn has_acts(&self) -> bool {
+        self.server.is_some() || self.changes.values().any(|change| matches!(change.next, Next::Act(_)))
+    }
+
+    /// Whether something goes on by itself.
+    pub fn has_waits(&self) -> bool {
+        self.changes.values().any(|change| matches!(change.next, Next::Wait(_)))
+    }
+
+    /// The agents that it interrupts, now or once a wait is over.
+    pub fn interrupted(&self) -> BTreeSet<AgentName> {
+        self.changes.iter().filter(|(_, change)| guard::interrupts(change)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The guards that the plan does not keep to.
+    pub fn broken_guards(&self) -> impl Iterator<Item = &GuardCheck> {
+        self.guards.iter().filter(|guard| !guard.pass)
+    }
+}
+
+/// What is due for one agent, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// What it comes to in the end.
+    pub kind: Kind,
+    /// Why.
+    pub cause: Cause,
+    /// The fields that differ; empty where the cause is none of them.
+    pub fields: Vec<FieldChange>,
+    /// The step of this round.
+    pub next: Next,
+}
+
+/// What a change comes to in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An agent that never ran is started.
+    Spawn,
+    /// A running agent is drained, and another instance follows.
+    Replace,
+    /// An agent that ended is started again.
+    Restart,
+    /// Care is applied in place.
+    Amend,
+    /// A running agent is drained.
+    Stop,
+    /// A running instance becomes ours without a restart.
+    Adopt,
+    /// An agent that ended is remembered no more.
+    Forget,
+}
+
+/// Why a change is due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// It is declared and never ran.
+    New,
+    /// Fields of the launch differ.
+    LaunchChanged,
+    /// The mark tells of another launch, and the record that would say which is lost.
+    LaunchUnknown,
+    /// Secrets with `on_change = "replace"` have another value.
+    SecretChanged(Vec<String>),
+    /// A person asked for another instance.
+    Asked,
+    /// It ended: how.
+    Ended(String),
+    /// It was stopped, and should run.
+    WantedAgain,
+    /// It runs, and is not ready yet.
+    NotReady,
+    /// Fields of its care differ.
+    CareChanged,
+    /// Its record is lost or was never there.
+    Unrecorded,
+    /// It was renamed from this.
+    Renamed(AgentName),
+    /// It is not in the manifest.
+    NotDeclared,
+    /// It should be stopped: `desired = "stopped"`, or a person asked for it.
+    WantedStopped,
+    /// What a life of it left behind still runs.
+    Remains,
+    /// It cannot be told how it is.
+    Unknown,
+}
+
+/// A field that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
+    /// Where, in the words of the manifest: keys as text, places in arrays as numbers.
+    pub path: Vec<Value>,
+    /// What it is; none if it is not set.
+    pub before: Option<Value>,
+    /// What it should be; none if it should not be set.
+    pub after: Option<Value>,
+}
+
+/// The step of this round.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Do this.
+    Act(Action),
+    /// Nothing yet; it will go on by itself.
+    Wait(Wait),
+    /// Nothing until the condition that holds it ends.
+    Held(Held),
+    /// Nothing until a person does something.
+    Blocked(Blocked),
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Start an instance.
+    Spawn {
+        /// Which life it is.
+        generation: Generation,
+        /// The failures to remember with it.
+        failures: Failures,
+    },
+    /// Ask it to end.
+    Drain {
+        /// Which life.
+        generation: Generation,
+        /// The step, from 0.
+        step: usize,
+        /// How it is asked.
+        ask: DrainAsk,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// End the whole tree.
+    Kill {
+        /// Which life.
+        generation: Generation,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// End what lives have left behind.
+    Sweep,
+    /// Remember and apply the declared care.
+    Amend,
+    /// Take over the record, and the names by default, of an agent that was called otherwise.
+    Rename {
+        /// The old name.
+        from: AgentName,
+    },
+    /// Remember a running instance as ours.
+    Adopt {
+        /// Which life it counts as.
+        generation: Generation,
+    },
+    /// Let it go: remove the record and the dead pane. An instance that runs is left running.
+    Forget,
+}
+
+/// What a step waits for. Every wait ends by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wait {
+    /// The pause after a failure.
+    Backoff {
+        /// Its end.
+        until: Timestamp,
+    },
+    /// Its own readiness.
+    Ready {
+        /// When to look again.
+        look_at: Timestamp,
+        /// When it is overdue.
+        until: Timestamp,
+    },
+    /// The end that it was asked for.
+    Leave {
+        /// The step that was asked.
+        step: Step,
+        /// When the next step is due.
+        until: Timestamp,
+    },
+    /// Another agent's milestone.
+    After {
+        /// The other.
+        agent: AgentName,
+        /// What it is to reach.
+        milestone: Milestone,
+    },
+    /// The end of agents that depend on it.
+    Dependants(Vec<AgentName>),
+    /// Its turn: as many agents are on their way as may be.
+    Turn,
+}
+
+/// What holds a change that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// People are attached to its session.
+    Attached(u32),
+    /// It is protected.
+    Protected,
+    /// The plan as it was shown did not say that it would be interrupted.
+    NotShown,
+    /// An agent that depends on it is held itself.
+    Dependant(AgentName),
+}
+
+/// What needs a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blocked {
+    /// One of the contract's reasons.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The reasons of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The place is in the hands of somebody else.
+    PlaceTaken,
+    /// The folder does not exist.
+    CwdMissing,
+    /// The program does not exist.
+    CommandMissing,
+    /// What it waits for will not come.
+    DependencyEnded,
+    /// It failed, and is not tried again.
+    GaveUp,
+    /// Record and mark contradict each other.
+    RecordMismatch,
+    /// The tmux server cannot hold more panes.
+    TooManyPanes,
+    /// It could not be looked at, or a file that it needs could not be read.
+    Unreadable,
+}
+
+/// A limit on what a plan may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuardCheck {
+    /// `max_stop` or `allow_empty`.
+    pub name: &'static str,
+    /// The limit as the manifest or the flag writes it.
+    pub limit: String,
+    /// What the plan would do.
+    pub value: usize,
+    /// Whether that is within the limit.
+    pub pass: bool,
+}
+
+/// What is due for the tmux server of the fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ServerChange {
+    /// Its options are set anew.
+    Set {
+        /// What differs.
+        fields: Vec<FieldChange>,
+        /// The server as it should be.
+        after: Server,
+    },
+    /// No agent needs it any more: it ends as soon as it holds no session, be it a stranger's.
+    Close(Server),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The ways out: what holds the first step, and when the next one is due. Steps only go forward.
+
+use super::local::{Agent, blocked};
+use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait};
+use crate::desired::{Care, Declared, DrainStep, HoldOn, OnRemove};
+use crate::observed::{Instance, Leaving, Purpose, Seat, Step};
+use crate::time::Duration;
+
+/// The first step of an end, unless something holds it.
+pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&Declared>, recorded: Option<&Care>) -> Next {
+    let care = in_force(declared, recorded);
+    if care.is_some_and(|care| care.protect) && !agent.terms.allow_kill.contains(agent.name) {
+        return Next::Held(Held::Protected);
+    }
+    let attached = agent.sighting.attached;
+    if attached > 0 && !agent.terms.now && care.is_none_or(|care| care.hold.contains(&HoldOn::Attached)) {
+        return Next::Held(Held::Attached(attached));
+    }
+    step(agent, 0, purpose, steps(declared, recorded))
+}
+
+/// The step after the one that was asked last, once that one had its time.
+pub(super) fn next_step(
+    agent: &Agent<'_>,
+    leaving: &Leaving,
+    purpose: Purpose,
+    declared: Option<&Declared>,
+    recorded: Option<&Care>,
+) -> Next {
+    let steps = steps(declared, recorded);
+    let patience = match leaving.step {
+        Step::Drain(asked) => steps.get(asked).map_or(Duration::ZERO, |step| step.wait),
+        Step::Kill => KILL_PATIENCE,
+    };
+    if leaving.step == Step::Kill && agent.terms.begun.is_some_and(|begun| leaving.asked_at < begun) {
+        return Next::Act(Action::Kill { generation: agent.sighting.generation, purpose });
+    }
+    let until = leaving.asked_at + patience;
+    if agent.now < until {
+        return Next::Wait(Wait::Leave { step: leaving.step, until });
+    }
+    match leaving.step {
+        Step::Drain(asked) => step(agent, asked + 1, purpose, steps),
+        Step::Kill => blocked(
+            Reason::GaveUp,
+            format!("still there {KILL_PATIENCE} after the kill of its whole tree: {}", survivors(agent.sighting.instance.as_ref())),
+        ),
+    }
+}
+
+/// The care that counts: the declared one, else the one as last applied.
+fn in_force<'a>(declared: Option<&'a Declared>, recorded: Option<&'a Care>) -> Option<&'a Care> {
+    declared.map(|declared| &*declared.spec.care).or(recorded)
+}
+
+fn steps<'a>(declared: Option<&'a Declared>, recorded: Option<&'a Care>) -> &'a [DrainStep] {
+    match (declared, recorded) {
+        (Some(declared), _) => &declared.spec.care.drain,
+        (None, Some(care)) if care.on_remove == OnRemove::Kill => &[],
+        (None, Some(care)) => &care.drain,
+        // Nothing is known of how it wants to be asked, and TERM to its program is what any program must be ready for.
+        (None, None) => UNKNOWN_CARE,
+    }
+}
+
+const UNKNOWN_CARE: &[DrainStep] = &[DrainStep::term()];
+
+fn step(agent: &Agent<'_>, wanted: usize, purpose: Purpose, steps: &[DrainStep]) -> Next {
+    let generation = agent.sighting.generation;
+    Next::Act(match steps.get(wanted) {
+        Some(step) => Action::Drain { generation, step: wanted, ask: step.ask.clone(), purpose },
+        None => Action::Kill { generation, purpose },
+    })
+}
+
+fn survivors(instance: Option<&Instance>) -> String {
+    let Some(instance) = instance else { return "its processes".to_owned() };
+    let adrift: &[_] = match &instance.seat {
+        Seat::Adrift { processes } => processes,
+        Seat::Pane { .. } | Seat::Detached { .. } => &[],
+    };
+    let pids: Vec<String> =
+        instance.keeper.iter().chain(&instance.program).chain(adrift).map(|process| format!("pid {}", process.pid)).collect();
+    pids.join(", ")
+}

@@ -1,0 +1,228 @@
+//! What is due for one agent by itself, as if it were alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, start};
+use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
+use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
+use crate::time::Timestamp;
+
+/// What is due for each agent, before order and guards.
+pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BTreeMap<AgentName, Change> {
+    let never_seen = Sighting::default();
+    let renamed = renames(desired, observed);
+    let mut changes = BTreeMap::new();
+    for (name, declared) in &desired.agents {
+        if !terms.covers(name) {
+            continue;
+        }
+        let agent = Agent { sighting: observed.agents.get(name).unwrap_or(&never_seen), now: observed.at, terms, name };
+        match renamed.get(name) {
+            Some(from) => changes.extend([renaming(observed, name, from, terms)]),
+            None => changes.extend(agent.declared(declared).map(|change| (name.clone(), change))),
+        }
+    }
+    let goes_on: BTreeSet<&AgentName> = renamed.into_values().collect();
+    for (name, sighting) in &observed.agents {
+        if desired.agents.contains_key(name) || goes_on.contains(name) || !terms.covers(name) {
+            continue;
+        }
+        let agent = Agent { sighting, now: observed.at, terms, name };
+        changes.extend(agent.undeclared().map(|change| (name.clone(), change)));
+    }
+    changes
+}
+
+/// Agents that go on under another name: the new one, and the old one.
+fn renames<'a>(desired: &'a Desired, observed: &Observed) -> BTreeMap<&'a AgentName, &'a AgentName> {
+    let lived = |name: &AgentName| observed.agents.get(name).is_some_and(|sighting| sighting.generation.0 > 0);
+    desired
+        .agents
+        .iter()
+        .filter_map(|(to, declared)| declared.renamed_from.as_ref().map(|from| (to, from)))
+        .filter(|(to, from)| lived(from) && !lived(to) && !desired.agents.contains_key(*from))
+        .collect()
+}
+
+/// The step towards a new name, and whose step it is. What an earlier life left is found by the old name, so that goes first.
+fn renaming(observed: &Observed, to: &AgentName, from: &AgentName, terms: &Terms) -> (AgentName, Change) {
+    let why_unknown = |name: &AgentName| match &observed.agents.get(name)?.phase {
+        Phase::Unknown { why } => Some(why),
+        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) | Phase::Exited(_) => None,
+    };
+    let cause = Cause::Renamed(from.clone());
+    if let Some(why) = why_unknown(from).or_else(|| why_unknown(to)) {
+        let next = blocked(Reason::Unreadable, why.clone());
+        return (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next });
+    }
+    let before = Agent { sighting: &observed.agents[from], now: observed.at, terms, name: from };
+    if let Some(change) = before.remains(Kind::Amend) {
+        return (from.clone(), change);
+    }
+    (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next: Next::Act(Action::Rename { from: from.clone() }) })
+}
+
+/// One agent with what judging it needs.
+pub(super) struct Agent<'a> {
+    pub(super) name: &'a AgentName,
+    pub(super) sighting: &'a Sighting,
+    pub(super) now: Timestamp,
+    pub(super) terms: &'a Terms,
+}
+
+impl Agent<'_> {
+    fn declared(&self, declared: &Declared) -> Option<Change> {
+        let wanted = declared.spec.care.desired == Wish::Running && self.sighting.wanted == Wish::Running;
+        let kind = if wanted { Kind::Spawn } else { Kind::Stop };
+        if let Some(change) = self.unknown(kind).or_else(|| self.remains(kind)) {
+            return Some(change);
+        }
+        match (&self.sighting.phase, wanted) {
+            (Phase::Unknown { .. }, _) | (Phase::Absent, false) => None,
+            (Phase::Absent, true) => Some(self.spawn(Kind::Spawn, Cause::New, declared, self.sighting.failures.clone())),
+            (Phase::Exited(ended), true) => start::after_end(self, declared, ended),
+            (Phase::Exited(_), false) => self.amend(declared),
+            (Phase::Running { .. }, false) => Some(self.leave(Kind::Stop, Cause::WantedStopped, Purpose::Stop, Some(declared), None)),
+            (Phase::Running { since, health }, true) => self.running(declared, *since, health),
+            (Phase::Leaving(leaving), wanted) => Some(self.leaving(leaving, wanted, declared)),
+        }
+    }
+
+    fn undeclared(&self) -> Option<Change> {
+        if let Some(change) = self.unknown(Kind::Stop).or_else(|| self.remains(Kind::Stop)) {
+            return Some(change);
+        }
+        // A run that is there to stop everything says so, rather than that the manifest does not declare what it does.
+        let cause = || if self.terms.unbound { Cause::Asked } else { Cause::NotDeclared };
+        let forget = |next| Some(Change { kind: Kind::Forget, cause: cause(), fields: Vec::new(), next });
+        let on_remove = self.sighting.spec.as_ref().map_or(OnRemove::Drain, |spec| spec.care.on_remove);
+        match &self.sighting.phase {
+            Phase::Unknown { .. } => None,
+            Phase::Absent | Phase::Exited(_) => forget(Next::Act(Action::Forget)),
+            Phase::Running { .. } if self.sighting.released => None,
+            Phase::Running { .. } => match on_remove {
+                OnRemove::Leave => forget(Next::Act(Action::Forget)),
+                OnRemove::Drain | OnRemove::Kill => Some(self.leave(Kind::Stop, cause(), Purpose::Stop, None, None)),
+            },
+            Phase::Leaving(leaving) => Some(self.leave(Kind::Stop, cause(), Purpose::Stop, None, Some(leaving))),
+        }
+    }
+
+    fn unknown(&self, kind: Kind) -> Option<Change> {
+        let Phase::Unknown { why } = &self.sighting.phase else { return None };
+        Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next: blocked(Reason::Unreadable, why.clone()) })
+    }
+
+    /// What is left of earlier lives must be gone before anything else happens.
+    fn remains(&self, kind: Kind) -> Option<Change> {
+        if self.sighting.remains.is_empty() {
+            return None;
+        }
+        Some(Change { kind, cause: Cause::Remains, fields: Vec::new(), next: Next::Act(Action::Sweep) })
+    }
+
+    fn running(&self, declared: &Declared, since: Timestamp, health: &Health) -> Option<Change> {
+        if let Some(cause) = self.reason_to_replace(declared) {
+            return Some(self.replace(cause, declared));
+        }
+        if self.sighting.spec.is_none() || self.sighting.released {
+            let next = Next::Act(Action::Adopt { generation: self.sighting.generation });
+            return Some(Change { kind: Kind::Adopt, cause: Cause::Unrecorded, fields: Vec::new(), next });
+        }
+        if let Some(change) = self.amend(declared) {
+            return Some(change);
+        }
+        let next = match health {
+            Health::Ready(_) => return None,
+            Health::Starting => {
+                let ready = &declared.spec.care.ready;
+                Next::Wait(Wait::Ready { look_at: start::look_at(ready, since, self.now), until: since + ready.timeout })
+            }
+            Health::Failing { why } => blocked(
+                Reason::GaveUp,
+                format!("not ready: {why}; it was left running; mend what it waits for, or have it replaced with --replace {}", self.name),
+            ),
+        };
+        Some(Change { kind: Kind::Spawn, cause: Cause::NotReady, fields: Vec::new(), next })
+    }
+
+    /// Why a living instance must give way to another, if it must.
+    pub(super) fn reason_to_replace(&self, declared: &Declared) -> Option<Cause> {
+        let sighting = self.sighting;
+        if sighting.replace_up_to >= sighting.generation && sighting.generation.0 > 0 {
+            return Some(Cause::Asked);
+        }
+        match (&sighting.spec, &sighting.digest) {
+            (Some(spec), _) if spec.launch != declared.spec.launch => return Some(Cause::LaunchChanged),
+            (None, Some(digest)) if *digest != canonical_digest(&declared.spec.launch) => return Some(Cause::LaunchUnknown),
+            (Some(_) | None, _) => {}
+        }
+        (!sighting.changed_secrets.is_empty()).then(|| Cause::SecretChanged(sighting.changed_secrets.clone()))
+    }
+
+    fn replace(&self, cause: Cause, declared: &Declared) -> Change {
+        // What the successor needs is checked before the first drain: a replacement that cannot start would leave nothing running.
+        let change = self.leave(Kind::Replace, cause, Purpose::Replace, Some(declared), None);
+        match &self.sighting.obstacle {
+            Some(obstacle) => Change { next: in_the_way(obstacle), ..change },
+            None => change,
+        }
+    }
+
+    /// An end that was begun goes on to its end: what was typed or signalled cannot be taken back.
+    fn leaving(&self, leaving: &Leaving, wanted: bool, declared: &Declared) -> Change {
+        let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared)) {
+            (true, Some(cause)) => (Kind::Replace, cause, Purpose::Replace),
+            (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
+            (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
+        };
+        self.leave(kind, cause, purpose, Some(declared), Some(leaving))
+    }
+
+    fn leave(&self, kind: Kind, cause: Cause, purpose: Purpose, declared: Option<&Declared>, leaving: Option<&Leaving>) -> Change {
+        let recorded = self.sighting.spec.as_ref().map(|spec| &*spec.care);
+        let next = match leaving {
+            Some(leaving) => leave::next_step(self, leaving, purpose, declared, recorded),
+            None => leave::first_step(self, purpose, declared, recorded),
+        };
+        Change { kind, cause, fields: self.fields(declared), next }
+    }
+
+    /// The care is applied in place, if it differs.
+    pub(super) fn amend(&self, declared: &Declared) -> Option<Change> {
+        let before = self.sighting.spec.as_ref().map(|spec| &spec.care).filter(|care| **care != declared.spec.care)?;
+        let fields = diff::care(before, &declared.spec.care);
+        Some(Change { kind: Kind::Amend, cause: Cause::CareChanged, fields, next: Next::Act(Action::Amend) })
+    }
+
+    /// A start, unless something stands in its way.
+    pub(super) fn spawn(&self, kind: Kind, cause: Cause, declared: &Declared, failures: crate::observed::Failures) -> Change {
+        let next = match &self.sighting.obstacle {
+            Some(obstacle) => in_the_way(obstacle),
+            None => Next::Act(Action::Spawn { generation: self.sighting.generation.max(self.sighting.replace_up_to).next(), failures }),
+        };
+        Change { kind, cause, fields: self.fields(Some(declared)), next }
+    }
+
+    fn fields(&self, declared: Option<&Declared>) -> Vec<super::FieldChange> {
+        match (&self.sighting.spec, declared) {
+            (Some(before), Some(declared)) => diff::spec(before, &declared.spec),
+            (Some(_) | None, _) => Vec::new(),
+        }
+    }
+}
+
+pub(super) fn blocked(reason: Reason, message: String) -> Next {
+    Next::Blocked(Blocked { reason, message })
+}
+
+fn in_the_way(obstacle: &Obstacle) -> Next {
+    match obstacle {
+        Obstacle::PlaceTaken(by) => blocked(Reason::PlaceTaken, by.clone()),
+        Obstacle::CwdMissing(path) => blocked(Reason::CwdMissing, format!("cwd \"{}\" does not exist", path.display())),
+        Obstacle::CommandMissing(what) => blocked(Reason::CommandMissing, what.clone()),
+        Obstacle::TooManyPanes(numbers) => blocked(Reason::TooManyPanes, numbers.clone()),
+        Obstacle::Unreadable(what) => blocked(Reason::Unreadable, what.clone()),
+        Obstacle::RecordMismatch(what) => blocked(Reason::RecordMismatch, what.clone()),
+    }
+}

@@ -1,0 +1,112 @@
+//! When an agent that ended is started again: verdicts, counters, pauses, giving up.
+
+use super::local::{Agent, blocked};
+use super::{Cause, Change, Kind, Next, Reason, Wait};
+use crate::desired::{Backoff, Declared, Policy, Probe, Ready, Restart};
+use crate::observed::{Ended, Exit, Failures, Purpose, Sighting};
+use crate::time::{Duration, Timestamp};
+
+/// The counters of an agent that gets a new beginning: a new definition, or a person's wish.
+pub(super) fn fresh(sighting: &Sighting) -> Failures {
+    Failures { restarts: sighting.failures.restarts, ..Failures::default() }
+}
+
+/// Whether an end counts as success.
+pub(super) fn is_success(ended: &Ended, restart: &Restart) -> bool {
+    match ended.exit {
+        Exit::Code(code) => restart.success.contains(&code),
+        Exit::Signal(_) | Exit::Failed(_) | Exit::Unseen => false,
+    }
+}
+
+/// What is due for an agent that should run and has ended.
+pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -> Option<Change> {
+    let restart = &declared.spec.care.restart;
+    let kind = match ended.asked {
+        Some((Purpose::Replace, _)) => Kind::Replace,
+        Some((Purpose::Stop, _)) | None => Kind::Restart,
+    };
+    if let Some(cause) = agent.reason_to_replace(declared) {
+        return Some(agent.spawn(kind, cause, declared, fresh(agent.sighting)));
+    }
+    if ended.asked.is_some() {
+        return Some(agent.spawn(kind, Cause::WantedAgain, declared, agent.sighting.failures.clone()));
+    }
+    let success = is_success(ended, restart);
+    let failures = count(&agent.sighting.failures, ended, restart, success);
+    let cause = Cause::Ended(ended.exit.to_string());
+    let next = match restart.policy {
+        Policy::OnFailure | Policy::Never if success => return agent.amend(declared),
+        Policy::Never => blocked(
+            Reason::GaveUp,
+            format!("it {}, and restart.policy is \"never\"; change it, or have it run again with --replace {}", ended.exit, agent.name),
+        ),
+        Policy::OnFailure | Policy::Always if !success && failures.recent.len() >= restart.give_up.failures as usize => blocked(
+            Reason::GaveUp,
+            format!(
+                "it {} and failed {} times within {}; see its output, then change it or try again with --replace {}",
+                ended.exit,
+                failures.recent.len(),
+                restart.give_up.within,
+                agent.name
+            ),
+        ),
+        Policy::OnFailure | Policy::Always => {
+            let until = ended.at + pause(&restart.backoff, failures.streak, agent.name.as_str());
+            if until <= agent.now {
+                return Some(agent.spawn(Kind::Restart, cause, declared, failures));
+            }
+            Next::Wait(Wait::Backoff { until })
+        }
+    };
+    Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })
+}
+
+/// The counters after an end that came by itself.
+///
+/// A healthy life ends the run of failures that makes pauses longer. It does not clear the times that count for giving up: those only
+/// age, so that an agent that fails slowly is seen too.
+fn count(before: &Failures, ended: &Ended, restart: &Restart, success: bool) -> Failures {
+    let healthy = ended.was_ready && ended.at.since(ended.since) >= restart.healthy_after;
+    let mut recent: Vec<Timestamp> = Vec::new();
+    if !success {
+        recent.extend(before.recent.iter().filter(|time| ended.at.since(**time) < restart.give_up.within));
+        recent.push(ended.at);
+    }
+    let streak = match (healthy, success) {
+        (true, true) => 0,
+        (true, false) => 1,
+        (false, _) => before.streak.saturating_add(1),
+    };
+    Failures { streak, recent, restarts: before.restarts.saturating_add(1) }
+}
+
+/// The pause before the restart after `streak` failures in a row.
+fn pause(backoff: &Backoff, streak: u32, agent: &str) -> Duration {
+    let power = i32::try_from(streak.saturating_sub(1)).unwrap_or(i32::MAX);
+    let plain = backoff.first.scaled(backoff.factor.powi(power)).min(backoff.max);
+    plain.scaled(1.0 + backoff.jitter * fraction(agent, streak))
+}
+
+/// A number from 0 to 1 that is the same for the same agent and streak: jitter without a random source keeps the planner pure.
+fn fraction(agent: &str, streak: u32) -> f64 {
+    // FNV-1a: spread is all that is asked of it.
+    let hash = agent
+        .bytes()
+        .chain(streak.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// How soon a keeper is looked for again that has not said yet what it started.
+const UNHEARD: Duration = Duration::from_millis(10);
+
+/// When the readiness of an agent is worth another look.
+pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timestamp {
+    match ready.probe {
+        // Where the time is over and it is not ready, its keeper has not said yet that it runs.
+        Probe::Delay(length) if since + length <= now => now + UNHEARD,
+        Probe::Delay(length) => since + length,
+        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) => now + ready.interval,
+    }
+}

@@ -1,0 +1,165 @@
+//! The planner's tables: a manifest, a look and the plan that is expected, all as text.
+//!
+//! A look has a line for each agent that is not as declared: a name, a phase, then what is special about it.
+//!
+//! ```text
+//! reviewer  running gen=3 up=2h attached=1 command=["old"]      a field of the manifest, as it was at the spawn
+//! reviewer  leaving drain=1 asked=4s purpose=replace            or: leaving kill asked=6s
+//! reviewer  exited code=1 up=5s ago=2s streak=2 recent=[30s]    or: signal=9, failed="why", lost; asked=stop by=kill; unready
+//! reviewer  running record=lost                                 or: mark=lost, released, remains=1, secret="KEY", starting, failing="why"
+//! reviewer  absent cwd_missing                                  or: place_taken, command_missing, too_many_panes, unreadable, record_mismatch
+//! reviewer  unknown="timed out"
+//! ```
+//!
+//! The others run, are ready and as declared; those that are in no manifest run `["run"]`. A plan has a line for each change, one for each
+//! guard that it breaks, and one for the server. After each scenario the laws that hold for every plan are tried on it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::desired::{AgentSpec, Mark, Place, Wish, canonical_digest};
+use crate::manifest::{Memory, load};
+use crate::observed::{Ended, Exit, Health, Instance, Leaving, Obstacle, Phase, Seat, Sighting};
+use crate::process::ProcId;
+
+mod adopt;
+mod care;
+mod foresee;
+mod guard;
+mod laws;
+mod leave;
+mod look;
+mod order;
+mod rename;
+mod start;
+
+/// Noon of some day, when all looks are taken.
+const NOW: Timestamp = Timestamp::from_millis(1_795_176_000_000);
+
+/// Holds the plan for a look against the expected one.
+#[track_caller]
+fn check(manifest: &str, look: &str, expected: &str) {
+    check_under("", manifest, look, expected);
+}
+
+/// The same under terms: `now`, `unbound`, `allow_empty`, `allow_kill=a,b`, `scope=a,b`, `shown=a,b`, `max_stop=30%`, `parallelism=2`,
+/// `begun=5s` (ago).
+#[track_caller]
+fn check_under(terms: &str, manifest: &str, look: &str, expected: &str) {
+    let desired = desired(manifest);
+    let observed = look::read(manifest, &desired, look);
+    let terms = read_terms(terms);
+    let plan = plan(&desired, &observed, &terms);
+    let (found, expected) = (show(&plan), tidy(expected));
+    assert!(found == expected, "\n--- expected\n{expected}\n--- planned\n{found}\n");
+    laws::hold(&desired, &observed, &terms, &plan);
+}
+
+/// The acts of all rounds to come, a line per round.
+#[track_caller]
+fn check_rounds(terms: &str, manifest: &str, look: &str, expected: &str) {
+    let desired = desired(manifest);
+    let observed = look::read(manifest, &desired, look);
+    let terms = read_terms(terms);
+    let mut found = String::new();
+    for plan in super::foresee(&desired, &observed, &terms) {
+        let act = |(name, change): (&AgentName, &Change)| match &change.next {
+            Next::Act(action) => Some(format!("{name} {}", show_action(action))),
+            Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => None,
+        };
+        writeln!(found, "{}", plan.changes.iter().filter_map(act).collect::<Vec<_>>().join(", ")).unwrap();
+    }
+    let expected = tidy(expected);
+    assert!(found == expected, "\n--- expected\n{expected}\n--- foreseen\n{found}\n");
+    laws::hold(&desired, &observed, &terms, &plan(&desired, &observed, &terms));
+}
+
+/// What a manifest asks for; the two lines that every manifest begins with are added.
+#[track_caller]
+fn desired(manifest: &str) -> Desired {
+    let text = format!("version = 1\nfleet = \"atlas\"\n{manifest}");
+    let world = Memory::with_manifest(&text).file("/work/notes", "x");
+    let loaded = load("constellation.toml", &world, &BTreeMap::new());
+    loaded.desired.unwrap_or_else(|| panic!("{:#?}\n{text}", loaded.diagnostics))
+}
+
+fn name(text: &str) -> AgentName {
+    text.parse().unwrap()
+}
+
+fn read_terms(text: &str) -> Terms {
+    let names = |list: &str| list.split(',').filter(|name| !name.is_empty()).map(name).collect();
+    let mut terms = Terms::default();
+    for word in text.split_whitespace() {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("now", _) => terms.now = true,
+            ("unbound", _) => terms.unbound = true,
+            ("allow_empty", _) => terms.allow_empty = true,
+            ("allow_kill", list) => terms.allow_kill = names(list),
+            ("scope", list) => terms.scope = Some(names(list)),
+            ("shown", list) => terms.shown = Some(names(list)),
+            ("max_stop", limit) => terms.max_stop = Some(limit.parse().unwrap()),
+            ("parallelism", number) => terms.parallelism = Some(number.parse().unwrap()),
+            ("begun", ago) => terms.begun = Some(look::ago(ago)),
+            (word, _) => panic!("`{word}` is no term"),
+        }
+    }
+    terms
+}
+
+/// A plan as text.
+fn show(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (name, change) in &plan.changes {
+        writeln!(text, "{name}  {}  {}  {}", change.kind, change.why(), show_next(&change.next)).unwrap();
+    }
+    for guard in plan.broken_guards() {
+        writeln!(text, "guard  {} {}  {}", guard.name, guard.limit, guard.value).unwrap();
+    }
+    if let Some(change) = &plan.server {
+        writeln!(text, "server  {change}").unwrap();
+    }
+    text
+}
+
+fn show_next(next: &Next) -> String {
+    let left = |until: &Timestamp| until.since(NOW);
+    match next {
+        Next::Act(action) => show_action(action),
+        Next::Wait(Wait::Backoff { until }) => format!("again in {}", left(until)),
+        Next::Wait(Wait::Ready { look_at, until }) => format!("ready? look in {}, until {}", left(look_at), left(until)),
+        Next::Wait(Wait::Leave { step: Step::Drain(step), until }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
+        Next::Wait(Wait::Leave { step: Step::Kill, until }) => format!("leaves by kill, has {}", left(until)),
+        Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
+        Next::Held(Held::Attached(count)) => format!("held: {count} attached"),
+        Next::Held(Held::Protected) => "held: protected".to_owned(),
+        Next::Held(Held::NotShown) => "held: not shown".to_owned(),
+        Next::Held(Held::Dependant(agent)) => format!("held: by {agent}"),
+        Next::Blocked(Blocked { reason, message }) => {
+            format!("{}: {message}", serde_json::to_value(reason).unwrap().as_str().unwrap())
+        }
+    }
+}
+
+fn show_action(action: &Action) -> String {
+    match action {
+        Action::Spawn { generation, failures } if *failures == Failures::default() => format!("spawn {generation}"),
+        Action::Spawn { generation, failures: Failures { streak, recent, restarts } } => {
+            format!("spawn {generation} (streak {streak}, recent {}, restarts {restarts})", recent.len())
+        }
+        Action::Drain { generation, step, ask, purpose: _ } => format!("drain {generation} by {}: {ask}", step + 1),
+        Action::Kill { generation, purpose: _ } => format!("kill {generation}"),
+        Action::Rename { from } => format!("rename {from}"),
+        Action::Adopt { generation } => format!("adopt {generation}"),
+        Action::Sweep | Action::Amend | Action::Forget => action.to_string(),
+    }
+}
+
+/// Expected text: without the indentation, and two blanks between columns however they are aligned.
+fn tidy(text: &str) -> String {
+    let line = |line: &str| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
+    text.lines().map(line).filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}

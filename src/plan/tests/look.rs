@@ -1,0 +1,288 @@
+//! Looks, read from text.
+
+use super::*;
+
+/// A point in time before the look, by a length such as `5s`.
+pub(super) fn ago(length: &str) -> Timestamp {
+    let length: Duration = length.parse().unwrap();
+    Timestamp::from_millis(NOW.as_millis() - i64::try_from(length.as_millis()).unwrap())
+}
+
+/// The look that a text tells of: see the parent module.
+#[track_caller]
+pub(super) fn read(manifest: &str, desired: &Desired, look: &str) -> Observed {
+    let lines: Vec<Line> = look.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::read).collect();
+    let was = super::desired(&as_it_was(manifest, &lines));
+    let mut agents: BTreeMap<AgentName, Sighting> =
+        desired.agents.iter().map(|(name, declared)| (name.clone(), settled(name, &declared.spec))).collect();
+    for line in lines {
+        let agent = name(&line.agent);
+        let spec = &was.agents[&agent].spec;
+        let sighting = line.sighting(&agent, spec);
+        agents.insert(agent, sighting);
+    }
+    Observed { fleet: desired.fleet.clone(), at: NOW, agents, strangers: Vec::new(), server: None, gaps: Vec::new() }
+}
+
+/// An agent that runs as it should for an hour.
+fn settled(agent: &AgentName, spec: &AgentSpec) -> Sighting {
+    let phase = Phase::Running { since: ago("1h"), health: Health::Ready(ago("59m")) };
+    Sighting {
+        generation: Generation(1),
+        digest: Some(canonical_digest(&spec.launch)),
+        spec: Some(spec.clone()),
+        phase,
+        instance: Some(instance(agent, Generation(1), 100, &spec.launch.place)),
+        ..Sighting::default()
+    }
+}
+
+fn instance(agent: &AgentName, generation: Generation, pid: u32, place: &Place) -> Instance {
+    let id = |pid| ProcId { pid, start_time: u64::from(pid), boot_id: Arc::from("test") };
+    let process = |pid| Some(id(pid));
+    let seat = match place {
+        Place::Tmux { session, window, .. } => Seat::Pane {
+            socket: PathBuf::from("/tmux"),
+            server: id(2),
+            session: session.to_string(),
+            window: window.to_string(),
+            pane: format!("%{pid}"),
+        },
+        Place::Daemon { .. } => Seat::Detached { pidfile: PathBuf::from("/run/pid") },
+    };
+    let label = format!("v1/atlas/{agent}/{}/00000000000000000000000000000000/{pid:016x}", generation.0.max(1));
+    Instance {
+        agent: agent.clone(),
+        generation,
+        mark: Some(label.parse::<Mark>().unwrap()),
+        keeper: process(pid),
+        program: process(pid + 1),
+        seat,
+    }
+}
+
+/// The manifest under which the agents of a look were started.
+fn as_it_was(manifest: &str, lines: &[Line]) -> String {
+    let mut document: toml::Table = manifest.parse().unwrap();
+    document.remove("guard");
+    let agents = document.entry("agents").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    for (_, agent) in agents.iter_mut() {
+        agent.as_table_mut().unwrap().remove("renamed_from");
+    }
+    let declared = super::desired(manifest);
+    for line in lines {
+        if !agents.contains_key(&line.agent) && !declared.agents.contains_key(line.agent.as_str()) {
+            agents.insert(line.agent.clone(), "command = [\"run\"]".parse::<toml::Table>().unwrap().into());
+        }
+        for (field, value) in &line.fields {
+            let parsed: toml::Table = format!("x = {value}").parse().unwrap_or_else(|error| panic!("{field} = {value}: {error}"));
+            agents.get_mut(&line.agent).unwrap().as_table_mut().unwrap().insert(field.clone(), parsed["x"].clone());
+        }
+    }
+    document.to_string()
+}
+
+/// One line of a look.
+struct Line {
+    agent: String,
+    phase: String,
+    /// Words and pairs that say something of the sighting.
+    words: BTreeMap<String, String>,
+    /// Fields of the manifest as they were.
+    fields: Vec<(String, String)>,
+}
+
+const WORDS: [&str; 33] = [
+    "starting",
+    "failing",
+    "gen",
+    "up",
+    "ago",
+    "attached",
+    "record",
+    "mark",
+    "released",
+    "remains",
+    "secret",
+    "code",
+    "signal",
+    "failed",
+    "lost",
+    "asked",
+    "by",
+    "unready",
+    "streak",
+    "recent",
+    "restarts",
+    "drain",
+    "kill",
+    "purpose",
+    "wanted",
+    "replace_up_to",
+    "unknown",
+    "cwd_missing",
+    "command_missing",
+    "place_taken",
+    "too_many_panes",
+    "unreadable",
+    "record_mismatch",
+];
+
+impl Line {
+    fn read(line: &str) -> Self {
+        let mut parts = split(line).into_iter();
+        let agent = parts.next().unwrap();
+        let phase = parts.next().unwrap_or_else(|| panic!("`{line}` has no phase"));
+        let (phase, why) = phase.split_once('=').map_or((phase.clone(), None), |(phase, why)| (phase.to_owned(), Some(why.to_owned())));
+        let mut words: BTreeMap<String, String> = why.into_iter().map(|why| ("unknown".to_owned(), why)).collect();
+        let mut fields = Vec::new();
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or((&part, ""));
+            // `drain=1` is a step, `drain=[…]` a field.
+            if WORDS.contains(&key) && !value.starts_with("[{") && value != "[]" {
+                words.insert(key.to_owned(), value.to_owned());
+            } else {
+                assert!(!value.is_empty(), "`{part}` is no word of a look");
+                fields.push((key.to_owned(), value.to_owned()));
+            }
+        }
+        Self { agent, phase, words, fields }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words.contains_key(word)
+    }
+
+    fn text(&self, word: &str) -> Option<&str> {
+        self.words.get(word).map(|text| text.trim_matches('"'))
+    }
+
+    fn number(&self, word: &str) -> Option<u64> {
+        self.text(word).map(|text| text.parse().unwrap_or_else(|_| panic!("{word}={text}")))
+    }
+
+    fn sighting(&self, agent: &AgentName, spec: &AgentSpec) -> Sighting {
+        let generation = Generation(self.number("gen").unwrap_or(u64::from(self.phase != "absent")));
+        let never = generation == Generation(0);
+        let record_is_lost = self.has("record");
+        let lives = matches!(self.phase.as_str(), "running" | "leaving");
+        Sighting {
+            generation,
+            spec: (!never && !record_is_lost).then(|| spec.clone()),
+            digest: (!never && !self.has("mark")).then(|| canonical_digest(&spec.launch)),
+            phase: self.phase(),
+            instance: lives.then(|| instance(agent, generation, 100, &spec.launch.place)),
+            remains: (0..self.number("remains").unwrap_or(0))
+                .map(|one| instance(agent, Generation(1), 200 + one as u32, &spec.launch.place))
+                .collect(),
+            failures: self.failures(),
+            wanted: if self.text("wanted") == Some("stopped") { Wish::Stopped } else { Wish::Running },
+            replace_up_to: Generation(self.number("replace_up_to").unwrap_or(0)),
+            released: self.has("released"),
+            attached: self.number("attached").unwrap_or(0) as u32,
+            obstacle: self.obstacle(),
+            changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn failures(&self) -> Failures {
+        let number = |word| self.number(word).unwrap_or(0) as u32;
+        let recent = self.text("recent").unwrap_or("").trim_matches(['[', ']']).split(',');
+        Failures {
+            streak: number("streak"),
+            recent: recent.filter(|time| !time.is_empty()).map(ago).collect(),
+            restarts: number("restarts"),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        let up = self.text("up").unwrap_or("1h");
+        match self.phase.as_str() {
+            "absent" => Phase::Absent,
+            "unknown" => Phase::Unknown { why: self.text("unknown").unwrap().to_owned() },
+            "running" => Phase::Running {
+                since: ago(up),
+                health: match self.text("failing") {
+                    Some(why) => Health::Failing { why: why.to_owned() },
+                    None if self.has("starting") => Health::Starting,
+                    None => Health::Ready(ago(up)),
+                },
+            },
+            "leaving" => Phase::Leaving(Leaving {
+                step: self.number("drain").map_or(Step::Kill, |step| Step::Drain(step as usize - 1)),
+                asked_at: ago(self.text("asked").unwrap_or("0s")),
+                since: ago(up),
+                purpose: self.purpose("purpose").unwrap_or(Purpose::Stop),
+            }),
+            "exited" => Phase::Exited(self.ended(up)),
+            other => panic!("`{other}` is no phase"),
+        }
+    }
+
+    fn ended(&self, up: &str) -> Ended {
+        let at = ago(self.text("ago").unwrap_or("0s"));
+        let up: Duration = up.parse().unwrap();
+        let code = || Exit::Code(self.text("code").unwrap_or_else(|| panic!("{} exited how?", self.agent)).parse().unwrap());
+        let exit = match (self.number("signal"), self.text("failed")) {
+            (Some(signal), _) => Exit::Signal(signal as i32),
+            (None, Some(why)) => Exit::Failed(why.to_owned()),
+            (None, None) if self.has("lost") => Exit::Unseen,
+            (None, None) => code(),
+        };
+        let step = match self.text("by") {
+            Some("kill") => Step::Kill,
+            Some(other) => panic!("by={other}"),
+            None => Step::Drain(0),
+        };
+        Ended {
+            at,
+            since: Timestamp::from_millis(at.as_millis() - up.as_millis() as i64),
+            was_ready: !self.has("unready"),
+            exit,
+            asked: self.purpose("asked").map(|purpose| (purpose, step)),
+        }
+    }
+
+    fn purpose(&self, word: &str) -> Option<Purpose> {
+        self.text(word).map(|text| match text {
+            "stop" => Purpose::Stop,
+            "replace" => Purpose::Replace,
+            other => panic!("{word}={other}"),
+        })
+    }
+
+    fn obstacle(&self) -> Option<Obstacle> {
+        let said = || "said so".to_owned();
+        [
+            ("cwd_missing", Obstacle::CwdMissing(PathBuf::from("/gone"))),
+            ("command_missing", Obstacle::CommandMissing(said())),
+            ("place_taken", Obstacle::PlaceTaken(said())),
+            ("too_many_panes", Obstacle::TooManyPanes(said())),
+            ("unreadable", Obstacle::Unreadable(said())),
+            ("record_mismatch", Obstacle::RecordMismatch(said())),
+        ]
+        .into_iter()
+        .find_map(|(word, obstacle)| self.has(word).then_some(obstacle))
+    }
+}
+
+/// The words of a line: split at blanks that stand in no quotes and no brackets.
+fn split(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let (mut depth, mut quoted) = (0, false);
+    for character in line.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if character.is_whitespace() && !quoted && depth == 0 {
+            words.push(String::new());
+        } else {
+            words.last_mut().unwrap().push(character);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

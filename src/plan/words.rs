@@ -1,0 +1,160 @@
+//! What a plan says in plain words. The one place for them: the terminal, the JSON, the journal and the errors all quote it.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{Action, Cause, Change, FieldChange, Held, Kind, ServerChange, Wait};
+use crate::desired::{DrainAsk, SignalTo};
+use crate::observed::Step;
+
+impl Change {
+    /// Why it is due, naming the first field where fields are the reason: `command[2] "sonnet" → "opus"`.
+    pub fn why(&self) -> String {
+        let fields = match self.cause {
+            Cause::LaunchChanged | Cause::CareChanged => &self.fields[..],
+            Cause::New
+            | Cause::LaunchUnknown
+            | Cause::SecretChanged(_)
+            | Cause::Asked
+            | Cause::Ended(_)
+            | Cause::WantedAgain
+            | Cause::NotReady
+            | Cause::Unrecorded
+            | Cause::Renamed(_)
+            | Cause::NotDeclared
+            | Cause::WantedStopped
+            | Cause::Remains
+            | Cause::Unknown => &[],
+        };
+        match fields {
+            [] => self.cause.to_string(),
+            [only] => only.to_string(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Spawn => "spawn",
+            Self::Replace => "replace",
+            Self::Restart => "restart",
+            Self::Amend => "amend",
+            Self::Stop => "stop",
+            Self::Adopt => "adopt",
+            Self::Forget => "forget",
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("new in the manifest"),
+            Self::LaunchChanged => f.write_str("launch changed"),
+            Self::LaunchUnknown => f.write_str("its mark tells of another launch, and its record is lost"),
+            Self::SecretChanged(names) => write!(f, "secret {} changed", names.join(", ")),
+            Self::Asked => f.write_str("asked for"),
+            Self::Ended(how) => write!(f, "it {how}"),
+            Self::WantedAgain => f.write_str("stopped, and wanted again"),
+            Self::NotReady => f.write_str("not ready yet"),
+            Self::CareChanged => f.write_str("care changed"),
+            Self::Unrecorded => f.write_str("runs as declared, and no record knows it"),
+            Self::Renamed(from) => write!(f, "renamed from {from}"),
+            Self::NotDeclared => f.write_str("not in the manifest"),
+            Self::WantedStopped => f.write_str("should be stopped"),
+            Self::Remains => f.write_str("an earlier life left processes behind"),
+            Self::Unknown => f.write_str("cannot be told how it is"),
+        }
+    }
+}
+
+impl fmt::Display for ServerChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { fields, .. } => f.write_str(&fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Self::Close(_) => f.write_str("no agent needs it"),
+        }
+    }
+}
+
+impl fmt::Display for FieldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (depth, key) in self.path.iter().enumerate() {
+            match key {
+                Value::String(name) if depth == 0 => f.write_str(name)?,
+                Value::String(name) => write!(f, ".{name}")?,
+                Value::Number(place) => write!(f, "[{place}]")?,
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {}
+            }
+        }
+        let text = |value: &Option<Value>| value.as_ref().map_or("(none)".to_owned(), Value::to_string);
+        write!(f, " {} → {}", text(&self.before), text(&self.after))
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spawn { .. } => "spawn",
+            Self::Drain { .. } => "drain",
+            Self::Kill { .. } => "kill",
+            Self::Sweep => "sweep",
+            Self::Amend => "amend",
+            Self::Rename { .. } => "rename",
+            Self::Adopt { .. } => "adopt",
+            Self::Forget => "forget",
+        })
+    }
+}
+
+impl fmt::Display for DrainAsk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(keys) => write!(f, "keys {}", keys.join(" ")),
+            Self::Signal { signal, to } => {
+                let to = match to {
+                    SignalTo::Tree => " to the tree",
+                    SignalTo::Group => " to the group",
+                    SignalTo::Main => "",
+                };
+                write!(f, "signal {signal}{to}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backoff { until } => write!(f, "tries again at {}", until.clock()),
+            Self::Ready { until, .. } => write!(f, "waits to be ready, until {}", until.clock()),
+            Self::Leave { step: Step::Drain(step), until } => {
+                write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
+            }
+            Self::Leave { step: Step::Kill, until } => write!(f, "is being killed, has until {}", until.clock()),
+            Self::After { agent, milestone } => write!(f, "waits for {agent} to be {milestone}"),
+            Self::Dependants(agents) => {
+                let names: Vec<&str> = agents.iter().take(3).map(|agent| agent.as_str()).collect();
+                let more = agents.len().saturating_sub(3);
+                write!(f, "waits for the end of {}", names.join(", "))?;
+                if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
+            Self::Turn => f.write_str("waits for its turn"),
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached(1) => f.write_str("a client is attached; released when it detaches, or with --now"),
+            Self::Attached(count) => write!(f, "{count} clients are attached; released when they detach, or with --now"),
+            Self::Protected => f.write_str("it is protected; released with --allow-kill"),
+            Self::NotShown => f.write_str("the plan that was approved did not say so; plan again"),
+            Self::Dependant(agent) => write!(f, "{agent} depends on it and is held or blocked itself"),
+        }
+    }
+}

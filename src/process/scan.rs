@@ -1,0 +1,135 @@
+//! Finding our processes among all of the machine: keepers by their command line, what they left behind by its environment.
+//! A match is on the whole value and for processes of our own user only; nothing is guessed from names of programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::stat::is_gone;
+use super::{KEEP, MARK_VARIABLE, ProcId, boot_id, cmdline, is_ours, stat, variable};
+use crate::desired::Mark;
+
+/// A running keeper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// The keeper itself.
+    pub process: ProcId,
+    /// The instance that it keeps.
+    pub mark: Mark,
+    /// The spec that it was started with; usually unlinked by now.
+    pub spec: PathBuf,
+}
+
+/// All running keepers of our own user. Errors when `/proc` could not be listed.
+pub fn keepers() -> io::Result<Vec<Keeper>> {
+    let mut found = Vec::new();
+    for pid in own_pids()? {
+        let Some((mark, spec)) = keep_command(pid) else { continue };
+        if is_ours(pid).ok().flatten() != Some(true) {
+            continue;
+        }
+        // A keeper that is just starting its program is there twice until the second one has become the program.
+        let Ok(Some(seen)) = stat(pid) else { continue };
+        if !seen.state.lives() || keep_command(seen.ppid).is_some_and(|(parents, _)| parents == mark) {
+            continue;
+        }
+        found.push(Keeper { process: ProcId { pid, start_time: seen.start_time, boot_id: boot_id() }, mark, spec });
+    }
+    Ok(found)
+}
+
+/// All processes of our own user that bear this very text as their mark, except what [`marks_of`] leaves out.
+/// Errors when `/proc` could not be listed.
+pub fn with_mark(mark: &str) -> io::Result<Vec<ProcId>> {
+    let wanted = mark.as_bytes();
+    let all = bearers(|bytes| bytes == wanted)?;
+    Ok(all.into_iter().map(|(_, process)| process).collect())
+}
+
+/// All processes of our own user that bear a mark in their environment, by that mark, in one pass. Left out are keepers,
+/// and a tmux server that itself bears the mark with everything below it: an agent started that server for others to use.
+/// Errors when `/proc` could not be listed.
+pub fn marks_of() -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
+    let mut marked: BTreeMap<Mark, Vec<ProcId>> = BTreeMap::new();
+    for (text, process) in bearers(|bytes| bytes.starts_with(b"v1/"))? {
+        if let Some(mark) = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
+            marked.entry(mark).or_default().push(process);
+        }
+    }
+    Ok(marked)
+}
+
+fn bearers(wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<(Vec<u8>, ProcId)>> {
+    let mut found = Vec::new();
+    let mut parents = BTreeMap::new();
+    let mut servers = BTreeSet::new();
+    for pid in own_pids()? {
+        // Unreadable means gone, or one whose environment the kernel hides even from its user: neither can be matched.
+        let Ok(Some(value)) = variable(pid, MARK_VARIABLE) else { continue };
+        if !wanted(value.as_bytes()) || keep_command(pid).is_some() || is_ours(pid).ok().flatten() != Some(true) {
+            continue;
+        }
+        let Ok(Some(seen)) = stat(pid) else { continue };
+        parents.insert(pid, seen.ppid);
+        if is_tmux_server(&seen.comm) {
+            servers.insert(pid);
+        } else if seen.state.lives() {
+            found.push((value.as_bytes().to_vec(), ProcId { pid, start_time: seen.start_time, boot_id: boot_id() }));
+        }
+    }
+    if !servers.is_empty() {
+        found.retain(|(_, process)| !is_below(process.pid, &servers, &mut parents));
+    }
+    Ok(found)
+}
+
+fn is_below(pid: u32, servers: &BTreeSet<u32>, parents: &mut BTreeMap<u32, u32>) -> bool {
+    let mut at = pid;
+    // Parents may change while they are read: a limit instead of a proof that this is no circle.
+    for _ in 0..1_000 {
+        at = *parents.entry(at).or_insert_with(|| stat(at).ok().flatten().map_or(0, |seen| seen.ppid));
+        if servers.contains(&at) {
+            return true;
+        }
+        if at <= 1 {
+            return false;
+        }
+    }
+    false
+}
+
+/// The mark and spec in the command line of `pid` if it is `EXE keep LABEL SPEC` and nothing else.
+pub(super) fn keep_command(pid: u32) -> Option<(Mark, PathBuf)> {
+    let words = cmdline(pid).ok()?;
+    let [_, verb, label, spec] = words.as_slice() else { return None };
+    let mark = label.to_str()?.parse().ok()?;
+    (verb == KEEP).then(|| (mark, PathBuf::from(spec)))
+}
+
+/// Whether a process of this name is a tmux server: it gives itself this title.
+pub(super) fn is_tmux_server(comm: &str) -> bool {
+    comm.starts_with("tmux: server")
+}
+
+/// The numbers of all processes. Errors when `/proc` could not be listed.
+pub(super) fn all_pids() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        match entry {
+            Ok(entry) => pids.extend(entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(pids)
+}
+
+/// Those that seem to be our own user's, at the price of one look each; [`is_ours`] settles it.
+fn own_pids() -> io::Result<Vec<u32>> {
+    let ours = rustix::process::geteuid().as_raw();
+    let mut pids = all_pids()?;
+    pids.retain(|pid| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|folder| folder.uid() == ours));
+    Ok(pids)
+}

@@ -1,0 +1,140 @@
+//! What is shown, and how: one pure function per thing shown and format. Looks at nothing, decides nothing, and knows no terminal.
+//!
+//! Every meaning is in the text; colour only repeats it. Text that comes from outside is shown with its control characters written out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{AgentName, Desired};
+use crate::observed::{Observed, Phase};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+mod config;
+mod detail;
+mod diagnostics;
+mod events;
+mod human;
+pub mod json;
+mod markdown;
+mod rounds;
+mod status;
+mod summary;
+mod text;
+mod words;
+
+pub use config::{config_document, config_toml, origins, origins_document};
+pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document};
+pub use events::event_human;
+pub use human::{plan_human, plan_listing};
+pub use markdown::plan_markdown;
+pub use rounds::rounds;
+pub use status::status_human;
+
+/// What the receiver of human text can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether it shows colour.
+    pub color: bool,
+    /// Its columns; longer lines are folded where they can be.
+    pub width: usize,
+}
+
+impl Style {
+    /// For files and pipes.
+    pub const PLAIN: Self = Self { color: false, width: 120 };
+}
+
+/// How much of a long plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// As much as a person reads, with a line for what is left out.
+    Readable,
+    /// Everything: `--all`.
+    All,
+}
+
+/// What a plan was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The machine. Only such a plan can be applied.
+    Live,
+    /// A look that was saved.
+    Snapshot,
+    /// The manifest alone, as if nothing were running.
+    Manifest,
+}
+
+/// A plan with all that it is shown with.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanView<'a> {
+    /// The manifest as it was named.
+    pub manifest: &'a str,
+    /// What should be.
+    pub desired: &'a Desired,
+    /// What is.
+    pub observed: &'a Observed,
+    /// The difference.
+    pub plan: &'a Plan,
+    /// What will come of it: the plans of [`crate::plan::foresee`].
+    pub rounds: &'a [Plan],
+    /// What it was made from.
+    pub basis: Basis,
+}
+
+/// A status with all that it is shown with.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusView<'a> {
+    /// What should be.
+    pub desired: &'a Desired,
+    /// What is.
+    pub observed: &'a Observed,
+    /// The difference.
+    pub plan: &'a Plan,
+    /// What the agents' programs use; those that are missing are not known.
+    pub usage: &'a BTreeMap<AgentName, Usage>,
+    /// The watcher, if there is one.
+    pub watcher: Option<&'a Watcher>,
+}
+
+/// What an agent's own program has used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Processor time in seconds.
+    pub cpu_s: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+}
+
+/// How the watcher of a fleet does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Watcher {
+    /// Its process.
+    pub pid: u32,
+    /// Since when it watches.
+    pub since: Timestamp,
+    /// When its last round was.
+    pub last_round: Option<Timestamp>,
+    /// How many rounds it did.
+    pub rounds: Option<u64>,
+    /// How long the last one took, in milliseconds.
+    pub round_ms: Option<u64>,
+    /// Whether its next round is late.
+    pub overdue: bool,
+}
+
+/// How many agents have a living instance.
+fn running(observed: &Observed) -> usize {
+    let lives = |phase: &Phase| match phase {
+        Phase::Running { .. } | Phase::Leaving(_) => true,
+        Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => false,
+    };
+    observed.agents.values().filter(|sighting| !sighting.released && lives(&sighting.phase)).count()
+}
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Events for people, a line each.
+
+use anstyle::Style as Ink;
+
+use super::Style;
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, line, paint, plain};
+use crate::event::{Event, What};
+
+/// `14:02:11  builder  spawn  command changed`, with the agents in a column of `names` characters. Ends with a newline.
+pub fn event_human(event: &Event, names: usize, style: Style) -> String {
+    let Event { at, agent, generation: _, what, why } = event;
+    let agent = agent.as_ref().map_or("(fleet)", |agent| agent.as_str());
+    let (word, ink) = word(*what);
+    let time = paint(&at.clock(), DIM, style.color);
+    let mut out = String::new();
+    line(&format!("{time}  {agent:names$}  {}  {}", paint(&format!("{word:7}"), ink, style.color), plain(why)), &mut out);
+    out
+}
+
+fn word(what: What) -> (&'static str, Ink) {
+    match what {
+        What::Began => ("began", BOLD),
+        What::Planned => ("planned", Ink::new()),
+        What::Spawn => ("spawn", GREEN),
+        What::Drain => ("drain", YELLOW),
+        What::Kill => ("kill", RED),
+        What::Sweep => ("sweep", RED),
+        What::Amend => ("amend", YELLOW),
+        What::Rename => ("rename", YELLOW),
+        What::Adopt => ("adopt", YELLOW),
+        What::Forget => ("forget", YELLOW),
+        What::Started => ("started", GREEN),
+        What::Ready => ("ready", GREEN),
+        What::Overdue => ("overdue", YELLOW),
+        What::Exited => ("exited", YELLOW),
+        What::Held => ("held", YELLOW),
+        What::Blocked => ("blocked", RED),
+        What::Failed => ("failed", RED),
+        What::Done => ("done", BOLD),
+    }
+}

@@ -1,0 +1,170 @@
+//! A plan for people: the line per agent, the order of the whole.
+
+use anstyle::Style as Ink;
+
+use super::summary::{refusal, summary};
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
+use super::words::{Class, class, interrupts};
+use super::{Extent, PlanView, Style, detail, rounds, running};
+use crate::desired::AgentName;
+use crate::plan::{Change, Next, Plan, ServerChange};
+
+/// So many changes of one class are read by people.
+const ROWS: usize = 40;
+
+/// A cause is no longer than this; the details have all of it.
+const CAUSE: usize = 72;
+
+/// The plan as the contract lays it out: a line per agent that is not at rest, the counts, then the details and the rounds to come.
+pub fn plan_human(view: &PlanView<'_>, extent: Extent, style: Style) -> String {
+    let mut out = String::new();
+    if view.plan.is_empty() {
+        line(&format!("No changes. {} at rest.", count(view.plan.at_rest, "agent")), &mut out);
+        gaps(view, style, &mut out);
+        return out;
+    }
+    line(&header(view), &mut out);
+    gaps(view, style, &mut out);
+    out.push('\n');
+    listing(view, extent, style, &mut out);
+    out.push('\n');
+    line(&summary(view.plan), &mut out);
+    for guard in view.plan.broken_guards() {
+        line(&paint(&refusal(guard), RED, style.color), &mut out);
+    }
+    detail::write(view, extent, style, &mut out);
+    let rounds = rounds::lines(view.rounds, extent);
+    if !rounds.is_empty() {
+        out.push('\n');
+        line(&paint("rounds to come", BOLD, style.color), &mut out);
+        rounds.iter().for_each(|round| line(round, &mut out));
+    }
+    out
+}
+
+/// What is due and why, a line each, with the counts: for the end of a run.
+pub fn plan_listing(view: &PlanView<'_>, style: Style) -> String {
+    let mut out = String::new();
+    listing(view, Extent::Readable, style, &mut out);
+    out.push('\n');
+    line(&summary(view.plan), &mut out);
+    out
+}
+
+/// `fleet atlas · constellation.toml · 9 agents, 7 running · observed 14:02:11`.
+pub(super) fn header(view: &PlanView<'_>) -> String {
+    let agents = count(view.desired.agents.len(), "agent");
+    let running = running(view.observed);
+    let at = view.observed.at.clock();
+    format!("fleet {} · {} · {agents}, {running} running · observed {at}", view.desired.fleet, plain(view.manifest))
+}
+
+fn gaps(view: &PlanView<'_>, style: Style, out: &mut String) {
+    for gap in &view.observed.gaps {
+        line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), out);
+    }
+}
+
+/// One line of the listing.
+struct Row {
+    class: Class,
+    name: String,
+    verb: String,
+    cause: String,
+    note: String,
+}
+
+/// The changes, a line each.
+pub(super) fn listing(view: &PlanView<'_>, extent: Extent, style: Style, out: &mut String) {
+    let mut rows: Vec<Row> = view.plan.changes.iter().map(|(name, change)| row(view, name, change)).collect();
+    rows.extend(server(view.plan));
+    rows.sort_by_key(|row| row.class);
+    let most = match extent {
+        Extent::Readable => ROWS,
+        Extent::All => usize::MAX,
+    };
+    let widths = Widths::of(&rows);
+    for of_class in rows.chunk_by(|one, other| one.class == other.class) {
+        of_class.iter().take(most).for_each(|row| widths.write(row, style, out));
+        if of_class.len() > most {
+            line(&format!("    … {} more like these; --all shows them", of_class.len() - most), out);
+        }
+    }
+}
+
+/// The columns of the listing.
+struct Widths {
+    name: usize,
+    verb: usize,
+    cause: usize,
+}
+
+impl Widths {
+    fn of(rows: &[Row]) -> Self {
+        let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
+        Self {
+            name: widest(&mut rows.iter().map(|row| columns(&row.name))) + 4,
+            verb: widest(&mut rows.iter().map(|row| columns(&row.verb))).max("replace".len()) + 4,
+            // Lines without a note need no column: a blocked one has its whole message there.
+            cause: widest(&mut rows.iter().filter(|row| !row.note.is_empty()).map(|row| columns(&row.cause))) + 4,
+        }
+    }
+
+    fn write(&self, row: &Row, style: Style, out: &mut String) {
+        let Self { name, verb, cause } = *self;
+        let Row { class, name: who, verb: what, cause: why, note } = row;
+        let (sign, ink) = sign(*class);
+        let start = format!("  {} {who:name$}{what:verb$}", paint(sign, ink, style.color));
+        let indent = 4 + name + verb;
+        if note.is_empty() {
+            line(&format!("{start}{why}"), out);
+        } else if (indent + cause).saturating_add(columns(note)) <= style.width {
+            line(&format!("{start}{why:cause$}{note}"), out);
+        } else {
+            line(&format!("{start}{why}"), out);
+            line(&format!("{:indent$}{note}", ""), out);
+        }
+    }
+}
+
+fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
+    let class = class(change);
+    let costs = || {
+        let sighting = view.observed.agents.get(name)?;
+        interrupts(change.kind, sighting, view.observed.at)
+    };
+    let why = shortened(&plain(&change.why()), CAUSE).into_owned();
+    let (verb, cause, note) = match &change.next {
+        Next::Act(_) => (change.kind.to_string(), why, costs().unwrap_or_default()),
+        Next::Wait(wait) => {
+            let verb = if class == Class::Starting { "wait".to_owned() } else { change.kind.to_string() };
+            (verb, why, [Some(wait.to_string()), costs()].into_iter().flatten().collect::<Vec<_>>().join("; "))
+        }
+        Next::Held(held) => ("held".to_owned(), why, plain(&held.to_string()).into_owned()),
+        Next::Blocked(blocked) => ("blocked".to_owned(), plain(&blocked.message).into_owned(), String::new()),
+    };
+    Row { class, name: name.to_string(), verb, cause, note }
+}
+
+fn sign(class: Class) -> (&'static str, Ink) {
+    match class {
+        Class::Begins => ("+", GREEN),
+        Class::Replaced => ("±", YELLOW),
+        Class::Amended => ("~", YELLOW),
+        Class::Ends => ("-", RED),
+        Class::Starting => ("·", DIM),
+        Class::Held => ("!", YELLOW),
+        Class::Blocked => ("✗", RED),
+    }
+}
+
+/// The tmux server is no agent, and is changed all the same.
+fn server(plan: &Plan) -> Option<Row> {
+    let change = plan.server.as_ref()?;
+    let cause = shortened(&plain(&change.to_string()), CAUSE).into_owned();
+    let (class, verb) = match change {
+        ServerChange::Set { .. } => (Class::Amended, "amend"),
+        ServerChange::Close(_) => (Class::Ends, "close"),
+    };
+    Some(Row { class, name: "(tmux)".to_owned(), verb: verb.to_owned(), cause, note: String::new() })
+}

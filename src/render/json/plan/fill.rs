@@ -1,0 +1,143 @@
+//! Fills the document of a plan.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::super::super::words::{Class, cause_in_short, class, hold, interrupted, reason, release, step};
+use super::super::super::{Extent, PlanView, rounds, summary};
+use super::super::FORMAT_VERSION;
+use super::{
+    BlockedEntry, ChangeEntry, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange, ServerEntry,
+    Source, Summary,
+};
+use crate::desired::{AgentName, AgentSpec, Declared, canonical_digest, effective, launch_fields};
+use crate::observed::Sighting;
+use crate::plan::{Change, Kind, Next, ServerChange};
+use crate::time::Timestamp;
+
+/// A plan for programs; with [`Extent::All`], agents at rest are listed too.
+pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
+    let PlanView { manifest, desired, observed, plan, rounds: to_come, basis } = *view;
+    let names: BTreeSet<&AgentName> = match extent {
+        Extent::Readable => plan.changes.keys().collect(),
+        Extent::All => plan.changes.keys().chain(desired.agents.keys()).collect(),
+    };
+    let never_seen = Sighting::default();
+    let sighting = |name: &AgentName| observed.agents.get(name).unwrap_or(&never_seen);
+    let change = |name: &AgentName| resource(name, plan.changes.get(name), desired.agents.get(name), sighting(name), observed.at);
+    let held = plan.changes.iter().filter_map(|(name, change)| match &change.next {
+        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: hold(held).to_owned(), release: release(held, name) }),
+        Next::Act(_) | Next::Wait(_) | Next::Blocked(_) => None,
+    });
+    let blocked = plan.changes.iter().filter_map(|(name, change)| match &change.next {
+        Next::Blocked(blocked) => {
+            Some(BlockedEntry { address: name.to_string(), reason: blocked.reason, message: blocked.message.clone() })
+        }
+        Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
+    });
+    let guards = plan.guards.iter().map(|guard| GuardEntry {
+        name: guard.name.to_owned(),
+        limit: guard.limit.clone(),
+        value: guard.value,
+        pass: guard.pass,
+    });
+    PlanDocument {
+        format_version: FORMAT_VERSION.to_owned(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        fleet: desired.fleet.to_string(),
+        manifest: Manifest { path: manifest.to_owned(), digest: desired.digest.clone() },
+        observed_at: observed.at,
+        basis,
+        complete: observed.gaps.is_empty(),
+        gaps: observed.gaps.clone(),
+        resource_changes: names.into_iter().map(change).collect(),
+        server_change: plan.server.as_ref().map(|change| ServerEntry {
+            actions: vec![if matches!(change, ServerChange::Close(_)) { "delete" } else { "update" }.to_owned()],
+            paths: match change {
+                ServerChange::Set { fields, .. } => fields.iter().map(|field| field.path.clone()).collect(),
+                ServerChange::Close(_) => Vec::new(),
+            },
+            why: change.to_string(),
+        }),
+        held: held.collect(),
+        blocked: blocked.collect(),
+        guards: guards.collect(),
+        rounds: rounds::rounds(to_come),
+        summary: counts(view),
+    }
+}
+
+fn counts(view: &PlanView<'_>) -> Summary {
+    let summary::Counts { spawn, replace, restart, amend, stop, adopt, forget, starting, held, blocked } = summary::counts(view.plan);
+    Summary { spawn, replace, restart, amend, stop, deliver: 0, adopt, forget, starting, held, blocked, rest: view.plan.at_rest }
+}
+
+fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declared>, sighting: &Sighting, now: Timestamp) -> ResourceChange {
+    let costs = change.and_then(|change| interrupted(change.kind, sighting, now));
+    let known = sighting.spec.as_ref().map(|spec| canonical_digest(&spec.launch));
+    ResourceChange {
+        address: name.to_string(),
+        sort: "agent".to_owned(),
+        name: name.to_string(),
+        kind: change.map(|change| change.kind),
+        change: ChangeEntry {
+            actions: change.map_or(&["no-op"][..], actions).iter().map(|action| (*action).to_owned()).collect(),
+            before: before(change, sighting),
+            after: after(change, declared),
+            before_sensitive: Map::new(),
+            after_sensitive: Map::new(),
+            replace_paths: change.map(|change| replace_paths(change, sighting.spec.as_ref(), declared)).unwrap_or_default(),
+        },
+        action_reason: change.map(|change| reason(&change.cause).to_owned()),
+        cause: change.map(cause_in_short),
+        why: change.map(Change::why),
+        source: declared.map(|declared| Source { file: declared.source.file.to_string(), line: declared.source.line }),
+        deliveries: Vec::new(),
+        // Whether it is working is not looked at.
+        interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: None, attached }),
+        next: change.map(|change| step(&change.next)),
+        precondition: Precondition {
+            generation: sighting.generation.0,
+            pid: sighting.instance.as_ref().and_then(|instance| instance.program.as_ref()).map(|program| program.pid),
+            launch_digest: sighting.digest.as_ref().or(known.as_ref()).map(ToString::to_string),
+        },
+    }
+}
+
+fn actions(change: &Change) -> &'static [&'static str] {
+    if class(change) == Class::Starting {
+        return &["no-op"];
+    }
+    match change.kind {
+        Kind::Spawn | Kind::Restart => &["create"],
+        Kind::Replace => &["delete", "create"],
+        Kind::Amend | Kind::Adopt => &["update"],
+        Kind::Stop => &["delete"],
+        Kind::Forget => &["forget"],
+    }
+}
+
+fn before(change: Option<&Change>, sighting: &Sighting) -> Option<Map<String, Value>> {
+    let creates = change.is_some_and(|change| actions(change) == ["create"]);
+    sighting.spec.as_ref().filter(|_| !creates).map(effective)
+}
+
+fn after(change: Option<&Change>, declared: Option<&Declared>) -> Option<Map<String, Value>> {
+    let ends = change.is_some_and(|change| matches!(change.kind, Kind::Stop | Kind::Forget));
+    declared.filter(|_| !ends).map(|declared| effective(&declared.spec))
+}
+
+/// The paths of launch fields among those that differ.
+fn replace_paths(change: &Change, before: Option<&AgentSpec>, declared: Option<&Declared>) -> Vec<Vec<Value>> {
+    if change.kind != Kind::Replace {
+        return Vec::new();
+    }
+    let specs = [before, declared.map(|declared| &declared.spec)];
+    let launch: Vec<Map<String, Value>> = specs.into_iter().flatten().map(|spec| launch_fields(&spec.launch)).collect();
+    let is_launch = |path: &[Value]| {
+        let name = path.first().and_then(Value::as_str);
+        name.is_some_and(|name| launch.iter().any(|fields| fields.contains_key(name)))
+    };
+    change.fields.iter().filter(|field| is_launch(&field.path)).map(|field| field.path.clone()).collect()
+}

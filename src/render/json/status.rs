@@ -1,0 +1,272 @@
+//! `status --json`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::super::words::{hold, release};
+use super::super::{StatusView, Watcher};
+use super::FORMAT_VERSION;
+use crate::desired::{AgentName, AgentSpec, Place, Wish};
+use crate::observed::{Exit, Health, Phase, Seat, Sighting};
+use crate::plan::{Change, Next, Reason, Wait};
+use crate::time::Timestamp;
+
+/// How a fleet does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusDocument {
+    /// The version of this form.
+    pub format_version: String,
+    /// The fleet's name.
+    pub fleet: String,
+    /// When the machine was looked at.
+    pub observed_at: Timestamp,
+    /// Whether nothing is due.
+    pub at_rest: bool,
+    /// Whether everything could be looked at.
+    pub complete: bool,
+    /// What could not be looked at.
+    pub gaps: Vec<String>,
+    /// Every agent that is declared or remembered.
+    pub agents: Vec<AgentStatus>,
+    /// What is there and is not ours. It is never touched.
+    pub strangers: Vec<StrangerEntry>,
+    /// The watcher; null if there is none.
+    pub watcher: Option<Watcher>,
+}
+
+/// How one agent does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it stands in its life.
+    pub state: State,
+    /// `tmux` or `daemon`; null if that is not known.
+    pub runtime: Option<String>,
+    /// `socket:session pane`, or the pidfile; null if that is not known.
+    pub place: Option<String>,
+    /// Its own program; null if it does not run.
+    pub pid: Option<u32>,
+    /// Its keeper; null for an adopted instance, whose end nobody sees.
+    pub keeper: Option<u32>,
+    /// Its newest life; 0 if there was none.
+    pub generation: u64,
+    /// Since when it has lived, or when it ended; null if neither.
+    pub since: Option<Timestamp>,
+    /// Whether it is working; null if that cannot be told.
+    pub busy: Option<bool>,
+    /// How many people are attached.
+    pub attached: u32,
+    /// How often it was started again after a failure.
+    pub restarts: u32,
+    /// When it is started again; null if no pause is on.
+    pub next_try: Option<Timestamp>,
+    /// How its last life ended; null while it lives.
+    pub exit: Option<ExitStatus>,
+    /// What holds a change that is due; null if nothing does.
+    pub held: Option<Hold>,
+    /// What needs a person; null if nothing does.
+    pub blocked: Option<Blocker>,
+    /// Whether it should run.
+    pub wanted: Wish,
+    /// Processor time of its program in seconds; null if not known.
+    pub cpu_s: Option<f64>,
+    /// Resident memory of its program in bytes; null if not known.
+    pub rss_bytes: Option<u64>,
+    /// Notes that wait for it.
+    pub handoffs_waiting: u32,
+    /// When its usage limit ends; null if it is in none, or that is not known.
+    pub usage_limit: Option<Timestamp>,
+}
+
+/// Where an agent stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Never started, or forgotten.
+    Absent,
+    /// Running, and not ready.
+    Starting,
+    /// Running and ready.
+    Ready,
+    /// Asked to end.
+    Leaving,
+    /// Ended.
+    Exited,
+    /// It could not be told.
+    Unknown,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Absent => "absent",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Leaving => "leaving",
+            Self::Exited => "exited",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// How a life ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExitStatus {
+    /// The exit code; null if it did not exit by itself, or nobody saw it.
+    pub code: Option<i32>,
+    /// The signal that ended it; null if none did, or nobody saw it.
+    pub signal: Option<i32>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was asked for.
+    pub asked: bool,
+    /// The same in words.
+    pub how: String,
+}
+
+/// What holds a change that is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hold {
+    /// `attached`, `protected` or `dependant`.
+    pub reason: String,
+    /// What releases it.
+    pub release: String,
+}
+
+/// What needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Blocker {
+    /// The reason as one word.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Something that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StrangerEntry {
+    /// Where.
+    pub place: String,
+    /// Its process; null if that is not known.
+    pub pid: Option<u32>,
+    /// Why it is a stranger.
+    pub why: String,
+}
+
+/// The schema of a status.
+pub fn status_schema() -> Schema {
+    super::schema_of::<StatusDocument>()
+}
+
+/// A status for programs.
+pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
+    let StatusView { desired, observed, plan, usage: _, watcher } = *view;
+    let names: BTreeSet<&AgentName> = desired.agents.keys().chain(observed.agents.keys()).collect();
+    let strangers = observed.strangers.iter().map(|stranger| StrangerEntry {
+        place: stranger.place.clone(),
+        pid: stranger.pid,
+        why: stranger.why.clone(),
+    });
+    StatusDocument {
+        format_version: FORMAT_VERSION.to_owned(),
+        fleet: desired.fleet.to_string(),
+        observed_at: observed.at,
+        at_rest: plan.is_empty(),
+        complete: observed.gaps.is_empty(),
+        gaps: observed.gaps.clone(),
+        agents: names.into_iter().map(|name| agent(view, name)).collect(),
+        strangers: strangers.collect(),
+        watcher: watcher.cloned(),
+    }
+}
+
+fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
+    let never_seen = Sighting::default();
+    let sighting = view.observed.agents.get(name).unwrap_or(&never_seen);
+    let declared = view.desired.agents.get(name).map(|declared| &declared.spec);
+    let next = view.plan.changes.get(name).map(|change: &Change| &change.next);
+    let instance = sighting.instance.as_ref();
+    let usage = view.usage.get(name);
+    let (state, since) = state(&sighting.phase);
+    let spec = sighting.spec.as_ref().or(declared);
+    let wishes_stop = sighting.wanted == Wish::Stopped || declared.is_none_or(|spec| spec.care.desired == Wish::Stopped);
+    AgentStatus {
+        name: name.to_string(),
+        state,
+        runtime: runtime(sighting, spec).map(str::to_owned),
+        place: place(sighting, spec),
+        pid: instance.and_then(|instance| instance.program.as_ref()).map(|program| program.pid),
+        keeper: instance.and_then(|instance| instance.keeper.as_ref()).map(|keeper| keeper.pid),
+        generation: sighting.generation.0,
+        since,
+        busy: None,
+        attached: sighting.attached,
+        restarts: sighting.failures.restarts,
+        next_try: match next {
+            Some(Next::Wait(Wait::Backoff { until })) => Some(*until),
+            Some(Next::Act(_) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_)) | None => None,
+        },
+        exit: exit(&sighting.phase),
+        held: match next {
+            Some(Next::Held(held)) => Some(Hold { reason: hold(held).to_owned(), release: release(held, name) }),
+            Some(Next::Act(_) | Next::Wait(_) | Next::Blocked(_)) | None => None,
+        },
+        blocked: match next {
+            Some(Next::Blocked(blocked)) => Some(Blocker { reason: blocked.reason, message: blocked.message.clone() }),
+            Some(Next::Act(_) | Next::Wait(_) | Next::Held(_)) | None => None,
+        },
+        wanted: if wishes_stop { Wish::Stopped } else { Wish::Running },
+        cpu_s: usage.map(|usage| usage.cpu_s),
+        rss_bytes: usage.map(|usage| usage.rss_bytes),
+        handoffs_waiting: 0,
+        usage_limit: None,
+    }
+}
+
+fn state(phase: &Phase) -> (State, Option<Timestamp>) {
+    match phase {
+        Phase::Absent => (State::Absent, None),
+        Phase::Running { since, health: Health::Ready(_) } => (State::Ready, Some(*since)),
+        Phase::Running { since, health: Health::Starting | Health::Failing { .. } } => (State::Starting, Some(*since)),
+        Phase::Leaving(leaving) => (State::Leaving, Some(leaving.since)),
+        Phase::Exited(ended) => (State::Exited, Some(ended.at)),
+        Phase::Unknown { .. } => (State::Unknown, None),
+    }
+}
+
+fn exit(phase: &Phase) -> Option<ExitStatus> {
+    let Phase::Exited(ended) = phase else { return None };
+    let (code, signal) = match &ended.exit {
+        Exit::Code(code) => (Some(*code), None),
+        Exit::Signal(signal) => (None, Some(*signal)),
+        Exit::Failed(_) | Exit::Unseen => (None, None),
+    };
+    Some(ExitStatus { code, signal, at: ended.at, asked: ended.asked.is_some(), how: ended.exit.to_string() })
+}
+
+fn runtime(sighting: &Sighting, spec: Option<&AgentSpec>) -> Option<&'static str> {
+    match (sighting.instance.as_ref().map(|instance| &instance.seat), spec.map(|spec| &spec.launch.place)) {
+        (Some(Seat::Pane { .. }), _) | (Some(Seat::Adrift { .. }) | None, Some(Place::Tmux { .. })) => Some("tmux"),
+        (Some(Seat::Detached { .. }), _) | (Some(Seat::Adrift { .. }) | None, Some(Place::Daemon { .. })) => Some("daemon"),
+        (Some(Seat::Adrift { .. }) | None, None) => None,
+    }
+}
+
+/// Where it is; else where it should be.
+fn place(sighting: &Sighting, spec: Option<&AgentSpec>) -> Option<String> {
+    match sighting.instance.as_ref().map(|instance| &instance.seat) {
+        Some(Seat::Pane { socket, session, pane, .. }) => {
+            let socket = socket.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            Some(format!("{socket}:{session} {pane}"))
+        }
+        Some(Seat::Detached { pidfile }) => Some(pidfile.display().to_string()),
+        Some(Seat::Adrift { .. }) | None => match spec.map(|spec| &spec.launch.place)? {
+            Place::Tmux { socket, session, .. } => Some(format!("{socket}:{session}")),
+            Place::Daemon { pidfile } => pidfile.as_ref().map(|pidfile| pidfile.display().to_string()),
+        },
+    }
+}

@@ -1,0 +1,137 @@
+//! A status for people.
+
+use anstyle::Style as Ink;
+
+use super::json::{AgentStatus, State, status_document};
+use super::text::{BOLD, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
+use super::{StatusView, Style, Watcher, running};
+use crate::desired::AgentName;
+use crate::observed::Phase;
+use crate::plan::Next;
+use crate::time::Timestamp;
+
+const TITLES: [&str; 8] = ["NAME", "STATE", "FOR", "PID", "GEN", "PLACE", "RESTARTS", "WHY"];
+
+/// A table of all agents, the strangers, and the counts.
+pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
+    let document = status_document(view);
+    let observed = view.observed;
+    let mut out = String::new();
+    let agents = count(view.desired.agents.len(), "agent");
+    line(&format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock()), &mut out);
+    for gap in &observed.gaps {
+        line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), &mut out);
+    }
+    table(view, &document.agents, style, &mut out);
+    if !observed.strangers.is_empty() {
+        out.push('\n');
+        line(&paint("strangers, never touched", BOLD, style.color), &mut out);
+        for stranger in &observed.strangers {
+            let pid = stranger.pid.map(|pid| format!("  pid {pid}")).unwrap_or_default();
+            line(&format!("  {}{pid}  {}", plain(&stranger.place), plain(&stranger.why)), &mut out);
+        }
+    }
+    out.push('\n');
+    line(&summary(view, &document.agents), &mut out);
+    if let Some(watcher) = view.watcher {
+        line(&watched(watcher, observed.at), &mut out);
+    }
+    out
+}
+
+fn table(view: &StatusView<'_>, agents: &[AgentStatus], style: Style, out: &mut String) {
+    if agents.is_empty() {
+        return;
+    }
+    let rows: Vec<(Ink, [String; 8])> = agents.iter().map(|agent| (ink(agent), cells(view, agent))).collect();
+    let mut widths = TITLES.map(columns);
+    for (_, cells) in &rows {
+        widths.iter_mut().zip(cells).for_each(|(width, cell)| *width = (*width).max(columns(cell)));
+    }
+    let indent: usize = 2 + widths[..7].iter().map(|width| width + 2).sum::<usize>();
+    // A reason that is cut too short says nothing.
+    let room = style.width.saturating_sub(indent).max(40);
+    let write = |cells: &[String; 8], ink: Ink, out: &mut String| {
+        let mut text = String::from("  ");
+        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            match index {
+                1 => text.push_str(&paint(&format!("{cell:width$}"), ink, style.color)),
+                7 => text.push_str(&shortened(cell, room)),
+                _ => text.push_str(&format!("{cell:width$}")),
+            }
+            text.push_str("  ");
+        }
+        line(&text, out);
+    };
+    out.push('\n');
+    write(&TITLES.map(str::to_owned), Ink::new(), out);
+    rows.iter().for_each(|(ink, cells)| write(cells, *ink, out));
+}
+
+fn ink(agent: &AgentStatus) -> Ink {
+    if agent.blocked.is_some() {
+        return RED;
+    }
+    match agent.state {
+        State::Ready => GREEN,
+        State::Starting | State::Leaving => YELLOW,
+        State::Unknown => RED,
+        State::Absent | State::Exited => Ink::new(),
+    }
+}
+
+fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        agent.name.clone(),
+        agent.state.to_string(),
+        or_dash(agent.since.map(|since| view.observed.at.since(since).rough())),
+        or_dash(agent.pid.map(|pid| pid.to_string())),
+        agent.generation.to_string(),
+        or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
+        agent.restarts.to_string(),
+        plain(&why(view, &agent.name)).into_owned(),
+    ]
+}
+
+/// What an agent waits for or is stuck on; else how it ended.
+fn why(view: &StatusView<'_>, name: &str) -> String {
+    let Ok(name) = name.parse::<AgentName>() else { return String::new() };
+    if let Some(change) = view.plan.changes.get(&name) {
+        return match &change.next {
+            Next::Act(_) => format!("{}: {}", change.kind, change.why()),
+            Next::Wait(wait) => format!("{}: {}; {wait}", change.kind, change.why()),
+            Next::Held(held) => format!("{} held: {held}", change.kind),
+            Next::Blocked(blocked) => format!("blocked: {}", blocked.message),
+        };
+    }
+    let Some(sighting) = view.observed.agents.get(&name) else { return String::new() };
+    if sighting.released {
+        return "left running, and ours no more".to_owned();
+    }
+    match &sighting.phase {
+        Phase::Exited(ended) if ended.asked.is_some() => "stopped as asked".to_owned(),
+        Phase::Exited(ended) => ended.exit.to_string(),
+        Phase::Unknown { why } => why.clone(),
+        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) => String::new(),
+    }
+}
+
+fn summary(view: &StatusView<'_>, agents: &[AgentStatus]) -> String {
+    let states = [State::Ready, State::Starting, State::Leaving, State::Exited, State::Absent, State::Unknown];
+    let number = |is: &dyn Fn(&AgentStatus) -> bool| agents.iter().filter(|agent| is(agent)).count();
+    let mut counts: Vec<(usize, String)> =
+        states.into_iter().map(|state| (number(&|agent| agent.state == state), state.to_string())).collect();
+    counts.push((number(&|agent| agent.held.is_some()), "held".to_owned()));
+    counts.push((number(&|agent| agent.blocked.is_some()), "blocked".to_owned()));
+    let parts: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let rest = if view.plan.is_empty() { "At rest." } else { "Not at rest: `reconcile plan` shows more." };
+    if parts.is_empty() { rest.to_owned() } else { format!("{}. {rest}", parts.join(", ")) }
+}
+
+fn watched(watcher: &Watcher, now: Timestamp) -> String {
+    let rounds = watcher.rounds.map(|rounds| format!(", {rounds} rounds")).unwrap_or_default();
+    let last = watcher.last_round.map(|last| format!(", the last {} ago", now.since(last).rough())).unwrap_or_default();
+    let overdue = if watcher.overdue { "; its next round is overdue" } else { "" };
+    format!("Watched by pid {} for {}{rounds}{last}{overdue}.", watcher.pid, now.since(watcher.since).rough())
+}

@@ -1,0 +1,100 @@
+//! Text for terminals: harmless, aligned, coloured.
+
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style as Ink};
+
+/// What is new.
+pub(super) const GREEN: Ink = AnsiColor::Green.on_default();
+/// What changes.
+pub(super) const YELLOW: Ink = AnsiColor::Yellow.on_default();
+/// What ends, or is wrong.
+pub(super) const RED: Ink = AnsiColor::Red.on_default();
+/// What is told beside.
+pub(super) const DIM: Ink = Ink::new().dimmed();
+/// Headings.
+pub(super) const BOLD: Ink = Ink::new().bold();
+
+/// The text with everything written out that a terminal would obey or hide: control characters, and those that turn the direction of text.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Whether a character does something else than to show itself.
+pub(super) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
+}
+
+/// The text in a colour, where colour can be shown.
+pub(super) fn paint(text: &str, ink: Ink, color: bool) -> String {
+    if color && !text.is_empty() { format!("{ink}{text}{ink:#}") } else { text.to_owned() }
+}
+
+/// The columns that a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// At most `most` columns of a text, with an ellipsis where something is missing.
+pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    if columns(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().take(most.saturating_sub(1)).chain(['…']).collect())
+}
+
+/// `1 agent`, `2 agents`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Names with commas, at most `most` of them.
+pub(super) fn names(names: &[&str], most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names[..names.len().min(most)].join(", "))
+}
+
+/// Appends a line without spaces at its end.
+pub(super) fn line(text: &str, into: &mut String) {
+    into.push_str(text.trim_end());
+    into.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_terminal_obeys_gets_through(text in any::<String>()) {
+            prop_assert!(!plain(&text).contains(is_unsafe));
+        }
+    }
+
+    #[test]
+    fn what_is_written_out_can_be_read() {
+        assert_eq!(plain("a\x1b[2Jb\u{9b}c\n\u{202e}é"), "a\\u{1b}[2Jb\\u{9b}c\\n\\u{202e}é");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_says_so() {
+        assert_eq!(shortened("abcdef", 6), "abcdef");
+        assert_eq!(shortened("abcdefg", 6), "abcde…");
+        assert_eq!(names(&["a", "b"], 2), "a, b");
+        assert_eq!(names(&["a", "b", "c"], 2), "a, b and 1 more");
+    }
+}

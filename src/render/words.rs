@@ -1,0 +1,112 @@
+//! The fixed words of the contract for what a plan says, and what follows from them; the sentences are with the plan itself.
+
+use super::text::count;
+use crate::desired::AgentName;
+use crate::observed::{Phase, Sighting};
+use crate::plan::{Cause, Change, Held, Kind, Next, Wait};
+use crate::time::{Duration, Timestamp};
+
+/// `action_reason`: the cause as one word.
+pub(super) fn reason(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::New => "new",
+        Cause::LaunchChanged => "launch_changed",
+        Cause::LaunchUnknown => "launch_unknown",
+        Cause::SecretChanged(_) => "secret_changed",
+        Cause::Asked => "asked",
+        Cause::Ended(_) => "ended",
+        Cause::WantedAgain => "wanted_again",
+        Cause::NotReady => "not_ready",
+        Cause::CareChanged => "care_changed",
+        Cause::Unrecorded => "unrecorded",
+        Cause::Renamed(_) => "renamed",
+        Cause::NotDeclared => "not_declared",
+        Cause::WantedStopped => "wanted_stopped",
+        Cause::Remains => "remains",
+        Cause::Unknown => "unknown",
+    }
+}
+
+/// The cause in short, naming whole fields: `command changed`.
+pub(super) fn cause_in_short(change: &Change) -> String {
+    let mut names: Vec<&str> = change.fields.iter().filter_map(|field| field.path.first()?.as_str()).collect();
+    names.dedup();
+    let is_about_fields = matches!(change.cause, Cause::LaunchChanged | Cause::CareChanged);
+    if is_about_fields && !names.is_empty() { format!("{} changed", names.join(", ")) } else { change.cause.to_string() }
+}
+
+/// `next`: the step of this round as one word.
+pub(super) fn step(next: &Next) -> String {
+    match next {
+        Next::Act(action) => action.to_string(),
+        Next::Wait(_) => "wait".to_owned(),
+        Next::Held(_) => "held".to_owned(),
+        Next::Blocked(_) => "blocked".to_owned(),
+    }
+}
+
+/// What holds a change, as one word.
+pub(super) fn hold(held: &Held) -> &'static str {
+    match held {
+        Held::Attached(_) => "attached",
+        Held::Protected => "protected",
+        Held::Dependant(_) => "dependant",
+        Held::NotShown => "not_shown",
+    }
+}
+
+/// What releases a change that is held.
+pub(super) fn release(held: &Held, agent: &AgentName) -> String {
+    match held {
+        Held::Attached(_) => "detached, or --now".to_owned(),
+        Held::Protected => format!("--allow-kill {agent}"),
+        Held::Dependant(other) => format!("{other} is released"),
+        Held::NotShown => "another plan, shown and approved".to_owned(),
+    }
+}
+
+/// Where a change stands in a listing, from what begins to what is stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Begins,
+    Replaced,
+    Amended,
+    Ends,
+    Starting,
+    Held,
+    Blocked,
+}
+
+/// The class of a change.
+pub(super) fn class(change: &Change) -> Class {
+    match (&change.next, change.kind) {
+        (Next::Held(_), _) => Class::Held,
+        (Next::Blocked(_), _) => Class::Blocked,
+        (Next::Wait(Wait::Ready { .. }), _) => Class::Starting,
+        (Next::Act(_) | Next::Wait(_), Kind::Spawn | Kind::Restart) => Class::Begins,
+        (Next::Act(_) | Next::Wait(_), Kind::Replace) => Class::Replaced,
+        (Next::Act(_) | Next::Wait(_), Kind::Amend | Kind::Adopt) => Class::Amended,
+        (Next::Act(_) | Next::Wait(_), Kind::Stop | Kind::Forget) => Class::Ends,
+    }
+}
+
+/// What an end costs: for how long the instance has been up, and how many people are attached. None if no living instance ends.
+pub(super) fn interrupted(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<(Duration, u32)> {
+    let ends = match kind {
+        Kind::Replace | Kind::Stop => true,
+        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Adopt | Kind::Forget => false,
+    };
+    let since = match &sighting.phase {
+        Phase::Running { since, .. } => *since,
+        Phase::Leaving(leaving) => leaving.since,
+        Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => return None,
+    };
+    ends.then(|| (now.since(since), sighting.attached))
+}
+
+/// What an end costs, in words.
+pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<String> {
+    let (up, attached) = interrupted(kind, sighting, now)?;
+    let people = if attached > 0 { format!(", {} attached", count(attached as usize, "client")) } else { String::new() };
+    Some(format!("interrupts: up {}{people}", up.rough()))
+}

@@ -1,0 +1,202 @@
+//! The real disk and environment, as far as a manifest may ask for them.
+
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::desired::FleetName;
+use crate::manifest::{Answer, Entry, Kind, Sources};
+use crate::time::Timestamp;
+
+/// The longest text that is read: see `manifest::texts`.
+const MAX_TEXT: u64 = 64 * 1024 * 1024 + 1;
+
+/// The most files that are looked at to find out whether a folder is active: a second or so on a slow disk.
+const MAX_LOOKS: usize = 100_000;
+
+/// The real disk and environment.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// The folder that holds the state folders of all fleets.
+    pub state: PathBuf,
+}
+
+fn answer<T>(result: std::io::Result<T>) -> Answer<T> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Sources for Disk {
+    fn current_folder(&self) -> Result<PathBuf, String> {
+        std::env::current_dir().map_err(|error| format!("the current folder is not known: {error}"))
+    }
+
+    fn home(&self) -> Answer<PathBuf> {
+        Ok(std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()))
+    }
+
+    fn state_folder(&self, fleet: &FleetName) -> Result<PathBuf, String> {
+        Ok(self.state.join(fleet.as_str()))
+    }
+
+    fn text(&self, path: &Path) -> Answer<String> {
+        let Some(file) = answer(regular_file(path))? else { return Ok(None) };
+        let mut text = String::new();
+        answer(file.take(MAX_TEXT).read_to_string(&mut text).map(|_| text))
+    }
+
+    fn entries(&self, folder: &Path) -> Answer<Vec<Entry>> {
+        let Some(listing) = answer(std::fs::read_dir(folder))? else { return Ok(None) };
+        let mut entries = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A link that leads nowhere is a file: nothing is lost by that.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+                Ok(kind) => kind.is_dir(),
+                Err(error) => return Err(error.to_string()),
+            };
+            entries.push(Entry { name, kind: if is_folder { Kind::Folder } else { Kind::File } });
+        }
+        Ok(Some(entries))
+    }
+
+    fn changed_since(&self, path: &Path, since: Timestamp) -> Answer<bool> {
+        let Some(metadata) = answer(std::fs::metadata(path))? else { return Ok(None) };
+        if modified(&metadata)? >= since {
+            return Ok(Some(true));
+        }
+        let mut open = if metadata.is_dir() { vec![path.to_owned()] } else { Vec::new() };
+        let mut looks = 0;
+        while let Some(folder) = open.pop() {
+            // What disappears while it is looked at is not there any more.
+            let Some(listing) = answer(std::fs::read_dir(&folder))? else { continue };
+            for entry in listing {
+                let entry = entry.map_err(|error| error.to_string())?;
+                let Some(metadata) = answer(entry.metadata())? else { continue };
+                looks += 1;
+                if modified(&metadata)? >= since {
+                    return Ok(Some(true));
+                }
+                if looks > MAX_LOOKS {
+                    return Err(format!("there are more than {MAX_LOOKS} files in it: name some with `activity`"));
+                }
+                if metadata.is_dir() {
+                    open.push(entry.path());
+                }
+            }
+        }
+        Ok(Some(false))
+    }
+
+    fn digest(&self, path: &Path) -> Answer<String> {
+        let Some(mut file) = answer(regular_file(path))? else { return Ok(None) };
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Some(format!("blake3:{}", hasher.finalize().to_hex()))),
+                Ok(length) => {
+                    hasher.update(&buffer[..length]);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    fn program(&self, name: &str, search: Option<&str>) -> Answer<PathBuf> {
+        let search = search.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), Into::into);
+        let found = std::env::split_paths(&search).map(|folder| folder.join(name)).find(|path| {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        });
+        Ok(found)
+    }
+
+    fn variable(&self, name: &str) -> Answer<String> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => Err("it is not valid UTF-8".to_owned()),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Opens a file without waiting: a pipe or a device would hold up everything.
+fn regular_file(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
+}
+
+fn modified(metadata: &std::fs::Metadata) -> Result<Timestamp, String> {
+    let modified = metadata.modified().map_err(|error| error.to_string())?;
+    let millis = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    Ok(Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_what_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk { state: "/state".into() };
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("text"), "abc").unwrap();
+        std::fs::write(at("bytes"), [0xff, 0xfe]).unwrap();
+        std::fs::create_dir(at("inner")).unwrap();
+        std::os::unix::fs::symlink(at("inner"), at("link")).unwrap();
+
+        assert_eq!(disk.text(&at("text")), Ok(Some("abc".to_owned())));
+        assert_eq!(disk.text(&at("gone")), Ok(None));
+        assert_eq!(disk.text(&at("text/below")), Ok(None));
+        assert!(disk.text(&at("bytes")).is_err());
+        assert!(disk.text(&at("inner")).is_err());
+        assert_eq!(disk.entries(&at("gone")), Ok(None));
+        let mut entries: Vec<_> = disk.entries(folder.path()).unwrap().unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
+        entries.sort_by(|left, right| left.0.cmp(&right.0));
+        let expected = [("bytes", Kind::File), ("inner", Kind::Folder), ("link", Kind::Folder), ("text", Kind::File)];
+        assert_eq!(entries, expected.map(|(name, kind)| (name.to_owned(), kind)));
+        assert_eq!(disk.digest(&at("text")), Ok(Some(format!("blake3:{}", blake3::hash(b"abc").to_hex()))));
+        assert_eq!(disk.digest(&at("gone")), Ok(None));
+    }
+
+    #[test]
+    fn a_folder_is_as_young_as_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk { state: "/state".into() };
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        let file = inner.join("c");
+        std::fs::write(&file, "").unwrap();
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        for path in [file.as_path(), &inner, &folder.path().join("a"), folder.path()] {
+            std::fs::File::open(path).unwrap().set_modified(old).unwrap();
+        }
+        let since = |secs: i64| disk.changed_since(folder.path(), Timestamp::from_millis(secs * 1_000));
+        assert_eq!(since(1_000), Ok(Some(true)));
+        assert_eq!(since(1_001), Ok(Some(false)));
+        std::fs::File::open(&file).unwrap().set_modified(old + std::time::Duration::from_secs(5)).unwrap();
+        assert_eq!(since(1_005), Ok(Some(true)));
+        assert_eq!(disk.changed_since(&folder.path().join("gone"), Timestamp::default()), Ok(None));
+    }
+
+    #[test]
+    fn programs_are_found_in_a_path() {
+        let disk = Disk { state: "/state".into() };
+        assert!(disk.program("sh", None).unwrap().is_some());
+        assert_eq!(disk.program("sh", Some("/nowhere")), Ok(None));
+    }
+}

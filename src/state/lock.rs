@@ -1,0 +1,138 @@
+//! Locks that end with their holder, whatever becomes of it, and say who that is. Never deleted: who opened a deleted file would lock nothing.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::files::Folder;
+use crate::time::Timestamp;
+
+/// How long a lock is tried for at least: somebody who only looks whether it is free holds it for some microseconds.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// A lock that is held until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// What it does: `apply`, `watch`…
+    pub command: String,
+    /// Since when.
+    pub started: Timestamp,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub enum NoLock {
+    /// Another process holds it; none if it did not say who it is.
+    Held(Option<Holder>),
+    /// It could not be tried.
+    Failed(anyhow::Error),
+}
+
+impl fmt::Display for NoLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(Some(Holder { pid, command, started })) => {
+                write!(f, "`reconcile {}` holds the lock of this fleet (pid {pid}, since {})", command.escape_debug(), started.clock())
+            }
+            Self::Held(None) => f.write_str("another process holds the lock of this fleet"),
+            Self::Failed(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for NoLock {}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The name of a former holder would mislead; the lock itself goes with the handle.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Takes the lock `name`, trying for as long as `patience`.
+pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duration) -> Result<Lock, NoLock> {
+    let failed = |error: std::io::Error| {
+        let path = folder.path_of(name);
+        NoLock::Failed(anyhow::Error::new(error).context(format!("cannot take the lock {}", path.display())))
+    };
+    let mut file = open(folder, name).map_err(failed)?;
+    let end = Instant::now() + patience.max(GLANCE);
+    let mut pause = Duration::from_millis(2);
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Somebody removed the whole folder in between: this handle is locked, but nobody else would find it.
+            Ok(()) if !is_current(folder, name, &file) => file = open(folder, name).map_err(failed)?,
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < end => {
+                std::thread::sleep(pause.min(end.saturating_duration_since(Instant::now())));
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            Err(Errno::WOULDBLOCK | Errno::INTR) => return Err(NoLock::Held(holder(&mut file))),
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+    sign(&mut file, command).map_err(NoLock::Failed)?;
+    Ok(Lock { file })
+}
+
+/// Who holds the lock `name` at this moment; none if it is free. Changes nothing.
+pub(super) fn look(folder: &Folder, name: &str) -> anyhow::Result<Option<Option<Holder>>> {
+    let mut file = match folder.open_file(name, OFlags::RDONLY) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read the lock {}", folder.path_of(name).display())),
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(None),
+        Err(Errno::WOULDBLOCK) => Ok(Some(holder(&mut file))),
+        Err(error) => Err(error).with_context(|| format!("cannot try the lock {}", folder.path_of(name).display())),
+    }
+}
+
+fn open(folder: &Folder, name: &str) -> std::io::Result<File> {
+    folder.open_file(name, OFlags::RDWR | OFlags::CREATE)
+}
+
+fn is_current(folder: &Folder, name: &str, file: &File) -> bool {
+    file.metadata().is_ok_and(|stat| folder.identity(name) == Some((stat.dev(), stat.ino())))
+}
+
+fn sign(file: &mut File, command: &str) -> anyhow::Result<()> {
+    let started = jiff::Timestamp::now().as_millisecond();
+    let holder = Holder { pid: std::process::id(), command: command.to_owned(), started: Timestamp::from_millis(started) };
+    let text = serde_json::to_string(&holder)?;
+    let write = |file: &mut File| -> std::io::Result<()> {
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        writeln!(file, "{text}")
+    };
+    write(file).context("cannot write into the lock who holds it")
+}
+
+/// What the holder wrote; it has the lock for a moment before it has said so.
+fn holder(file: &mut File) -> Option<Holder> {
+    for _ in 0..5 {
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text)).ok()?;
+        if let Ok(holder) = serde_json::from_str(&text) {
+            return Some(holder);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    None
+}

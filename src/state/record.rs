@@ -1,0 +1,202 @@
+//! What is remembered of one agent: `agents/NAME.json`. A state and no history: every field is true until something newer is written.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
+use crate::observed::{Ended, Failures, Instance, Leaving};
+use crate::time::Timestamp;
+
+use super::files::{Folder, Lasting};
+
+/// The newest version of the format that this program knows.
+const VERSION: u32 = 1;
+
+/// From so many records on, a second thread is worth its start.
+const WORTH_A_THREAD: usize = 128;
+
+/// What the machine cannot tell of an agent. Written before the machine is asked for anything that it tells of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// Whose it is.
+    pub agent: AgentName,
+    /// The newest life; 0 if there was none yet.
+    pub generation: Generation,
+    /// The mark of that life; none for an adopted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    /// What that life was started with, and the care as last applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<AgentSpec>,
+    /// When that life was asked for.
+    pub asked_at: Timestamp,
+    /// What was last seen of that life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// When it was seen to be ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
+    /// The end that it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+    /// The end that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// Failures before that end.
+    #[serde(default)]
+    pub failures: Failures,
+    /// What a person asked for.
+    #[serde(default)]
+    pub wanted: Wish,
+    /// Lives up to this one are to be replaced.
+    #[serde(default)]
+    pub replace_up_to: Generation,
+    /// It left the manifest with `on_remove = "leave"`.
+    #[serde(default)]
+    pub released: bool,
+    /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// The record of an agent that never ran.
+    pub fn new(agent: AgentName) -> Self {
+        Self {
+            version: VERSION,
+            agent,
+            generation: Generation(0),
+            mark: None,
+            spec: None,
+            asked_at: Timestamp::default(),
+            instance: None,
+            ready_at: None,
+            leaving: None,
+            ended: None,
+            failures: Failures::default(),
+            wanted: Wish::Running,
+            replace_up_to: Generation(0),
+            released: false,
+            secrets: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it holds a wish of a person's, or a promise to one, that is still in force.
+    fn holds_a_wish(&self) -> bool {
+        self.wanted != Wish::Running || self.released || (self.replace_up_to > Generation(0) && self.replace_up_to >= self.generation)
+    }
+}
+
+/// Every record of the folder, or why it cannot be used: one that is broken hides no other.
+pub(super) fn read_all(folder: &Folder) -> Result<BTreeMap<AgentName, Result<Record, String>>> {
+    let names = folder.names()?;
+    let mut agents: Vec<AgentName> = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
+    // In the order of the map that they go into: what is sorted already need not be moved.
+    agents.sort_unstable();
+    let read = |agents: &[AgentName]| {
+        let mut buffer = Vec::new();
+        let mut records = Vec::with_capacity(agents.len());
+        for agent in agents {
+            records.extend(read(folder, agent, &mut buffer).map(|record| (agent.clone(), record)));
+        }
+        records
+    };
+    if agents.len() < WORTH_A_THREAD {
+        return Ok(read(&agents).into_iter().collect());
+    }
+    let (one, other) = agents.split_at(agents.len() / 2);
+    let (one, other) = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| read(other));
+        let one = read(one);
+        (one, thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    Ok(one.into_iter().chain(other).collect())
+}
+
+/// The record of one agent; none if there is none.
+pub(super) fn read(folder: &Folder, agent: &AgentName, buffer: &mut Vec<u8>) -> Option<Result<Record, String>> {
+    let name = file_name(agent);
+    let mut attempt = || -> Result<Option<Record>, String> {
+        match folder.read(&name, buffer) {
+            Ok(true) => parse(buffer).map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        }
+    };
+    // Our own writes are never seen half done; an editor's are.
+    let record = match attempt().or_else(|_| attempt()) {
+        Ok(record) => record?,
+        Err(why) => return Some(Err(format!("the record {} is not usable: {why}", folder.path_of(&name).display()))),
+    };
+    Some(own(folder, agent, record))
+}
+
+fn parse(text: &[u8]) -> Result<Record, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let outcome = serde_json::from_slice::<Record>(text);
+    let version = match &outcome {
+        Ok(record) => record.version,
+        // A newer one may lack what this program asks for: that it is newer says more than what it lacks.
+        Err(_) => serde_json::from_slice::<Version>(text).map_or(VERSION, |head| head.version),
+    };
+    if version > VERSION {
+        return Err(format!("a newer version of reconcile wrote it (format {version}, this one knows {VERSION}): update this one"));
+    }
+    outcome.map_err(|error| error.to_string())
+}
+
+/// The name of the file rules: a rename of a file that was interrupted has its new name and the old content.
+fn own(folder: &Folder, agent: &AgentName, mut record: Record) -> Result<Record, String> {
+    if record.agent != *agent {
+        if folder.identity(&file_name(&record.agent)).is_some() {
+            let path = folder.path_of(&file_name(agent));
+            return Err(format!("the record {} is that of `{}`, which has its own: remove one of them", path.display(), record.agent));
+        }
+        record.agent = agent.clone();
+    }
+    Ok(record)
+}
+
+/// Replaces the record of its agent. A wish that it holds is on the disk afterwards.
+pub(super) fn write(folder: &Folder, record: &Record) -> Result<()> {
+    write_lasting(folder, record, if record.holds_a_wish() { Lasting::ForGood } else { Lasting::UntilBoot })
+}
+
+/// Replaces the record of its agent, for good: for the moment when a wish is written, or taken back.
+pub(super) fn write_wish(folder: &Folder, record: &Record) -> Result<()> {
+    write_lasting(folder, record, Lasting::ForGood)
+}
+
+fn write_lasting(folder: &Folder, record: &Record, lasting: Lasting) -> Result<()> {
+    let text = serde_json::to_vec(record).with_context(|| format!("cannot write down the record of `{}`", record.agent))?;
+    folder.replace(&file_name(&record.agent), &text, lasting)
+}
+
+/// Gives a record another name in one step; interrupted, the agent has either the old name or the new one.
+pub(super) fn rename(folder: &Folder, from: &AgentName, to: &AgentName) -> Result<()> {
+    let failed = || format!("cannot rename the record of `{from}` to `{to}`");
+    folder.rename(&file_name(from), &file_name(to)).with_context(failed)?;
+    if let Some(record) = read(folder, to, &mut Vec::new()) {
+        write_wish(folder, &record.map_err(anyhow::Error::msg).with_context(failed)?)?;
+    }
+    Ok(())
+}
+
+/// Removes records, for good; it is no error if there is none.
+pub(super) fn remove<'a>(folder: &Folder, agents: impl IntoIterator<Item = &'a AgentName>) -> Result<()> {
+    for agent in agents {
+        folder.remove(&file_name(agent)).with_context(|| format!("cannot remove the record of `{agent}`"))?;
+    }
+    folder.sync().context("cannot make the removal of records last")
+}
+
+fn file_name(agent: &AgentName) -> String {
+    format!("{agent}.json")
+}

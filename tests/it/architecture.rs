@@ -1,0 +1,236 @@
+//! Rules about the code itself: who may import whom, what is pure, how long a file may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Each module with those that it may import, in the order of `lib.rs`: only modules above it, so there are no circles. The table of `lib.rs`
+/// says the same in words.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("time", &[]),
+    ("desired", &["time"]),
+    ("diagnostic", &[]),
+    ("paths", &["desired"]),
+    ("process", &["desired"]),
+    ("event", &["desired", "time"]),
+    ("observed", &["desired", "process", "time"]),
+    // `schema` is the form of the manifest's own types: the two are one subject, and the only circle.
+    ("manifest", &["desired", "diagnostic", "schema", "time"]),
+    ("schema", &["manifest"]),
+    ("sources", &["desired", "manifest", "time"]),
+    ("plan", &["desired", "observed", "time"]),
+    ("keeper", &["desired", "process", "time"]),
+    ("state", &["desired", "event", "observed", "paths", "time"]),
+    // Of the keeper, its protocol: the spec that it is given, the status and pidfile that it writes.
+    ("host", &["desired", "keeper", "observed", "paths", "process", "time"]),
+    ("observe", &["desired", "event", "host", "observed", "state", "time"]),
+    ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
+    ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
+    ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "time"]),
+    ("cli", EVERYTHING),
+];
+
+const EVERYTHING: &[&str] = &[
+    "time",
+    "desired",
+    "diagnostic",
+    "paths",
+    "process",
+    "event",
+    "observed",
+    "manifest",
+    "schema",
+    "sources",
+    "plan",
+    "keeper",
+    "state",
+    "host",
+    "observe",
+    "execute",
+    "converge",
+    "render",
+];
+
+/// Modules and files that are functions of their arguments: no disk, no clock, no processes, no network.
+const PURE: &[&str] =
+    &["time", "desired", "diagnostic", "paths", "event", "observed", "manifest", "schema", "plan", "render", "observe/health"];
+
+/// Lines before the tests of a file. Longer ones need a reason.
+const LINES: usize = 400;
+const LONGER: &[(&str, &str)] = &[
+    ("desired.rs", "the vocabulary: every type of a spec with its texts, and hardly any code"),
+    ("host/look.rs", "one look at the machine, in the order in which it is taken"),
+];
+
+/// A file of `src/` without its comments and tests.
+struct File {
+    /// Like `plan/order.rs`.
+    name: String,
+    text: String,
+    /// All lines before the tests, with comments.
+    lines: usize,
+}
+
+impl File {
+    /// The module of `lib.rs` that it belongs to.
+    fn module(&self) -> &str {
+        self.name.split(['/', '.']).next().unwrap_or_default()
+    }
+
+    /// How many names lead from the crate to this file: 1 for `plan.rs`, 2 for `plan/order.rs`.
+    fn depth(&self) -> usize {
+        self.name.split('/').count()
+    }
+}
+
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    rust_files(&root, &mut paths);
+    let texts: BTreeMap<String, String> = paths
+        .iter()
+        .map(|path| (path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    let tests: BTreeSet<String> = texts.iter().flat_map(|(name, text)| files_of_tests(name, text)).collect();
+    let is_test = |name: &str| tests.iter().any(|test| name == format!("{test}.rs") || name.starts_with(&format!("{test}/")));
+    texts
+        .into_iter()
+        .filter(|(name, _)| !is_test(name))
+        .map(|(name, text)| {
+            let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            File { name, text: without_comments(own), lines: own.lines().count() }
+        })
+        .collect()
+});
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The modules in files of their own that are only compiled for tests, like `plan/tests`.
+fn files_of_tests(name: &str, text: &str) -> Vec<String> {
+    let folder = name.strip_suffix(".rs").unwrap();
+    let modules = Regex::new(r"#\[cfg\(test\)\]\s+(?:pub(?:\([a-z]+\))? )?mod ([a-z_]+);").unwrap();
+    modules.captures_iter(text).map(|found| format!("{folder}/{}", &found[1])).collect()
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of `lib.rs` that a file names, anywhere.
+fn imports(file: &File) -> BTreeSet<String> {
+    let up = vec!["super"; file.depth()].join("::");
+    let root = Regex::new(&format!(r"(?:\bcrate|(?:^|[^:a-z_])(?:self::)?{up})::(?:(\w+)|\{{)")).unwrap();
+    let mut found = BTreeSet::new();
+    for import in root.captures_iter(&file.text) {
+        match import.get(1) {
+            Some(module) => drop(found.insert(module.as_str().to_owned())),
+            None => found.extend(first_names(&file.text[import.get(0).unwrap().end()..])),
+        }
+    }
+    found
+}
+
+/// The first name of each path in a list of imports, up to its closing brace.
+fn first_names(list: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut names = vec![String::new()];
+    for c in list.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(String::new()),
+            c if depth == 0 => names.last_mut().unwrap().push(c),
+            _ => {}
+        }
+    }
+    names.iter().map(|name| name.trim().split("::").next().unwrap().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn modules_import_only_what_stands_in_their_row() {
+    let rows: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for file in FILES.iter().filter(|file| file.module() != "lib" && file.module() != "main") {
+        let Some(row) = rows.get(file.module()) else { panic!("{} stands in no row", file.name) };
+        let mut others = imports(file);
+        others.remove(file.module());
+        wrong.extend(others.iter().filter(|other| !row.contains(&other.as_str())).map(|other| format!("{} imports {other}", file.name)));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_table_has_all_modules_in_the_order_of_lib_and_no_circle() {
+    let lib = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let declared: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(declared, MAY_IMPORT.iter().map(|(module, _)| *module).collect::<Vec<_>>());
+    for (place, (module, row)) in MAY_IMPORT.iter().enumerate() {
+        let above: Vec<&str> = MAY_IMPORT[..place].iter().map(|(module, _)| *module).collect();
+        for other in row.iter().filter(|other| (*module, **other) != ("manifest", "schema")) {
+            assert!(above.contains(other), "{module} imports {other}, which is not above it");
+        }
+    }
+    assert_eq!(EVERYTHING, declared.split_last().unwrap().1);
+}
+
+#[test]
+fn pure_modules_touch_nothing() {
+    let machine = r"\bstd::(fs|process|env|thread|net)\b|\bstd::\{[^}]*\b(fs|process|env|thread|net)\b|Instant::now|SystemTime|Timestamp::now|\brustix::";
+    let machine = Regex::new(machine).unwrap();
+    let is_pure = |file: &File| PURE.contains(&file.module()) || PURE.contains(&file.name.strip_suffix(".rs").unwrap());
+    let wrong: Vec<String> = FILES
+        .iter()
+        .filter(|file| is_pure(file))
+        .filter_map(|file| Some(format!("{} names {}", file.name, machine.find(&file.text)?.as_str())))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<&str> = FILES.iter().filter(|file| file.lines > LINES).map(|file| file.name.as_str()).collect();
+    let known: Vec<&str> = LONGER.iter().map(|(name, _)| *name).filter(|name| long.contains(name)).collect();
+    let unknown: Vec<&&str> = long.iter().filter(|name| !known.contains(name)).collect();
+    assert!(unknown.is_empty(), "longer than {LINES} lines: {unknown:?}");
+    assert_eq!(known.len(), LONGER.len(), "an exception is needed no more: only {known:?} are");
+}
+
+#[test]
+fn tests_wait_for_something() {
+    let mut paths = Vec::new();
+    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut paths);
+    let sleep = ["thread", "sleep("].join("::");
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let sleeps: Vec<usize> = text.match_indices(&sleep).map(|(at, _)| at).collect();
+        // The pause between two looks is the only one.
+        let inside = |at: usize| text[..at].rfind("\n}\n").unwrap_or(0) < text[..at].rfind("fn eventually").unwrap_or(0);
+        assert!(sleeps.len() <= 1 && sleeps.into_iter().all(inside), "{} sleeps instead of waiting for something", path.display());
+    }
+}
+
+#[test]
+fn the_rules_see_what_they_look_for() {
+    let file = |name: &str, text: &str| File { name: name.to_owned(), text: without_comments(text), lines: 0 };
+    let found = |name: &str, text: &str| imports(&file(name, text)).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        found("plan/order.rs", "use crate::{cli::exit, state::{Fleet, Lock}};\nfn f() { crate::host::go() } // crate::render"),
+        "cli host state"
+    );
+    assert_eq!(found("plan/order.rs", "use super::start; use super::super::host::Host;"), "host");
+    assert_eq!(found("plan.rs", "use super::cli::run;"), "cli");
+    assert_eq!(files_of_tests("render.rs", "#[cfg(test)]\nmod sample;\n#[cfg(test)]\nmod tests {"), ["render/sample"]);
+    assert_eq!(FILES.iter().filter(|file| file.module() == "plan" && file.text.contains("#[test]")).count(), 0);
+}

@@ -1,0 +1,376 @@
+//! The promises of `lib.rs`, on the simulated machine with the real planner, executor and state folder: random fleets, edits, stubborn
+//! agents, faults, and a crash at any host call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Once;
+
+use proptest::prelude::*;
+use reconcile::converge::{Audience, Converged, Ending, converge};
+use reconcile::desired::{
+    AgentName, AgentSpec, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Inherit, Launch, Limit, Milestone, OnRemove, Place,
+    Policy, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
+};
+use reconcile::event::Entry;
+use reconcile::host::Host;
+use reconcile::host::sim::{Behaviour, Crash, Sim};
+use reconcile::observe::observe;
+use reconcile::observed::{Exit, Observed, Phase};
+use reconcile::plan::{Next, Plan, Terms, after, foresee, plan};
+use reconcile::state::{Fleet, StateDir};
+use reconcile::time::{Duration, Timestamp};
+
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// Longer than any sequence of waits of these fleets.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+fn name(text: &str) -> AgentName {
+    text.parse().unwrap()
+}
+
+/// A daemon in the folder `/`, or an agent in tmux.
+fn agent(command: &str, tmux: Option<&str>) -> AgentSpec {
+    let place = match tmux {
+        Some(session) => {
+            Place::Tmux { socket: Socket("sim".to_owned()), session: session.parse().unwrap(), window: session.parse().unwrap() }
+        }
+        None => Place::Daemon { pidfile: None },
+    };
+    let launch = Launch {
+        command: Command::Argv(vec![command.to_owned()]),
+        place,
+        cwd: PathBuf::from("/"),
+        env: BTreeMap::new(),
+        env_file: Vec::new(),
+        inherit_env: Inherit::Minimal,
+        unset_env: Vec::new(),
+        secrets: BTreeMap::new(),
+        stdin_file: None,
+        replace_on: BTreeMap::new(),
+    };
+    AgentSpec { launch: launch.into(), care: Care::default().into() }
+}
+
+fn fleet_of(agents: BTreeMap<AgentName, AgentSpec>) -> Desired {
+    let source = Source { file: "test.toml".into(), line: 1 };
+    Desired {
+        fleet: "sim".parse().unwrap(),
+        server: Server { socket: Socket("sim".to_owned()), config: None, size: Size::default(), options: BTreeMap::new() },
+        agents: agents.into_iter().map(|(name, spec)| (name, Declared { spec, source: source.clone(), renamed_from: None })).collect(),
+        guard: Guard { max_stop: Limit::Percent(100), allow_empty: true },
+        digest: "blake3:test".to_owned(),
+    }
+}
+
+/// Ends a run that would go on for ever.
+#[derive(Default)]
+struct Judge {
+    rounds: usize,
+}
+
+impl Audience for Judge {
+    fn event(&mut self, _: &Entry) {}
+    fn round(&mut self, plan: &Plan, _: &Observed) {
+        self.rounds += 1;
+        assert!(self.rounds < 1000, "it goes round and round: {plan:#?}");
+    }
+}
+
+struct World {
+    sim: Sim,
+    fleet: Fleet,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let fleet = StateDir::locate(Some(&folder.path().join("state"))).unwrap().fleet(&"sim".parse().unwrap()).unwrap();
+        fleet.prepare().unwrap();
+        fleet.write_claim(&reconcile::state::Claim::new(PathBuf::from("/test.toml"))).unwrap();
+        Self { sim: Sim::new(START), fleet, _folder: folder }
+    }
+
+    fn apply(&mut self, desired: &Desired) -> Converged {
+        let deadline = self.sim.now() + LONG;
+        converge(desired, &self.fleet, &mut self.sim, &Terms::default(), deadline, None, &mut Judge::default()).unwrap()
+    }
+
+    /// An apply that is killed at its n-th host call; whether it was, before it ended.
+    fn killed_apply(&mut self, desired: &Desired, call: u64) -> bool {
+        silence_crashes();
+        self.sim.faults.crash_at = Some(self.sim.calls() + call);
+        let crashed = catch_unwind(AssertUnwindSafe(|| self.apply(desired))).is_err();
+        self.sim.faults.crash_at = None;
+        self.never_two();
+        crashed
+    }
+
+    fn plan(&mut self, desired: &Desired) -> Plan {
+        let seen = observe(desired, &self.fleet, &mut self.sim).unwrap();
+        plan(desired, &seen.observed, &Terms::default())
+    }
+
+    fn living(&self) -> Vec<String> {
+        let mut living: Vec<String> = self.sim.living().map(|instance| instance.agent.to_string()).collect();
+        living.sort();
+        living
+    }
+
+    fn never_two(&self) {
+        let living = self.living();
+        let distinct: BTreeSet<&String> = living.iter().collect();
+        assert_eq!(living.len(), distinct.len(), "two instances of one agent: {living:?}");
+    }
+
+    /// What runs is what was asked for, or what is missing is named.
+    fn settled(&mut self, desired: &Desired, converged: &Converged) {
+        self.never_two();
+        let due: BTreeSet<&AgentName> = converged.plan.changes.keys().collect();
+        for (agent, declared) in desired.agents.iter().filter(|(agent, _)| !due.contains(agent)) {
+            let mut digests =
+                self.sim.living().filter(|instance| instance.agent == *agent).map(|instance| &instance.mark.as_ref().unwrap().digest);
+            match (digests.next(), declared.spec.care.desired) {
+                (Some(digest), Wish::Running) => {
+                    assert_eq!(*digest, canonical_digest(&declared.spec.launch), "{agent} runs another launch")
+                }
+                (Some(_), Wish::Stopped) => panic!("{agent} runs and should not"),
+                (None, _) => match &converged.observed.agents[agent].phase {
+                    Phase::Exited(ended) => assert!(
+                        declared.spec.care.desired == Wish::Stopped || ended.exit == Exit::Code(0),
+                        "{agent} is not there: {ended:?}"
+                    ),
+                    phase @ (Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) | Phase::Unknown { .. }) => {
+                        assert_eq!(declared.spec.care.desired, Wish::Stopped, "{agent} is not there: {phase:?}");
+                    }
+                },
+            }
+        }
+        for agent in self.living() {
+            assert!(desired.agents.contains_key(agent.as_str()) || due.contains(&name(&agent)), "{agent} runs and is not declared");
+        }
+    }
+}
+
+/// A crash of the simulated tool is no news on the terminal.
+fn silence_crashes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !info.payload().is::<Crash>() {
+                loud(info);
+            }
+        }));
+    });
+}
+
+const NAMES: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
+
+/// An agent of a random fleet: what it runs, where, whom it waits for and how it is looked after.
+fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
+    let after = proptest::collection::btree_map(0..NAMES.len(), prop_oneof![Just(Milestone::Started), Just(Milestone::Ready)], 0..2);
+    let drain = proptest::collection::vec((any::<bool>(), 0..20u64), 0..3);
+    let wish = prop_oneof![6 => Just(Wish::Running), 1 => Just(Wish::Stopped)];
+    let policy = prop_oneof![3 => Just(Policy::OnFailure), 1 => Just(Policy::Never)];
+    (0..3u8, any::<bool>(), after, drain, wish, policy, any::<bool>()).prop_map(
+        move |(command, tmux, after, drain, desired, policy, kill)| {
+            let mut spec = agent(&format!("run-{command}"), tmux.then_some(NAMES[index]));
+            // Only earlier names, so that there is no circle.
+            spec.care.after =
+                after.into_iter().filter(|(other, _)| *other < index).map(|(other, milestone)| (name(NAMES[other]), milestone)).collect();
+            let signal = |to| DrainAsk::Signal { signal: Signal::Term, to };
+            spec.care.drain = drain
+                .into_iter()
+                .map(|(tree, wait)| DrainStep {
+                    ask: signal(if tree { SignalTo::Tree } else { SignalTo::Main }),
+                    wait: Duration::from_secs(wait),
+                })
+                .collect();
+            spec.care.desired = desired;
+            spec.care.restart.policy = policy;
+            spec.care.on_remove = if kill { OnRemove::Kill } else { OnRemove::Drain };
+            spec
+        },
+    )
+}
+
+fn some_manifest() -> impl Strategy<Value = Desired> {
+    let agents = (0..NAMES.len()).map(|index| proptest::option::weighted(0.7, some_agent(index))).collect::<Vec<_>>();
+    agents.prop_map(|agents| {
+        let declared: BTreeMap<AgentName, AgentSpec> =
+            agents.into_iter().enumerate().filter_map(|(index, spec)| Some((name(NAMES[index]), spec?))).collect();
+        let known: BTreeSet<AgentName> = declared.keys().cloned().collect();
+        let mut desired = fleet_of(declared);
+        for declared in desired.agents.values_mut() {
+            declared.spec.care.after.retain(|other, _| known.contains(other));
+        }
+        desired
+    })
+}
+
+fn some_behaviour() -> impl Strategy<Value = Behaviour> {
+    let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(9)), Just(Exit::Unseen)];
+    let life = proptest::option::weighted(0.3, (0..100u64, exit).prop_map(|(seconds, exit)| (Duration::from_secs(seconds), exit)));
+    let obeys = proptest::option::weighted(0.7, (0..30u64).prop_map(Duration::from_secs));
+    (life, 0..120u64, obeys, 0..4u64).prop_map(|(life, ready, obeys, dies)| Behaviour {
+        life,
+        ready_after: Duration::from_secs(ready),
+        obeys,
+        dies_after: Duration::from_secs(dies),
+    })
+}
+
+fn some_behaviours() -> impl Strategy<Value = BTreeMap<AgentName, Behaviour>> {
+    proptest::collection::vec(some_behaviour(), NAMES.len())
+        .prop_map(|all| NAMES.iter().zip(all).map(|(agent, behaviour)| (name(agent), behaviour)).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Invariants 2, 3, 4, 5: from any fleet to any other, however the agents behave.
+    #[test]
+    fn every_fleet_comes_to_rest(manifests in proptest::collection::vec(some_manifest(), 1..4), behaviours in some_behaviours()) {
+        let mut world = World::new();
+        world.sim.behaviours = behaviours;
+        for desired in &manifests {
+            let converged = world.apply(desired);
+            prop_assert!(matches!(converged.ending, Ending::AtRest | Ending::Stuck), "{:?} with {:?}", converged.ending, converged.plan);
+            for (agent, change) in &converged.plan.changes {
+                prop_assert!(matches!(change.next, Next::Held(_) | Next::Blocked(_)), "{agent}: {change:?}");
+            }
+            world.settled(desired, &converged);
+        }
+    }
+
+    /// Invariants 5, 9: the tool is killed at any host call, and the next apply finishes the work.
+    #[test]
+    fn a_crash_anywhere_loses_nothing(
+        manifests in proptest::collection::vec(some_manifest(), 2..4),
+        behaviours in some_behaviours(),
+        crashes in proptest::collection::vec(1..40u64, 1..5),
+    ) {
+        let mut world = World::new();
+        world.sim.behaviours = behaviours;
+        for desired in &manifests {
+            for call in &crashes {
+                world.killed_apply(desired, *call);
+            }
+            let converged = world.apply(desired);
+            prop_assert!(matches!(converged.ending, Ending::AtRest | Ending::Stuck), "{:?} with {:?}", converged.ending, converged.plan);
+            world.settled(desired, &converged);
+        }
+    }
+
+    /// Invariant 12: looks that see nothing, acts that fail and answers that are lost end nobody who should live.
+    #[test]
+    fn faults_delay_and_do_not_destroy(
+        desired in some_manifest(),
+        blind in proptest::collection::btree_set(1..60u64, 0..10),
+        failing in proptest::collection::btree_set(1..60u64, 0..4),
+        unanswered in proptest::collection::btree_set(1..60u64, 0..10),
+    ) {
+        let mut world = World::new();
+        world.apply(&desired);
+        let before = world.living();
+        world.sim.faults.blind = blind.iter().map(|call| call + world.sim.calls()).collect();
+        world.apply(&desired);
+        prop_assert_eq!(&world.living(), &before, "a fleet at rest was touched");
+
+        world.sim.faults.failing = failing.iter().map(|call| call + world.sim.calls()).collect();
+        world.sim.faults.unanswered = unanswered.iter().map(|call| call + world.sim.calls()).collect();
+        let mut edited = desired.clone();
+        for declared in edited.agents.values_mut() {
+            declared.spec.launch.env.insert("EDITED".to_owned(), "1".to_owned());
+        }
+        for _ in 0..80 {
+            world.apply(&edited);
+            world.never_two();
+        }
+        let converged = world.apply(&edited);
+        world.settled(&edited, &converged);
+    }
+
+    /// Invariant 1, and behaviour 12: planning again gives the same plan, and after an apply that ended well an empty one.
+    #[test]
+    fn plan_is_pure_and_holds(manifests in proptest::collection::vec(some_manifest(), 1..3), behaviours in some_behaviours()) {
+        let mut world = World::new();
+        world.sim.behaviours = behaviours;
+        for desired in &manifests {
+            let seen = observe(desired, &world.fleet, &mut world.sim).unwrap();
+            let once = plan(desired, &seen.observed, &Terms::default());
+            prop_assert_eq!(&once, &plan(desired, &seen.observed, &Terms::default()));
+            let converged = world.apply(desired);
+            if converged.ending == Ending::AtRest && world.sim.behaviours.values().all(|behaviour| behaviour.life.is_none()) {
+                let again = world.plan(desired);
+                prop_assert!(again.is_empty(), "{again:?}");
+            }
+        }
+    }
+
+    /// The model keeps to the machine: what is foreseen comes to rest too, and in the same agents.
+    #[test]
+    fn what_is_foreseen_comes_true(manifests in proptest::collection::vec(some_manifest(), 1..3)) {
+        let mut world = World::new();
+        for desired in &manifests {
+            let seen = observe(desired, &world.fleet, &mut world.sim).unwrap();
+            let foreseen: Vec<BTreeSet<AgentName>> = foresee(desired, &seen.observed, &Terms::default())
+                .iter()
+                .map(|plan| plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_))).map(|(agent, _)| agent.clone()).collect())
+                .collect();
+            let mut acted: BTreeSet<AgentName> = BTreeSet::new();
+            struct Acted<'a>(&'a mut BTreeSet<AgentName>);
+            impl Audience for Acted<'_> {
+                fn event(&mut self, _: &Entry) {}
+                fn round(&mut self, plan: &Plan, _: &Observed) {
+                    self.0.extend(plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_))).map(|(agent, _)| agent.clone()));
+                }
+            }
+            let deadline = world.sim.now() + LONG;
+            converge(desired, &world.fleet, &mut world.sim, &Terms::default(), deadline, None, &mut Acted(&mut acted)).unwrap();
+            let foreseen: BTreeSet<AgentName> = foreseen.into_iter().flatten().collect();
+            prop_assert_eq!(foreseen, acted);
+        }
+    }
+}
+
+#[test]
+fn after_is_what_the_next_look_shows() {
+    let mut world = World::new();
+    let mut spec = agent("run", Some("ada"));
+    spec.care.ready.probe = reconcile::desired::Probe::Delay(Duration::ZERO);
+    let desired = fleet_of(BTreeMap::from([(name("ada"), spec)]));
+    let seen = observe(&desired, &world.fleet, &mut world.sim).unwrap();
+    let first = plan(&desired, &seen.observed, &Terms::default());
+    let model = after(&desired, seen.observed, &first);
+    let converged = world.apply(&desired);
+    let (model, real) = (&model.agents["ada"], &converged.observed.agents["ada"]);
+    assert_eq!((model.generation, &model.spec, &model.digest), (real.generation, &real.spec, &real.digest));
+    assert!(matches!((&model.phase, &real.phase), (Phase::Running { .. }, Phase::Running { .. })));
+}
+
+#[test]
+fn a_crash_at_every_single_call_of_one_life() {
+    // Small enough to try every call and not only some: spawn, replace, stop, each killed at each call.
+    let mut spec = agent("run", Some("ada"));
+    let first = fleet_of(BTreeMap::from([(name("ada"), spec.clone()), (name("bob"), agent("run", None))]));
+    spec.launch.command = Command::Argv(vec!["other".to_owned()]);
+    let second = fleet_of(BTreeMap::from([(name("ada"), spec)]));
+    for call in 1.. {
+        let mut world = World::new();
+        let crashed_first = world.killed_apply(&first, call);
+        assert_eq!(world.apply(&first).ending, Ending::AtRest, "call {call}");
+        assert_eq!(world.living(), ["ada", "bob"], "call {call}");
+        let crashed_second = world.killed_apply(&second, call);
+        assert_eq!(world.apply(&second).ending, Ending::AtRest, "call {call}");
+        assert_eq!(world.living(), ["ada"], "call {call}");
+        assert!(world.plan(&second).is_empty(), "call {call}");
+        if !crashed_first && !crashed_second {
+            assert!(call > 10, "the tool was never killed");
+            break;
+        }
+    }
+}

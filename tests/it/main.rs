@@ -1,0 +1,13 @@
+//! Tests from outside: files, processes and terminals as they are.
+#![cfg(test)]
+
+mod architecture;
+mod cli;
+mod convergence;
+mod examples;
+mod host;
+mod keeper;
+mod manifest;
+mod schemas;
+mod state;
+mod support;
