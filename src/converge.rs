@@ -20,6 +20,9 @@ use crate::time::{Duration, Timestamp};
 /// The pause before the same step is taken again, where one look later it is still due.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// The pause before another look where something is waited for that no clock and no death announces.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Who is told what happens.
 pub trait Audience {
     /// Something happened; it is in the journal.
@@ -106,7 +109,8 @@ pub fn converge(
             host.wait(&leaving, host.now() + pause)
         } else {
             let watched = watched(&plan, &seen.observed);
-            host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(deadline))
+            let until = if has_silent_waits(&plan) { host.now() + LOOK_AGAIN } else { deadline };
+            host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(until).min(deadline))
         };
         if wake == Wake::Signal {
             return Ok(Converged { ending: Ending::Interrupted, plan, observed: seen.observed, stalled: patience.stalled });
@@ -155,6 +159,12 @@ fn wake_at(plan: &Plan) -> Option<Timestamp> {
         Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
     };
     plan.changes.values().filter_map(time).min()
+}
+
+/// Whether somebody waits for an agent that gets on by itself, as one does that is held or left out of this run.
+fn has_silent_waits(plan: &Plan) -> bool {
+    let gets_a_step = |agent: &AgentName| plan.changes.get(agent).is_some_and(|change| matches!(change.next, Next::Act(_) | Next::Wait(_)));
+    plan.changes.values().any(|change| matches!(&change.next, Next::Wait(Wait::After { agent, .. }) if !gets_a_step(agent)))
 }
 
 /// Whose death is news: those that are on their way, and those that others wait for.

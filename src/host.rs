@@ -15,7 +15,6 @@ mod act;
 mod clear;
 mod daemon;
 mod dress;
-mod inherited;
 mod interrupts;
 mod launch;
 mod limits;

@@ -69,8 +69,9 @@ fn look(
     mut records: BTreeMap<AgentName, Record>,
     unreadable: BTreeMap<AgentName, String>,
 ) -> Result<Seen> {
+    join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
-    let look = host.look(&question(desired, &records));
+    let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     let answers = health::ask(desired, &sightings, &records, host);
@@ -94,9 +95,12 @@ fn look(
         let ready_at = records.get(name).and_then(|record| record.ready_at);
         let ready = care_of(name, desired, sighting.spec.as_ref()).map(|care| care.ready.clone()).unwrap_or_default();
         health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
-        if let Some(record) = records.get_mut(name)
-            && join::learn(record, sighting, &mut seen.events, look.at)
-        {
+        let learned = match records.get_mut(name) {
+            Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
+            // What was found without a record is remembered, or the next look might not find it again.
+            None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
+        };
+        if learned {
             seen.learned.insert(name.clone());
         }
     }
@@ -110,15 +114,16 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
     desired.agents.get(name).map(|declared| &declared.spec).or(spec).map(|spec| &*spec.care)
 }
 
-/// What to look at: everything that is declared or remembered, and the ground for what may have to be started.
-fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>) -> Ask<'a> {
+/// What to look at: everything that is declared or remembered, and the ground for what may have to be started. Where nothing is remembered,
+/// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
+fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool) -> Ask<'a> {
     let mut sockets = BTreeSet::new();
     let mut known = Vec::new();
     for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
         if let Some(Seat::Pane { socket, .. }) = record.instance.as_ref().map(|instance| &instance.seat) {
             sockets.insert(socket.clone());
         }
-        if record.ended.is_none() {
+        if record.ended.is_none() && join::knows_a_life(record) {
             known.push(Known { agent: name.clone(), mark: record.mark.clone(), instance: record.instance.clone() });
         }
     }
@@ -128,8 +133,10 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>) 
         .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
         .map(|(name, declared)| (name.clone(), &declared.spec))
         .collect();
-    let search = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.contains_key(name));
-    Ask { fleet: &desired.fleet, server: server(desired), sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, search }
+    let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
+    let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
+    let search = nothing_is_known || unrecorded_daemon;
+    Ask { fleet: &desired.fleet, server, sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, search }
 }
 
 /// The tmux server of the fleet, if an agent is declared to be in it.

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
-
-/// The name of the fleet and of its tmux socket.
-pub(crate) const FLEET: &str = "bench";
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// What a bare client asks of each pane: the fields of the program's own look.
 pub(crate) const FIELDS: &str = "#{pane_id} #{pane_pid} #{pane_dead} #{session_name} #{window_name} #{@reconcile} #{pane_start_command}";
@@ -25,12 +26,17 @@ pub(crate) fn raise_limits() {
 pub(crate) struct Ground {
     folder: tempfile::TempDir,
     program: PathBuf,
+    /// The name of the fleet and of its tmux socket: no other on this machine has it, whatever its folder.
+    fleet: String,
 }
 
 impl Ground {
     pub(crate) fn new(program: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("fleet-").tempdir().expect("there is room for a folder");
-        Self { folder, program: program.to_owned() }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let fleet = format!("bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        GROUNDS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.path().to_owned());
+        Self { folder, program: program.to_owned(), fleet }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -40,12 +46,13 @@ impl Ground {
     /// The socket of the fleet's server.
     pub(crate) fn socket(&self) -> PathBuf {
         let uid = rustix::process::getuid().as_raw();
-        self.path().join(format!("tmux-{uid}")).join(FLEET)
+        self.path().join(format!("tmux-{uid}")).join(&self.fleet)
     }
 
     /// Writes the manifest: what every fleet here has, and these agents.
     pub(crate) fn declare(&self, agents: &str) {
-        let head = format!("version = 1\nfleet = \"{FLEET}\"\n[defaults]\ncwd = \"/\"\nready = {{ delay = \"0s\" }}\n");
+        let fleet = &self.fleet;
+        let head = format!("version = 1\nfleet = \"{fleet}\"\n[defaults]\ncwd = \"/\"\nready = {{ delay = \"0s\" }}\n");
         std::fs::write(self.manifest(), head + agents).expect("there is room for a manifest");
     }
 
@@ -59,7 +66,8 @@ impl Ground {
         command.args(words).arg("-f").arg(self.manifest()).arg("--state-dir").arg(self.path().join("state"));
         self.privately(&mut command);
         let output = command.stdin(Stdio::null()).output().expect("the program can be started");
-        assert!(output.status.success(), "{words:?}: {}\n{}{}", output.status, text(&output.stdout), text(&output.stderr));
+        let last: String = text(&output.stdout).lines().rev().take(20).map(|line| format!("{line}\n")).collect();
+        assert!(output.status.success(), "{words:?}: {}; its last lines, from the end:\n{last}", output.status);
         output
     }
 
@@ -119,36 +127,65 @@ impl Ground {
 
     /// All processes that name this folder on their command line: servers, clients, keepers.
     fn traces(&self) -> Vec<(u32, Vec<String>)> {
-        let own = std::process::id();
-        let here = self.path().to_string_lossy().into_owned();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").expect("there is a /proc").flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let Ok(words) = std::fs::read(entry.path().join("cmdline")) else { continue };
-            let words: Vec<String> = words.split(|byte| *byte == 0).map(text).collect();
-            if pid != own && words.iter().any(|word| word.contains(&here)) {
-                found.push((pid, words));
-            }
-        }
-        found
+        traces(self.path())
     }
 }
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        let begun = Instant::now();
-        loop {
-            let left = self.traces();
-            if left.is_empty() || begun.elapsed() > PATIENCE {
-                return;
+        clear(self.path());
+        let mut grounds = GROUNDS.lock().unwrap_or_else(PoisonError::into_inner);
+        grounds.retain(|ground| ground != self.path());
+    }
+}
+
+/// The folders of all grounds that are in use.
+static GROUNDS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Has an interrupted benchmark end what it started too.
+pub(crate) fn clear_when_interrupted() {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals can be received");
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            // Held to the end, so that no other ground is begun.
+            let grounds = GROUNDS.lock().unwrap_or_else(PoisonError::into_inner);
+            for ground in grounds.iter() {
+                clear(ground);
+                let _ = std::fs::remove_dir_all(ground);
             }
-            // Keepers end what is below them; a server that waits for them does so by itself.
-            let signal = if begun.elapsed() > PATIENCE / 2 { Signal::KILL } else { Signal::TERM };
-            for (pid, _) in left {
-                end(pid, signal);
-            }
-            std::thread::sleep(Duration::from_millis(50));
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
+    });
+}
+
+fn traces(here: &Path) -> Vec<(u32, Vec<String>)> {
+    let own = std::process::id();
+    let here = here.to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("there is a /proc").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(words) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let words: Vec<String> = words.split(|byte| *byte == 0).map(text).collect();
+        if pid != own && words.iter().any(|word| word.contains(&here)) {
+            found.push((pid, words));
+        }
+    }
+    found
+}
+
+fn clear(here: &Path) {
+    let begun = Instant::now();
+    loop {
+        let left = traces(here);
+        if left.is_empty() || begun.elapsed() > PATIENCE {
+            return;
+        }
+        // Keepers end what is below them; a server ends when its clients are gone.
+        let signal = if begun.elapsed() > PATIENCE / 2 { Signal::KILL } else { Signal::TERM };
+        for (pid, _) in left {
+            end(pid, signal);
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

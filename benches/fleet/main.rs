@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         }
     };
     ground::raise_limits();
+    ground::clear_when_interrupted();
     let load = measure::load();
     say(&format!("{}load {load} at the beginning\n", measure::head()));
     let mut rows = Vec::new();

@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::inherited::closing;
 use super::live::{Live, now};
 use super::tmux::Scope;
 use super::{Outcome, Spawn};
@@ -71,13 +70,12 @@ fn pidfile(live: &Live, spawn: &Spawn) -> PathBuf {
     }
 }
 
-/// The words before the keeper's own: out of our service unit, without what we were given.
+/// The words before the keeper's own: out of our service unit.
 struct Way(Vec<OsString>);
 
 impl Way {
     fn here(live: &Live) -> Self {
-        let mut words = closing();
-        words.extend(Scope::here().words());
+        let mut words = Scope::here().words();
         words.push(live.exe.clone().into_os_string());
         Self(words)
     }

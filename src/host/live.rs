@@ -56,8 +56,10 @@ pub struct Live {
 }
 
 impl Live {
-    /// The machine as this process may use it. Reads the environment once, here.
+    /// The machine as this process may use it. Reads the environment once, here, and keeps the files that this process was given from
+    /// everything that it starts: a lock of a launcher's would be held for the life of a tmux server.
     pub fn new(setup: Setup) -> Self {
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let Setup { fleet, paths, exe, interrupts } = setup;
         let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         Self {

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
-use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, words};
+use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::{Ask, Found, Gap, Known, Life, Look, obstacle, story};
 use crate::desired::{Generation, Mark, Server};
 use crate::observed::{Instance, Seat, Stranger};
 use crate::process::{self, Liveness, ProcId};
+
+/// How long the end of a server is waited for that gave no answer.
+const ENDING: Duration = Duration::from_millis(200);
 
 /// A tmux server as this look finds it.
 pub(super) enum View {
@@ -298,7 +301,8 @@ impl<'a> Looking<'a> {
             return Whose::Others("it bears the mark of another pane".to_owned());
         }
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None };
-        let (instance, life) = self.life_in_pane(pane, label, blank(&known, seat(server, pane, None)));
+        let (mut instance, life) = self.life_in_pane(pane, label, blank(&known, seat(server, pane, None)));
+        instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
         self.look.found.push(Found { instance, life, attached: people(listing, pane) });
         Whose::Ours
     }
@@ -426,6 +430,7 @@ impl<'a> Looking<'a> {
             let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None };
             let mut instance = Instance { keeper: Some(keeper), ..blank(&known, seat) };
             let since = self.complete(&mark, &mut instance);
+            instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
             self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0 });
         }
     }
@@ -509,11 +514,16 @@ impl Asked {
             Self::Unreadable(why) => View::Unreadable(why),
             Self::Answering(server, layout) => match layout.and_then(Layout::finish) {
                 Ok(listing) => View::Listed(server, listing),
-                // What a client says is no evidence of a server's end: the socket is.
-                Err(trouble) => match knock(&server.socket) {
-                    Door::Nobody => View::Absent,
-                    Door::Open(_) | Door::Unreadable(_) => View::Unreadable(trouble.to_string()),
-                },
+                // What a client says is no evidence of a server's end: the socket is. One that is just ending may still hold it.
+                Err(trouble) => {
+                    if trouble != Trouble::Timeout {
+                        wait_for_end(&server.id, ENDING);
+                    }
+                    match knock(&server.socket) {
+                        Door::Nobody => View::Absent,
+                        Door::Open(_) | Door::Unreadable(_) => View::Unreadable(trouble.to_string()),
+                    }
+                }
             },
         }
     }
@@ -536,6 +546,13 @@ pub(super) fn label(command: &str) -> Option<Cow<'_, str>> {
     }
     let [_, verb, label, _] = <[String; 4]>::try_from(words(command)).ok()?;
     (verb == process::KEEP).then_some(Cow::Owned(label))
+}
+
+/// The program of a keeper whose status was lost with its record: the first that it started and that bears its mark.
+fn oldest_child(keeper: &ProcId, label: &str) -> Option<ProcId> {
+    let children = process::children(keeper.pid).ok()?.into_iter();
+    let bears_mark = |pid: &u32| process::variable(*pid, process::MARK_VARIABLE).ok().flatten().is_some_and(|value| value == label);
+    children.filter(bears_mark).filter_map(|pid| ProcId::of(pid).ok().flatten()).min_by_key(|child| (child.start_time, child.pid))
 }
 
 /// The pane of an instance that was adopted, if it is on this server.

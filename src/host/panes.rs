@@ -275,7 +275,7 @@ impl Places {
         Ok(lines)
     }
 
-    /// The commands for an instance that takes the pane of an earlier life. Where the place is another now, the dead pane is removed.
+    /// The commands for an instance that takes the pane of an earlier life; none where the place is another now.
     fn over_the_dead(&mut self, live: &Live, server: &ServerAt, at: usize, spawn: &Spawn, place: (&str, &str)) -> Option<Vec<Line>> {
         let Some(Instance { seat: Seat::Pane { server: then, pane, .. }, mark, keeper, .. }) = &spawn.instead_of else { return None };
         let (label, session, window) = self.dead.get(pane)?;

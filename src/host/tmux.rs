@@ -16,4 +16,4 @@ pub(super) use pace::Pace;
 pub(super) use scope::Scope;
 pub(super) use script::{Line, as_format_text};
 pub(super) use server::{FILES, close, options, start};
-pub(super) use socket::{Door, ServerAt, knock, socket_path};
+pub(super) use socket::{Door, ServerAt, knock, socket_path, wait_for_end};

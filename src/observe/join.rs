@@ -34,6 +34,30 @@ pub(super) fn join(
     sightings
 }
 
+/// Whether a record tells of an instance that could be found, and not only of counters and wishes.
+pub(super) fn knows_a_life(record: &Record) -> bool {
+    record.mark.is_some() || record.instance.is_some()
+}
+
+/// Takes the life out of records that share it with another, as an interrupted rename leaves them: an instance is one agent's. It is that of
+/// the name that is declared, else of the one that the mark was not given under.
+pub(super) fn disown_copies(desired: &Desired, records: &mut BTreeMap<AgentName, Record>) {
+    let mut owners: BTreeMap<String, Vec<AgentName>> = BTreeMap::new();
+    for (name, record) in &*records {
+        if let Some(mark) = &record.mark {
+            owners.entry(mark.to_string()).or_default().push(name.clone());
+        }
+    }
+    for mut names in owners.into_values().filter(|names| names.len() > 1) {
+        let is_born = |name: &AgentName| records[name].mark.as_ref().is_some_and(|mark| mark.agent == *name);
+        names.sort_by_key(|name| (!desired.agents.contains_key(name), is_born(name)));
+        for name in &names[1..] {
+            let Some(record) = records.get_mut(name) else { continue };
+            *record = Record { mark: None, instance: None, leaving: None, ended: None, ready_at: None, ..record.clone() };
+        }
+    }
+}
+
 /// Who each found instance is: by the record that knows its mark, else by the name in the mark.
 fn by_agent<'a>(records: &BTreeMap<AgentName, Record>, found: &'a [Found]) -> BTreeMap<AgentName, Vec<&'a Found>> {
     let renamed: BTreeMap<&str, &AgentName> = records
@@ -89,10 +113,11 @@ fn current<'a>(record: Option<&Record>, lives: &[&'a Found]) -> Option<&'a Found
         return Some(found);
     }
     // A record that knows of a newer life than what was found: what was found is left over.
-    let newest = record.map_or(Generation(0), |record| record.generation);
+    let known = record.filter(|record| knows_a_life(record));
+    let newest = known.map_or(Generation(0), |record| record.generation);
     let generation = |found: &&&Found| found.instance.mark.as_ref().map_or(Generation(0), |mark| mark.generation);
     let key = |found: &&&Found| (matches!(found.life, Life::Alive { .. } | Life::Unknown(_)), generation(found));
-    lives.iter().filter(|found| record.is_none() || generation(found) > newest).max_by_key(key).copied()
+    lives.iter().filter(|found| known.is_none() || generation(found) > newest).max_by_key(key).copied()
 }
 
 /// Whether nothing is left of a lost instance but its name.
@@ -185,6 +210,15 @@ fn unseen(name: &AgentName, desired: &Desired, records: &BTreeMap<AgentName, Rec
             (Some(_), _) | (None, Some(Place::Tmux { .. })) => None,
         },
     })
+}
+
+/// What can be remembered of an instance that lives and that no record tells of: what its mark says.
+pub(super) fn rebuilt(name: &AgentName, sighting: &Sighting, now: Timestamp) -> Option<Record> {
+    let Phase::Running { since, .. } = &sighting.phase else { return None };
+    let instance = sighting.instance.clone().filter(|instance| instance.mark.is_some())?;
+    let mark = instance.mark.clone();
+    let asked_at = (*since).min(now);
+    Some(Record { generation: sighting.generation, mark, asked_at, instance: Some(instance), ..Record::new(name.clone()) })
 }
 
 /// Takes into the record what the sighting shows; says whether that changed it.

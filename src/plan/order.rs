@@ -13,11 +13,34 @@ type Changes = BTreeMap<AgentName, Change>;
 
 /// Turns steps that must not be taken yet into waits, holds and blocks.
 pub(super) fn put_in_order(changes: &mut Changes, desired: &Desired, observed: &Observed, terms: &Terms) {
-    order_starts(changes, desired, observed, terms);
-    order_ends(changes, desired, observed);
-    hold_what_was_not_shown(changes, observed, terms);
+    if changes.iter().any(|(name, change)| ends(name, change, observed)) {
+        order_both(changes, desired, observed, terms);
+    } else {
+        order_starts(changes, desired, observed, terms);
+    }
     if let Some(limit) = terms.parallelism {
         take_turns(changes, observed, limit.max(1));
+    }
+}
+
+fn order_both(changes: &mut Changes, desired: &Desired, observed: &Observed, terms: &Terms) {
+    // Whom an end is held for decides whether a start may rely on what runs, and a replacement whose successor could not start holds ends:
+    // each is ordered again with what the other found, until that is no more.
+    let judged = changes.clone();
+    let mut hopeless: Changes = BTreeMap::new();
+    loop {
+        order_ends(changes, desired, observed, terms);
+        order_starts(changes, desired, observed, terms);
+        let is_hopeless = |(name, change): &(&AgentName, &Change)| {
+            ends(name, change, observed) && matches!(change.next, Next::Blocked(_)) && !matches!(judged[*name].next, Next::Blocked(_))
+        };
+        let found = hopeless.len();
+        hopeless.extend(changes.iter().filter(is_hopeless).map(|(name, change)| (name.clone(), change.clone())));
+        if hopeless.len() == found {
+            break;
+        }
+        changes.clone_from(&judged);
+        changes.extend(hopeless.clone());
     }
 }
 
@@ -47,7 +70,7 @@ fn order_starts(changes: &mut Changes, desired: &Desired, observed: &Observed, t
         }
         let change = changes.get_mut(name).expect("starts are changes");
         // Something that runs is not interrupted for a successor that could not start; what may still come is worth no delay.
-        let interrupts = matches!(change.next, Next::Act(Action::Drain { .. } | Action::Kill { .. }));
+        let interrupts = ends(name, change, observed);
         if let Some(next) = waits
             && !(interrupts && matches!(next, Next::Wait(_)))
         {
@@ -64,7 +87,9 @@ fn order_starts(changes: &mut Changes, desired: &Desired, observed: &Observed, t
 fn begins(name: &AgentName, change: &Change, observed: &Observed) -> bool {
     match &change.next {
         Next::Act(Action::Spawn { .. }) => true,
-        Next::Act(Action::Drain { .. } | Action::Kill { .. }) => change.kind == Kind::Replace && ends(name, change, observed),
+        Next::Act(Action::Drain { .. } | Action::Kill { .. }) | Next::Wait(Wait::Dependants(_)) | Next::Held(Held::NotShown) => {
+            change.kind == Kind::Replace && ends(name, change, observed)
+        }
         Next::Act(_) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
     }
 }
@@ -128,7 +153,7 @@ fn seen(sighting: &Sighting, milestone: Milestone, declared: &crate::desired::De
     }
 }
 
-fn order_ends(changes: &mut Changes, desired: &Desired, observed: &Observed) {
+fn order_ends(changes: &mut Changes, desired: &Desired, observed: &Observed, terms: &Terms) {
     let fresh: BTreeSet<AgentName> =
         changes.iter().filter(|(name, change)| ends(name, change, observed)).map(|(name, _)| name.clone()).collect();
     if fresh.is_empty() {
@@ -150,6 +175,8 @@ fn order_ends(changes: &mut Changes, desired: &Desired, observed: &Observed) {
             }
         }
         let next = &mut changes.get_mut(name).expect("ends are changes").next;
+        // Nobody is interrupted of whom the approved plan did not say so; another reason to hold is the truer one.
+        let held = held.or_else(|| terms.shown.as_ref().is_some_and(|shown| !shown.contains(name)).then_some(Held::NotShown));
         match (held, waits.is_empty(), &next) {
             (_, _, Next::Held(_) | Next::Blocked(_)) | (None, true, _) => {}
             (Some(held), _, _) => *next = Next::Held(held),
@@ -189,7 +216,8 @@ fn ends(name: &AgentName, change: &Change, observed: &Observed) -> bool {
         Kind::Stop | Kind::Replace => true,
         Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Adopt | Kind::Forget => false,
     };
-    running && leaves
+    // A sweep ends earlier lives, and not this one.
+    running && leaves && change.next != Next::Act(Action::Sweep)
 }
 
 /// Who of those that are to end depends on whom, by the care under which they live.
@@ -203,9 +231,7 @@ fn dependants(changes: &Changes, desired: &Desired, observed: &Observed) -> BTre
         }
         let care = sighting.spec.as_ref().or(desired.agents.get(name).map(|declared| &declared.spec)).map(|spec| &spec.care);
         for other in care.into_iter().flat_map(|care| care.after.keys()) {
-            if other != name {
-                dependants.entry(other.clone()).or_default().insert(name.clone());
-            }
+            dependants.entry(other.clone()).or_default().insert(name.clone());
         }
     }
     dependants
@@ -243,17 +269,6 @@ where
     }
     let circle = open.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect();
     (order, circle)
-}
-
-/// Interrupts nobody of whom the approved plan did not say so. Last: another reason to hold is the truer one.
-fn hold_what_was_not_shown(changes: &mut Changes, observed: &Observed, terms: &Terms) {
-    let Some(shown) = &terms.shown else { return };
-    for (name, change) in changes.iter_mut().filter(|(name, _)| !shown.contains(*name)) {
-        let acts = matches!(change.next, Next::Act(Action::Drain { .. } | Action::Kill { .. }) | Next::Wait(Wait::Dependants(_)));
-        if acts && ends(name, change, observed) {
-            change.next = Next::Held(Held::NotShown);
-        }
-    }
 }
 
 /// Lets so many agents set out that no more than `limit` are on their way.

@@ -374,3 +374,49 @@ fn a_crash_at_every_single_call_of_one_life() {
         }
     }
 }
+
+#[test]
+fn who_gets_ready_by_itself_is_not_waited_for_longer_than_that() {
+    // Left out of the run, it gets no step and so no time of its own; what waits for it goes on all the same.
+    let mut world = World::new();
+    let mut ada = agent("run", None);
+    ada.care.ready.probe = reconcile::desired::Probe::Command(vec!["is-ready".to_owned()]);
+    let mut bob = agent("run", None);
+    bob.care.after.insert(name("ada"), Milestone::Ready);
+    let desired = fleet_of(BTreeMap::from([(name("ada"), ada), (name("bob"), bob)]));
+    let behaviour = Behaviour { ready_after: Duration::from_secs(5), ..Behaviour::default() };
+    world.sim.behaviours.insert(name("ada"), behaviour);
+    let run = |world: &mut World, only: &str, deadline: u64| {
+        let terms = Terms { scope: Some(BTreeSet::from([name(only)])), ..Terms::default() };
+        let deadline = world.sim.now() + Duration::from_secs(deadline);
+        converge(&desired, &world.fleet, &mut world.sim, &terms, deadline, None, &mut Judge::default()).unwrap().ending
+    };
+    assert_eq!(run(&mut world, "ada", 1), Ending::TimedOut);
+    assert_eq!(run(&mut world, "bob", 10_000), Ending::AtRest);
+    assert_eq!(world.living(), ["ada", "bob"]);
+    assert!(world.sim.now().since(START) < Duration::from_secs(10), "{}", world.sim.now().since(START));
+}
+
+#[test]
+fn a_kill_that_was_only_written_down_is_made_up_for() {
+    // Killed at each call on the way to a kill: whatever was written, the next run ends it, and never gives up on what it never tried.
+    let mut stubborn = agent("run", None);
+    stubborn.care.drain = Vec::new();
+    let first = fleet_of(BTreeMap::from([(name("ada"), stubborn.clone())]));
+    stubborn.launch.command = Command::Argv(vec!["other".to_owned()]);
+    let second = fleet_of(BTreeMap::from([(name("ada"), stubborn)]));
+    for call in 1.. {
+        let mut world = World::new();
+        world.sim.behaviours.insert(name("ada"), Behaviour { obeys: None, ..Behaviour::default() });
+        world.apply(&first);
+        let crashed = world.killed_apply(&second, call);
+        world.sim.pass(Duration::from_secs(3600));
+        let converged = world.apply(&second);
+        assert_eq!(converged.ending, Ending::AtRest, "call {call}: {:?}", converged.plan);
+        assert_eq!(world.living(), ["ada"], "call {call}");
+        if !crashed {
+            assert!(call > 4, "the tool was never killed");
+            break;
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod examples;
 mod host;
 mod keeper;
 mod manifest;
+mod reality;
 mod schemas;
 mod state;
 mod support;

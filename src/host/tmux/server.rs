@@ -13,7 +13,6 @@ use super::scope::Scope;
 use super::script::Line;
 use super::socket::{Door, ServerAt, knock, ready_folder, wait_for_end};
 use crate::desired::Server;
-use crate::host::inherited::closing;
 use crate::process::ProcId;
 
 /// How many files a server of ours may open: one per pane and some; above this, tmux itself is the limit.
@@ -38,8 +37,7 @@ pub(in crate::host) fn start(path: &Path, server: &Server, earlier: Option<&Proc
     }
     ready_folder(path).map_err(|error| format!("the folder of the tmux socket {} could not be made: {error}", path.display()))?;
     let config = server.config.as_deref().unwrap_or_else(|| Path::new("/dev/null"));
-    let mut words = closing();
-    words.extend(Scope::here().words());
+    let mut words = Scope::here().words();
     words.extend(["tmux", "-u", "-S"].map(OsString::from));
     words.extend([path.into(), "-f".into(), config.into()]);
     // Only words that need no quotes: a declared value could end with a semicolon. What keeps an empty server alive comes in

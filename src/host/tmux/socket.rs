@@ -105,7 +105,7 @@ pub(super) fn ready_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Waits at most `patience` for the end of a server that is leaving, so that the next one is not refused by it.
-pub(super) fn wait_for_end(of: &ProcId, patience: std::time::Duration) {
+pub(in crate::host) fn wait_for_end(of: &ProcId, patience: std::time::Duration) {
     use std::os::fd::AsFd;
     if let Ok(Some(notice)) = process::death_notice(of) {
         // Whatever came of the wait, the socket is asked again.

@@ -190,3 +190,24 @@ fn only_what_was_shown_is_interrupted() {
     );
     check_under("shown=", manifest, "a0 running replace_up_to=1", "a0  replace  asked for  held: not shown");
 }
+
+#[test]
+fn what_was_not_shown_holds_what_it_depends_on() {
+    // Else that would wait for an end that does not come.
+    let manifest = "[agents.ada]\ncommand = [\"run\"]\n[agents.bob]\ncommand = [\"run\"]\nafter = [\"ada\"]\n[agents.cyd]\ncommand = [\"run\"]\nafter = [\"ada\"]\n";
+    check_under(
+        "shown=ada max_stop=100%",
+        manifest,
+        "ada running command=[\"old\"]\n bob running command=[\"old\"]\n cyd absent",
+        "
+        ada  replace  command[0] \"old\" → \"run\"  held: by bob
+        bob  replace  command[0] \"old\" → \"run\"  held: not shown
+        cyd  spawn    new in the manifest           spawn 1
+    ",
+    );
+    // That its successor could not start is the truer reason.
+    check_under("shown=", manifest, "ada absent cwd_missing\n bob running command=[\"old\"]", "
+        ada  spawn    new in the manifest           cwd_missing: cwd \"/gone\" does not exist
+        bob  replace  command[0] \"old\" → \"run\"  dependency_ended: waits for ada to be ready, but ada is blocked: cwd \"/gone\" does not exist
+    ");
+}

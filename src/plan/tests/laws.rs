@@ -8,6 +8,7 @@ use crate::plan::foresee::play;
 pub(super) fn hold(desired: &Desired, observed: &Observed, terms: &Terms, plan: &Plan) {
     assert_eq!(*plan, super::plan(desired, observed, terms), "planning again gives another plan");
     each_step_fits(desired, observed, terms, plan);
+    each_wait_ends_later(observed, plan);
     no_step_is_asked_twice(desired, observed, terms, plan);
 
     let (rounds, end) = play(desired, observed, terms);
@@ -73,6 +74,18 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
     }
     let rests = |agent: &&AgentName| terms.covers(agent) && !plan.changes.contains_key(*agent);
     assert_eq!(plan.at_rest, desired.agents.keys().filter(rests).count());
+}
+
+/// A wait that was over would be none, and a look that is overdue is due now.
+#[track_caller]
+fn each_wait_ends_later(observed: &Observed, plan: &Plan) {
+    for (agent, change) in &plan.changes {
+        match &change.next {
+            Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. }) => assert!(*until > observed.at, "{agent}"),
+            Next::Wait(Wait::Ready { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
+            Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => {}
+        }
+    }
 }
 
 /// A step that was taken shows: the same is not asked for in the next round.

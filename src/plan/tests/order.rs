@@ -533,3 +533,49 @@ fn one_that_does_not_get_on_takes_up_no_turn() {
         b  spawn  new in the manifest  spawn 1
     ");
 }
+
+#[test]
+fn who_is_held_for_another_is_no_reason_to_wait() {
+    // eve cannot be killed, so cyd, on whom it depends, is kept; and dan, who needs cyd, has it.
+    let manifest = "[agents.cyd]\ncommand = [\"run\"]\n[agents.dan]\ncommand = [\"run\"]\nafter = [\"cyd\"]\n[agents.eve]\ncommand = [\"run\"]\nafter = [\"cyd\"]\n";
+    check(
+        manifest,
+        "cyd running command=[\"old\"]\n dan absent\n eve leaving kill asked=1h purpose=replace command=[\"old\"]",
+        "
+        cyd  replace  command[0] \"old\" → \"run\"  held: by eve
+        dan  spawn    new in the manifest           spawn 1
+        eve  replace  command[0] \"old\" → \"run\"  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101
+    ",
+    );
+}
+
+#[test]
+fn a_hopeless_replacement_holds_what_it_depends_on_and_who_relies_on_that_has_it() {
+    // bob's successor could not start for want of ada, so bob stays, and with it cyd, on whom it depends; dan needs cyd and has it.
+    let manifest = "[guard]\nmax_stop = 9\n[agents.ada]\ncommand = [\"run\"]\n[agents.cyd]\ncommand = [\"run\"]\n[agents.bob]\ncommand = [\"run\"]\nafter = [\"ada\", \"cyd\"]\n[agents.dan]\ncommand = [\"run\"]\nafter = [\"cyd\"]\n";
+    let hopeless = "dependency_ended: waits for ada to be ready, but ada is blocked: cwd \"/gone\" does not exist";
+    check(
+        manifest,
+        "ada absent cwd_missing\n bob running command=[\"old\"]\n cyd running command=[\"old\"]\n dan absent",
+        &format!(
+            "
+        ada  spawn    new in the manifest           cwd_missing: cwd \"/gone\" does not exist
+        bob  replace  command[0] \"old\" → \"run\"  {hopeless}
+        cyd  replace  command[0] \"old\" → \"run\"  held: by bob
+        dan  spawn    new in the manifest           spawn 1
+    "
+        ),
+    );
+    // Nobody who depends on a hopeless one is interrupted for it first.
+    check(
+        manifest,
+        "ada absent cwd_missing\n bob running command=[\"old\"]\n cyd running\n dan running after=[\"bob\"] command=[\"old\"]",
+        &format!(
+            "
+        ada  spawn    new in the manifest           cwd_missing: cwd \"/gone\" does not exist
+        bob  replace  command[0] \"old\" → \"run\"  {hopeless}
+        dan  replace  command[0] \"old\" → \"run\" and 2 more  drain 1 by 1: keys C-c
+    "
+        ),
+    );
+}

@@ -184,7 +184,8 @@ fn what_a_killed_keeper_left_behind_is_found_and_ended() {
     let mark = bench.spawn("a", spec);
     let seen = bench.running(&mark);
     let program = seen.program.clone().unwrap();
-    becomes("its children are there", || process::descendants(program.pid).unwrap().len() == 2);
+    let left = |child: &ProcId| process::stat(child.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.session == child.pid));
+    becomes("a child has left the session", || process::descendants(program.pid).unwrap().iter().any(left));
     process::signal(&seen.keeper.clone().unwrap(), process::Signal::KILL).unwrap();
     let asked = [known(&mark, Some(seen))];
     let adrift = eventually("it is lost and something is left", || {

@@ -37,7 +37,7 @@ fn two_hundred_start_in_one_batch_and_nobody_is_frozen() {
     }
     let done = AtomicBool::new(false);
     let socket = bench.socket();
-    let (outcomes, worst) = std::thread::scope(|scope| {
+    let (outcomes, took, worst) = std::thread::scope(|scope| {
         let person = scope.spawn(|| {
             let mut worst = Duration::ZERO;
             while !done.load(Ordering::SeqCst) {
@@ -48,14 +48,16 @@ fn two_hundred_start_in_one_batch_and_nobody_is_frozen() {
             }
             worst
         });
+        let begun = Instant::now();
         let outcomes = bench.live.act(&batch);
+        let took = begun.elapsed();
         done.store(true, Ordering::SeqCst);
-        (outcomes, person.join().unwrap())
+        (outcomes, took, person.join().unwrap())
     });
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "{outcomes:?}");
     assert_eq!(bench.look(&[]).found.len(), 201);
-    // 100 ms is what is aimed at on a quiet machine; other tests run at the same time here. All at once it would be seconds.
-    assert!(worst < Duration::from_millis(500), "another client was frozen for {worst:?}");
+    // 100 ms is what is aimed at on a quiet machine; here other tests run at the same time. Who is frozen by all at once waits for all.
+    assert!(worst < took / 2, "another client was frozen for {worst:?} of {took:?}");
     let run = bench.state("run");
     let is_spec =
         |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "spec"));
@@ -141,4 +143,23 @@ fn options_are_set_and_taken_back_and_a_server_of_ours_may_open_many_files() {
         limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap().split_whitespace().take(2).collect();
     let hard: u64 = files[1].parse().unwrap();
     assert_eq!(files[0], hard.min(65_536).to_string());
+}
+
+#[test]
+fn no_server_and_no_daemon_holds_what_their_starter_was_given() {
+    // As a launcher would hand on a lock.
+    let lock = tempfile::NamedTempFile::new().unwrap();
+    rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).unwrap();
+    let mut bench = Bench::new();
+    let (pane, daemon) = (bench.pane("a", &SLEEP), bench.daemon(&SLEEP));
+    let marks = [bench.spawn("a", pane), bench.spawn("d", daemon)];
+    let seen = marks.map(|mark| bench.running(&mark));
+    let Seat::Pane { server, .. } = &seen[0].seat else { unreachable!() };
+    let keepers = seen.iter().filter_map(|instance| instance.keeper.as_ref());
+    for process in keepers.chain([server]) {
+        for file in std::fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap() {
+            let target = std::fs::read_link(file.unwrap().path()).unwrap_or_default();
+            assert_ne!(target, lock.path(), "{process} holds it");
+        }
+    }
 }
