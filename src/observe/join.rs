@@ -117,7 +117,13 @@ fn current<'a>(record: Option<&Record>, lives: &[&'a Found]) -> Option<&'a Found
     let newest = known.map_or(Generation(0), |record| record.generation);
     let generation = |found: &&&Found| found.instance.mark.as_ref().map_or(Generation(0), |mark| mark.generation);
     let key = |found: &&&Found| (matches!(found.life, Life::Alive { .. } | Life::Unknown(_)), generation(found));
-    lives.iter().filter(|found| known.is_none() || generation(found) > newest).max_by_key(key).copied()
+    let candidates = lives.iter().filter(|found| !is_gone(found));
+    candidates.filter(|found| known.is_none() || generation(found) > newest).max_by_key(key).copied()
+}
+
+/// Whether not even a dead pane is left of a lost instance.
+fn is_gone(found: &Found) -> bool {
+    is_nothing(found) && !matches!(found.instance.seat, Seat::Pane { .. })
 }
 
 /// Whether nothing is left of a lost instance but its name.
@@ -161,7 +167,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
             None => ended(None, now, Exit::Unseen),
         },
     };
-    if !is_nothing(found) || matches!(found.instance.seat, Seat::Pane { .. }) {
+    if !is_gone(found) {
         match (&found.life, &found.instance.seat) {
             (Life::Lost, Seat::Adrift { .. }) => sighting.remains.push(found.instance.clone()),
             (Life::Lost | Life::Alive { .. } | Life::Ended { .. } | Life::Unknown(_), _) => {
@@ -212,13 +218,16 @@ fn unseen(name: &AgentName, desired: &Desired, records: &BTreeMap<AgentName, Rec
     })
 }
 
-/// What can be remembered of an instance that lives and that no record tells of: what its mark says.
+/// What can be remembered of an instance that no record tells of: what its mark says, and when its end was first seen.
 pub(super) fn rebuilt(name: &AgentName, sighting: &Sighting, now: Timestamp) -> Option<Record> {
-    let Phase::Running { since, .. } = &sighting.phase else { return None };
+    let (since, ended) = match &sighting.phase {
+        Phase::Running { since, .. } => (*since, None),
+        Phase::Exited(ended) => (ended.since, Some(ended.clone())),
+        Phase::Absent | Phase::Leaving(_) | Phase::Unknown { .. } => return None,
+    };
     let instance = sighting.instance.clone().filter(|instance| instance.mark.is_some())?;
-    let mark = instance.mark.clone();
-    let asked_at = (*since).min(now);
-    Some(Record { generation: sighting.generation, mark, asked_at, instance: Some(instance), ..Record::new(name.clone()) })
+    let (generation, mark, asked_at) = (sighting.generation, instance.mark.clone(), since.min(now));
+    Some(Record { generation, mark, asked_at, ended, instance: Some(instance), ..Record::new(name.clone()) })
 }
 
 /// Takes into the record what the sighting shows; says whether that changed it.

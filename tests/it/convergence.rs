@@ -420,3 +420,18 @@ fn a_kill_that_was_only_written_down_is_made_up_for() {
         }
     }
 }
+
+#[test]
+fn one_that_was_lost_with_its_record_is_started_again() {
+    // Its end was never dated: neither a look of its own dates it again each time, nor is there anything to wait for without end.
+    for tmux in [None, Some("ada")] {
+        let mut world = World::new();
+        let desired = fleet_of(BTreeMap::from([(name("ada"), agent("run", tmux))]));
+        world.apply(&desired);
+        world.sim.end(&name("ada"), Exit::Unseen);
+        world.fleet.remove(&name("ada")).unwrap();
+        assert_eq!(world.apply(&desired).ending, Ending::AtRest);
+        assert_eq!(world.living(), ["ada"]);
+        assert!(world.sim.now().since(START) < Duration::from_secs(10), "{}", world.sim.now().since(START));
+    }
+}
