@@ -16,11 +16,15 @@ fn main() {
 
 /// So many agents, each of which needs the one before.
 fn desired(agents: usize) -> Desired {
-    let head = "version = 1\nfleet = \"atlas\"\n[agents.first]\ncommand = [\"sleep\", \"1\"]\n";
-    let text = format!(
-        "{head}[agents.a]\ncommand = [\"sleep\", \"100000\"]\nlabels = {{ tier = \"prod\" }}\nafter = [\"first\"]\nreplicas = {}\n",
-        agents - 1
-    );
+    // So many copies of one agent at most.
+    const COPIES: usize = 10_000;
+    let mut text = "version = 1\nfleet = \"atlas\"\n[agents.first]\ncommand = [\"sleep\", \"1\"]\n".to_owned();
+    for (group, start) in (0..agents - 1).step_by(COPIES).enumerate() {
+        let copies = COPIES.min(agents - 1 - start);
+        text += &format!(
+            "[agents.g{group}]\ncommand = [\"sleep\", \"100000\"]\nlabels = {{ tier = \"prod\" }}\nafter = [\"first\"]\nreplicas = {copies}\n"
+        );
+    }
     let loaded = load("constellation.toml", &Memory::with_manifest(&text), &BTreeMap::new());
     loaded.desired.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics.first()))
 }

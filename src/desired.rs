@@ -539,6 +539,18 @@ pub enum Milestone {
     Succeeded,
 }
 
+impl Milestone {
+    /// As it is waited for: `to be ready`.
+    pub fn awaited(self) -> &'static str {
+        match self {
+            Self::Started => "to be started",
+            Self::Ready => "to be ready",
+            Self::Exited => "to have exited",
+            Self::Succeeded => "to have succeeded",
+        }
+    }
+}
+
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

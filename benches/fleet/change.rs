@@ -10,11 +10,15 @@ use crate::ground::{FIELDS, Ground, end, lives, wait_for_end};
 use crate::measure::{Aim, Row, Samples, timed};
 use crate::rest::copies;
 
+/// The age at which an instance is changed or ended here. A keeper lives for a tenth of a second at least, so that tmux does not lose its last
+/// words; whatever is ended sooner is not what people have.
+const GROWN: Duration = Duration::from_millis(200);
+
 /// One agent of many gets another command: three bare looks and its drain may pass. The others are not touched.
 pub(crate) fn replace_one(task: &Task) -> Vec<Row> {
     let mut rows = Vec::new();
     for agents in &task.agents {
-        let ground = Ground::new(&task.program);
+        let ground = Ground::new(task);
         let declare =
             |round: usize| ground.declare(&format!("{}[agents.one]\ncommand = [\"sleep\", \"{}\"]\n", copies(agents - 1), 100_000 + round));
         declare(0);
@@ -22,6 +26,7 @@ pub(crate) fn replace_one(task: &Task) -> Vec<Row> {
         let (mut ours, mut looks, mut drains) = (Samples::default(), Samples::default(), Samples::default());
         for round in 1..=task.repeat(9) {
             declare(round);
+            std::thread::sleep(GROWN);
             looks.0.push(timed(|| ground.tmux(&["list-panes", "-a", "-F", FIELDS])).0);
             drains.0.push(bare_drain(&ground));
             let before: BTreeMap<String, u32> = ground.panes().into_iter().collect();
@@ -77,10 +82,11 @@ pub(crate) fn down(task: &Task) -> Vec<Row> {
 
 /// How long `work` takes to end a new fleet; nothing of it lives afterwards.
 fn ended(task: &Task, agents: usize, more: &str, work: impl FnOnce(&Ground, &[u32], &[u32])) -> f64 {
-    let ground = Ground::new(&task.program);
+    let ground = Ground::new(task);
     ground.declare(&format!("{}{more}", copies(agents)));
     ground.reconcile(&["apply", "--auto-approve"]);
     let (keepers, programs) = ground.settled(agents);
+    std::thread::sleep(GROWN);
     let (took, ()) = timed(|| work(&ground, &programs, &keepers));
     let left: Vec<u32> = keepers.into_iter().chain(programs).filter(|pid| lives(*pid)).collect();
     assert_eq!(left, [0; 0], "nothing is left");

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::Task;
+
 /// What a bare client asks of each pane: the fields of the program's own look.
 pub(crate) const FIELDS: &str = "#{pane_id} #{pane_pid} #{pane_dead} #{session_name} #{window_name} #{@reconcile} #{pane_start_command}";
 
@@ -24,23 +26,25 @@ pub(crate) fn raise_limits() {
 
 /// The private piece of the machine.
 pub(crate) struct Ground {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     program: PathBuf,
     /// The name of the fleet and of its tmux socket: no other on this machine has it, whatever its folder.
     fleet: String,
 }
 
 impl Ground {
-    pub(crate) fn new(program: &Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("fleet-").tempdir().expect("there is room for a folder");
+    /// A new one. Its files stay until the end of all: for half a minute after thousands were removed, some file systems are slow to make others.
+    pub(crate) fn new(task: &Task) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let fleet = format!("bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        GROUNDS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.path().to_owned());
-        Self { folder, program: program.to_owned(), fleet }
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = task.room.path().join(format!("{count}"));
+        std::fs::create_dir(&folder).expect("there is room for a folder");
+        GROUNDS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.clone());
+        Self { folder, program: task.program.clone(), fleet: format!("bench-{}-{count}", std::process::id()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// The socket of the fleet's server.
@@ -143,7 +147,8 @@ impl Drop for Ground {
 static GROUNDS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Has an interrupted benchmark end what it started too.
-pub(crate) fn clear_when_interrupted() {
+pub(crate) fn clear_when_interrupted(room: &Path) {
+    let room = room.to_owned();
     let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals can be received");
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
@@ -151,8 +156,8 @@ pub(crate) fn clear_when_interrupted() {
             let grounds = GROUNDS.lock().unwrap_or_else(PoisonError::into_inner);
             for ground in grounds.iter() {
                 clear(ground);
-                let _ = std::fs::remove_dir_all(ground);
             }
+            let _ = std::fs::remove_dir_all(&room);
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     });

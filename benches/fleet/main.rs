@@ -22,6 +22,8 @@ struct Task {
     repeat: Option<usize>,
     json: Option<PathBuf>,
     program: PathBuf,
+    /// Where the files of all grounds are.
+    room: tempfile::TempDir,
 }
 
 impl Task {
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
         }
     };
     ground::raise_limits();
-    ground::clear_when_interrupted();
+    ground::clear_when_interrupted(task.room.path());
     let load = measure::load();
     say(&format!("{}load {load} at the beginning\n", measure::head()));
     let mut rows = Vec::new();
@@ -76,8 +78,14 @@ fn main() -> ExitCode {
 }
 
 fn arguments(words: impl Iterator<Item = String>) -> Result<Task, String> {
-    let mut task =
-        Task { agents: vec![10, 100, 1000], only: None, repeat: None, json: None, program: PathBuf::from(env!("CARGO_BIN_EXE_reconcile")) };
+    let mut task = Task {
+        agents: vec![10, 100, 1000],
+        only: None,
+        repeat: None,
+        json: None,
+        program: PathBuf::from(env!("CARGO_BIN_EXE_reconcile")),
+        room: tempfile::Builder::new().prefix("fleet-").tempdir().map_err(|error| format!("no folder could be made: {error}"))?,
+    };
     let mut words = words;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));

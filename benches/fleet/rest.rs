@@ -13,7 +13,7 @@ const ONE_LOOK: Aim = Aim { times: 1.5, plus: 2.0 };
 pub(crate) fn at_rest(task: &Task) -> Vec<Row> {
     let mut rows = Vec::new();
     for agents in &task.agents {
-        let ground = Ground::new(&task.program);
+        let ground = Ground::new(task);
         ground.declare(&copies(*agents));
         ground.reconcile(&["apply", "--auto-approve"]);
         ground.reconcile(&["plan"]);

@@ -32,7 +32,7 @@ pub(crate) fn all(task: &Task) -> Vec<Row> {
 
 /// The private memory of ten keepers, in KiB.
 fn keepers_memory(task: &Task) -> Vec<f64> {
-    let ground = Ground::new(&task.program);
+    let ground = Ground::new(task);
     ground.declare(&copies(10));
     ground.reconcile(&["apply", "--auto-approve"]);
     ground.keepers().into_iter().map(private).collect()

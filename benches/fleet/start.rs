@@ -62,7 +62,7 @@ pub(crate) fn daemons(task: &Task) -> Vec<Row> {
             child.kill().expect("it is ours");
             child.wait().expect("it is ours");
         }
-        let ground = Ground::new(&task.program);
+        let ground = Ground::new(task);
         ground.declare(&format!("{}runtime = \"daemon\"\n", copies(agents)));
         ours.0.push(timed(|| ground.reconcile(&["apply", "--auto-approve"])).0);
         assert_eq!(ground.keepers().len(), agents, "every daemon has its keeper");
@@ -76,7 +76,7 @@ fn sleep() -> Child {
 
 /// Starts a fleet on a new ground while `beside` looks on; how long that took, and what it saw.
 fn cold<T: Send>(task: &Task, agents: usize, beside: impl FnOnce(&Watch<'_>) -> T + Send) -> (f64, T) {
-    let ground = Ground::new(&task.program);
+    let ground = Ground::new(task);
     ground.declare(&copies(agents));
     let result = beside_it(&ground, beside, || ground.reconcile(&["apply", "--auto-approve"]));
     assert_eq!(ground.panes().len(), agents, "every agent has its pane");
@@ -85,7 +85,7 @@ fn cold<T: Send>(task: &Task, agents: usize, beside: impl FnOnce(&Watch<'_>) -> 
 
 /// The same sessions by one bare client.
 fn bare<T: Send>(task: &Task, agents: usize, beside: impl FnOnce(&Watch<'_>) -> T + Send) -> (f64, T) {
-    let ground = Ground::new(&task.program);
+    let ground = Ground::new(task);
     let socket = ground.socket();
     std::fs::create_dir_all(socket.parent().expect("it is in a folder")).expect("there is room for a folder");
     std::fs::set_permissions(socket.parent().expect("it is in a folder"), std::os::unix::fs::PermissionsExt::from_mode(0o700))

@@ -63,7 +63,7 @@ fn order_starts(changes: &mut Changes, desired: &Desired, observed: &Observed, t
                 Reach::Reached => {}
                 Reach::NotYet => waits = waits.or(Some(Next::Wait(Wait::After { agent: other.clone(), milestone: *milestone }))),
                 Reach::Never(why) => {
-                    waits = Some(blocked(Reason::DependencyEnded, format!("waits for {other} to be {milestone}, but {other} {why}")));
+                    waits = Some(blocked(Reason::DependencyEnded, format!("waits for {other} {}, but {other} {why}", milestone.awaited())));
                     break;
                 }
             }

@@ -135,7 +135,7 @@ impl fmt::Display for Wait {
                 write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
             }
             Self::Leave { step: Step::Kill, until } => write!(f, "is being killed, has until {}", until.clock()),
-            Self::After { agent, milestone } => write!(f, "waits for {agent} to be {milestone}"),
+            Self::After { agent, milestone } => write!(f, "waits for {agent} {}", milestone.awaited()),
             Self::Dependants(agents) => {
                 let names: Vec<&str> = agents.iter().take(3).map(|agent| agent.as_str()).collect();
                 let more = agents.len().saturating_sub(3);

@@ -51,9 +51,12 @@ pub fn plan_listing(view: &PlanView<'_>, style: Style) -> String {
     out
 }
 
-/// `fleet atlas · constellation.toml · 9 agents, 7 running · observed 14:02:11`.
+/// `fleet atlas · constellation.toml · 9 agents, 7 running · observed 14:02:11`. For `down`, which wants none of them: `nothing wanted, 7 running`.
 pub(super) fn header(view: &PlanView<'_>) -> String {
-    let agents = count(view.desired.agents.len(), "agent");
+    let agents = match view.desired.agents.len() {
+        0 => "nothing wanted".to_owned(),
+        some => count(some, "agent"),
+    };
     let running = running(view.observed);
     let at = view.observed.at.clock();
     format!("fleet {} · {} · {agents}, {running} running · observed {at}", view.desired.fleet, plain(view.manifest))

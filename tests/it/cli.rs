@@ -374,10 +374,10 @@ fn more_stops_than_the_guard_allows_are_refused() {
     "#);
     assert_eq!(program.pids(), before);
     program.write("constellation.toml", "version = 1\nfleet = \"it\"\n");
-    assert_snapshot!(program.brief(&["apply", "--auto-approve", "--max-stop", "100%"]), @r#"
+    assert_snapshot!(program.brief(&["apply", "--auto-approve", "--max-stop", "100%"]), @"
     exit 4
     --- stdout
-    fleet it · constellation.toml · 0 agents, 3 running · observed HH:MM:SS
+    fleet it · constellation.toml · nothing wanted, 3 running · observed HH:MM:SS
 
       - ada    stop       not in the manifest    waits for the end of bob; interrupts: up AGE
       - bob    stop       not in the manifest    waits for the end of cyd; interrupts: up AGE
@@ -385,7 +385,7 @@ fn more_stops_than_the_guard_allows_are_refused() {
 
     3 to stop. 0 at rest.
     refused by guard allow_empty: the manifest declares nothing, and 3 agents would be stopped; --allow-empty allows it
-    "#);
+    ");
     assert_eq!(program.pids().len(), 3);
 }
 
@@ -518,16 +518,16 @@ fn flags_choose_what_a_plan_is_about() {
     ");
     let after = program.pids();
     assert!(after["ada"] != before["ada"] && after["bob"] == before["bob"]);
-    assert_snapshot!(program.brief(&["plan", "--destroy"]), @r#"
+    assert_snapshot!(program.brief(&["plan", "--destroy"]), @"
     exit 0
     --- stdout
-    fleet it · constellation.toml · 0 agents, 2 running · observed HH:MM:SS
+    fleet it · constellation.toml · nothing wanted, 2 running · observed HH:MM:SS
 
       - ada    stop       asked for    waits for the end of bob; interrupts: up AGE
       - bob    stop       asked for    interrupts: up AGE
 
     2 to stop. 0 at rest.
-    "#);
+    ");
 }
 
 #[test]
@@ -540,10 +540,10 @@ fn down_leaves_no_process() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let keepers = program.keepers();
     assert_eq!(keepers.len(), 3);
-    assert_snapshot!(program.brief(&["down", "--auto-approve"]), @r#"
+    assert_snapshot!(program.brief(&["down", "--auto-approve"]), @"
     exit 0
     --- stdout
-    fleet it · constellation.toml · 0 agents, 3 running · observed HH:MM:SS
+    fleet it · constellation.toml · nothing wanted, 3 running · observed HH:MM:SS
 
       - ada    stop       asked for    waits for the end of bob; interrupts: up AGE
       - bob    stop       asked for    waits for the end of cyd; interrupts: up AGE
@@ -563,7 +563,7 @@ fn down_leaves_no_process() {
     HH:MM:SS  bob  forget   asked for
     HH:MM:SS  ada  exited   was ended by signal 15
     HH:MM:SS  ada  forget   asked for
-    "#);
+    ");
     for keeper in &keepers {
         assert_eq!(process::with_mark(&keeper.mark.to_string()).unwrap(), [], "{}", keeper.mark);
         assert_eq!(keeper.process.liveness(), Liveness::Gone);

@@ -52,24 +52,24 @@ fn ready_is_reached_by_what_is_ready_or_done() {
 
 #[test]
 fn exited_is_reached_by_any_end() {
-    bob("exited", "running", "waits for ada to be exited");
+    bob("exited", "running", "waits for ada to have exited");
     bob("exited", "exited code=0", "spawn 1");
     bob("exited", "exited code=1", "spawn 1");
     bob("exited", "exited code=1 ago=1h", "spawn 1");
     bob("exited", "exited lost asked=stop wanted=stopped", "spawn 1");
-    bob("exited", "absent", "waits for ada to be exited");
-    bob("exited", "leaving drain=1 wanted=stopped", "waits for ada to be exited");
-    bob("exited", "running wanted=stopped", "waits for ada to be exited");
+    bob("exited", "absent", "waits for ada to have exited");
+    bob("exited", "leaving drain=1 wanted=stopped", "waits for ada to have exited");
+    bob("exited", "running wanted=stopped", "waits for ada to have exited");
 }
 
 #[test]
 fn succeeded_is_reached_by_success_alone() {
-    bob("succeeded", "running", "waits for ada to be succeeded");
+    bob("succeeded", "running", "waits for ada to have succeeded");
     bob("succeeded", "exited code=0", "spawn 1");
-    bob("succeeded", "exited code=1", "waits for ada to be succeeded");
+    bob("succeeded", "exited code=1", "waits for ada to have succeeded");
     // An end that was asked for is no verdict, whatever the status.
-    bob("succeeded", "exited code=0 asked=stop wanted=stopped", "dependency_ended: waits for ada to be succeeded, but ada is stopped");
-    bob("succeeded", "exited code=0 asked=replace", "waits for ada to be succeeded");
+    bob("succeeded", "exited code=0 asked=stop wanted=stopped", "dependency_ended: waits for ada to have succeeded, but ada is stopped");
+    bob("succeeded", "exited code=0 asked=replace", "waits for ada to have succeeded");
 }
 
 #[test]
@@ -82,13 +82,17 @@ fn what_will_not_come_blocks_and_says_why() {
     );
     bob("exited", "exited code=1 up=1s recent=[4m,3m,2m,1m]", "spawn 1");
     bob("ready", "absent cwd_missing", r#"dependency_ended: waits for ada to be ready, but ada is blocked: cwd "/gone" does not exist"#);
-    bob("exited", "absent cwd_missing", r#"dependency_ended: waits for ada to be exited, but ada is blocked: cwd "/gone" does not exist"#);
+    bob(
+        "exited",
+        "absent cwd_missing",
+        r#"dependency_ended: waits for ada to have exited, but ada is blocked: cwd "/gone" does not exist"#,
+    );
     bob("ready", r#"unknown="timed out""#, "dependency_ended: waits for ada to be ready, but ada is blocked: timed out");
     for state in ["absent wanted=stopped", "exited code=1 wanted=stopped"] {
         bob("ready", state, "dependency_ended: waits for ada to be ready, but ada is stopped");
     }
     bob("started", "running wanted=stopped", "dependency_ended: waits for ada to be started, but ada is being stopped");
-    bob("succeeded", "leaving drain=1 wanted=stopped", "dependency_ended: waits for ada to be succeeded, but ada is being stopped");
+    bob("succeeded", "leaving drain=1 wanted=stopped", "dependency_ended: waits for ada to have succeeded, but ada is being stopped");
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn a_life_that_is_on_its_way_out_counts_for_nothing() {
     bob("ready", r#"running command=["old"]"#, "waits for ada to be ready");
     bob("started", r#"running command=["old"]"#, "waits for ada to be started");
     bob("ready", "exited code=0 asked=replace", "waits for ada to be ready");
-    bob("succeeded", r#"exited code=0 command=["old"]"#, "waits for ada to be succeeded");
+    bob("succeeded", r#"exited code=0 command=["old"]"#, "waits for ada to have succeeded");
 }
 
 #[test]
