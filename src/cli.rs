@@ -12,6 +12,7 @@ mod config;
 mod down;
 mod exit;
 mod man;
+mod order;
 mod plan;
 mod progress;
 mod schema;
@@ -24,6 +25,7 @@ mod validate;
 
 pub use exit::ExitStatus;
 
+use order::Verb;
 use setup::Global;
 use terminal::Terminal;
 
@@ -44,6 +46,14 @@ enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
     Down(down::Args),
+    /// Have agents run, again if they ended or were given up
+    Start(order::Args),
+    /// Have agents stop, as they are to be asked, and stay stopped until they are started
+    Stop(order::Args),
+    /// Have agents run anew
+    Restart(order::Args),
+    /// Have agents killed without asking them, and stay stopped until they are started
+    Kill(order::Args),
     Status(status::Args),
     Validate(validate::Args),
     Config(config::Args),
@@ -69,6 +79,10 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(args, global, &terminal),
         Command::Apply(args) => apply::run(args, global, &terminal),
         Command::Down(args) => down::run(args, global, &terminal),
+        Command::Start(args) => order::run(Verb::Start, args, global, &terminal),
+        Command::Stop(args) => order::run(Verb::Stop, args, global, &terminal),
+        Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
+        Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),

@@ -44,6 +44,8 @@ pub struct Terms {
     pub now: bool,
     /// Protected agents that may be stopped all the same.
     pub allow_kill: BTreeSet<AgentName>,
+    /// Agents that are not asked to leave but killed at once.
+    pub kill: BTreeSet<AgentName>,
     /// Only these agents are looked after; all without it.
     pub scope: Option<BTreeSet<AgentName>>,
     /// Another limit than the manifest's.

@@ -31,6 +31,7 @@ pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use rounds::rounds;
 pub use status::status_human;
+pub use summary::refusal;
 
 /// What the receiver of human text can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

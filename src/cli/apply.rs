@@ -1,21 +1,24 @@
 //! `reconcile apply`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::ExitStatus;
+use super::order::Order;
 use super::progress::{Lines, Progress};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use super::terms::TermFlags;
+use super::{ExitStatus, status};
 use crate::converge::{Converged, Ending, converge};
-use crate::desired::Desired;
+use crate::desired::{AgentName, Desired};
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
+use crate::observed::Observed;
 use crate::plan::{Plan, Terms, foresee, plan};
-use crate::render::{self, Basis, Extent, PlanView};
-use crate::state::{Claim, NoLock};
+use crate::render::{self, Basis, Extent, PlanView, StatusView, json};
+use crate::state::{Claim, NoLock, Record};
 use crate::time::Duration;
 
 /// Plan, show, ask, and act until everything is as declared
@@ -24,9 +27,37 @@ pub(super) struct Args {
     /// The manifest
     pub(super) manifest: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) terms: TermFlags,
+    terms: TermFlags,
     #[command(flatten)]
-    pub(super) run: RunFlags,
+    events: EventFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// The flag of commands that tell what happens while it happens.
+#[derive(Debug, clap::Args)]
+pub(super) struct EventFlags {
+    /// Write events as JSON, a line each
+    #[arg(long, requires = "auto_approve")]
+    json: bool,
+}
+
+impl EventFlags {
+    /// What goes to stdout.
+    pub(super) fn output(&self) -> Output {
+        if self.json { Output::Events } else { Output::Human }
+    }
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// The plan and what came of it, for people.
+    Human,
+    /// What happens, a line of JSON each.
+    Events,
+    /// How the agents that the run was about are in the end, as `status --json` tells it.
+    Document,
 }
 
 /// Flags of every command that acts.
@@ -35,9 +66,6 @@ pub(super) struct RunFlags {
     /// Do not ask
     #[arg(long)]
     auto_approve: bool,
-    /// Write events as JSON, a line each
-    #[arg(long, requires = "auto_approve")]
-    json: bool,
     /// End after this time, at rest or not
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     timeout: Duration,
@@ -49,10 +77,27 @@ pub(super) struct RunFlags {
     moved: bool,
 }
 
+/// What a command that acts is asked to do.
+pub(super) struct Task {
+    /// The manifest as it was named.
+    pub(super) manifest: Option<PathBuf>,
+    /// What the run may do.
+    pub(super) terms: TermFlags,
+    /// How it goes about it.
+    pub(super) run: RunFlags,
+    /// What goes to stdout.
+    pub(super) output: Output,
+}
+
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let output = args.events.output();
+    act(Task { manifest: args.manifest, terms: args.terms, run: args.run, output }, global, terminal)
+}
+
+/// Plans, shows, asks and acts.
+pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let command = if setup.desired.agents.is_empty() { "apply of an empty manifest" } else { "apply" };
-    let _lock = match setup.fleet.lock(command, args.run.lock_timeout) {
+    let _lock = match setup.fleet.lock(args.terms.command(), args.run.lock_timeout) {
         Ok(lock) => lock,
         Err(NoLock::Failed(error)) => return Err(error),
         Err(held @ NoLock::Held(_)) => {
@@ -72,7 +117,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 }
 
 struct Run<'a> {
-    args: &'a Args,
+    args: &'a Task,
     setup: &'a Setup,
     terminal: &'a Terminal,
     host: Live,
@@ -83,18 +128,26 @@ impl Run<'_> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         self.setup.fleet.prepare()?;
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
-        let replaced = self.args.terms.ask_to_replace(&self.setup.desired, &mut seen)?;
+        let asked = self.args.terms.ask(&self.setup.desired, &mut seen)?;
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
         let plan = plan(&desired, &seen.observed, &terms);
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
         if plan.broken_guards().next().is_some() {
+            if self.args.output != Output::Human {
+                plan.broken_guards().for_each(|guard| self.terminal.error(&anyhow::anyhow!(render::refusal(guard))));
+            }
             return Ok(ExitStatus::Refused);
         }
+        let named = self.args.terms.order().is_some_and(Order::names_all);
+        let approved = self.args.run.auto_approve || named;
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
+            // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
+            self.remember(&mut seen, &asked)?;
             self.claim(&desired)?;
+            self.document(&seen.observed, &plan)?;
             return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
         }
-        let first = if self.args.run.auto_approve {
+        let first = if approved {
             Some(())
         } else if self.approved(&desired, &seen, &plan, &terms)? {
             None
@@ -105,19 +158,31 @@ impl Run<'_> {
         self.host.heed(Interrupts::install().context("cannot take over the signals")?);
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
-        self.remember_replacements(&mut seen, &replaced)?;
+        self.remember(&mut seen, &asked)?;
         self.claim(&desired)?;
         self.act(&desired, &terms, &plan, first.map(|()| seen))
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
-        if self.args.run.json {
+        if self.args.output != Output::Human {
             return Ok(());
         }
         let rounds = if plan.is_empty() { Vec::new() } else { foresee(desired, &seen.observed, terms) };
         let manifest = &self.setup.manifest;
         let view = PlanView { manifest, desired, observed: &seen.observed, plan, rounds: &rounds, basis: Basis::Live };
         self.terminal.print(&render::plan_human(&view, extent, self.terminal.out()))
+    }
+
+    /// How the agents are that the run was about, if that is what is to be written.
+    fn document(&self, observed: &Observed, plan: &Plan) -> Result<()> {
+        let (Output::Document, Some(order)) = (self.args.output, self.args.terms.order()) else { return Ok(()) };
+        let about = order.agents(&self.setup.desired, observed)?;
+        let (mut desired, mut observed) = (self.setup.desired.clone(), observed.clone());
+        desired.agents.retain(|agent, _| about.contains(agent));
+        observed.agents.retain(|agent, _| about.contains(agent));
+        let usage = status::usage_of(&observed);
+        let view = StatusView { desired: &desired, observed: &observed, plan, usage: &usage, watcher: None };
+        self.terminal.print(&json::pretty(&json::status_document(&view)))
     }
 
     fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
@@ -139,12 +204,16 @@ impl Run<'_> {
     }
 
     /// A person's wish is written down before anything is done for it, so that it outlives this run.
-    fn remember_replacements(&self, seen: &mut Seen, replaced: &std::collections::BTreeSet<crate::desired::AgentName>) -> Result<()> {
-        for agent in replaced {
-            if let Some(record) = seen.records.get_mut(agent) {
-                record.replace_up_to = record.generation;
-                self.setup.fleet.write_wish(record)?;
+    fn remember(&self, seen: &mut Seen, asked: &BTreeSet<AgentName>) -> Result<()> {
+        for agent in asked {
+            let Some(sighting) = seen.observed.agents.get(agent) else { continue };
+            if let Some(why) = seen.unreadable.get(agent) {
+                bail!("what was asked of {agent} cannot be remembered: {why}");
             }
+            let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
+            record.wanted = sighting.wanted;
+            record.replace_up_to = sighting.replace_up_to;
+            self.setup.fleet.write_wish(record)?;
         }
         Ok(())
     }
@@ -161,7 +230,7 @@ impl Run<'_> {
 
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
         let fleet = &self.setup.fleet;
-        let lines = if self.args.run.json { Lines::Json } else { Lines::Human };
+        let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
         let mut progress = Progress::new(self.terminal, lines, plan, fleet.begin_run(self.host.now())?);
         let deadline = self.host.now() + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, terms, deadline, first, &mut progress);
@@ -173,10 +242,11 @@ impl Run<'_> {
                 return Err(error);
             }
         };
-        let status = status(&converged.ending);
+        let status = exit_status(&converged.ending);
         let rest = remainder(&converged, self.args.run.timeout);
         let counts = progress.finish(status.code(), (!rest.is_empty()).then(|| rest.clone()), now)?;
-        if self.args.run.json {
+        self.document(&converged.observed, &converged.plan)?;
+        if self.args.output != Output::Human {
             return Ok(status);
         }
         if status != ExitStatus::Done {
@@ -200,7 +270,7 @@ impl Run<'_> {
     }
 }
 
-fn status(ending: &Ending) -> ExitStatus {
+fn exit_status(ending: &Ending) -> ExitStatus {
     match ending {
         Ending::AtRest => ExitStatus::Done,
         Ending::Stuck | Ending::TimedOut => ExitStatus::NotAtRest,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::ExitStatus;
-use super::apply::{self, RunFlags};
+use super::apply::{self, EventFlags, RunFlags, Task};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
@@ -22,10 +22,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "AGENT")]
     allow_kill: Vec<String>,
     #[command(flatten)]
+    events: EventFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);
-    apply::run(apply::Args { manifest: args.manifest, terms, run: args.run }, global, terminal)
+    let output = args.events.output();
+    apply::act(Task { manifest: args.manifest, terms, run: args.run, output }, global, terminal)
 }

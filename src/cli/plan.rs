@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let desired = args.terms.desired(setup.desired.clone());
     let mut seen = observe(&desired, &setup.fleet, &mut setup.machine()?)?;
-    args.terms.ask_to_replace(&setup.desired, &mut seen)?;
+    args.terms.ask(&setup.desired, &mut seen)?;
     let terms = args.terms.terms(&setup.desired, &seen)?;
     let plan = plan(&desired, &seen.observed, &terms);
     let rounds = if plan.is_empty() { Vec::new() } else { foresee(&desired, &seen.observed, &terms) };

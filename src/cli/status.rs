@@ -8,8 +8,10 @@ use anyhow::Result;
 use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
+use crate::desired::AgentName;
 use crate::host::usage;
 use crate::observe::observe;
+use crate::observed::Observed;
 use crate::plan::{Terms, plan};
 use crate::render::{self, StatusView, Usage, json};
 
@@ -31,10 +33,15 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let desired = &setup.desired;
     let seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
     let plan = plan(desired, &seen.observed, &Terms::default());
-    let instances = seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
-    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
-    let usage: BTreeMap<_, _> = used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect();
+    let usage = usage_of(&seen.observed);
     let view = StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, watcher: None };
     terminal.print(&if args.json { json::pretty(&json::status_document(&view)) } else { render::status_human(&view, terminal.out()) })?;
     Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
+}
+
+/// What each agent's program uses, as far as it is there.
+pub(super) fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
+    let instances = observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
+    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
+    used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect()
 }

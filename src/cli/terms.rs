@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::order::Order;
 use super::select::{select_all, with_dependencies};
 use crate::desired::{AgentName, Desired, Limit};
 use crate::observe::Seen;
@@ -40,6 +41,9 @@ pub(super) struct TermFlags {
     /// Let so many agents at most be on their way in or out at a time
     #[arg(long, value_name = "N")]
     parallelism: Option<usize>,
+    /// What a command about single agents asks of them.
+    #[arg(skip)]
+    order: Option<Order>,
 }
 
 /// How a plan is written.
@@ -58,6 +62,25 @@ impl TermFlags {
     /// The flags of a run that stops everything.
     pub(super) fn destroying() -> Self {
         Self { destroy: true, ..Self::default() }
+    }
+
+    /// The flags of a run that does what is asked of single agents.
+    pub(super) fn ordering(order: Order, max_stop: Option<Limit>) -> Self {
+        Self { order: Some(order), max_stop, ..Self::default() }
+    }
+
+    /// The name of the command that acts, for who finds the lock taken.
+    pub(super) fn command(&self) -> &'static str {
+        match &self.order {
+            Some(order) => order.command(),
+            None if self.destroy => "down",
+            None => "apply",
+        }
+    }
+
+    /// What is asked of single agents, if that is what the run is about.
+    pub(super) fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
     }
 
     /// Held changes are carried out too.
@@ -85,9 +108,10 @@ impl TermFlags {
         Ok(Terms {
             now: self.now,
             allow_kill: select(&self.allow_kill)?,
+            kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),
             scope: self.scope(declared, seen)?,
             max_stop: self.max_stop,
-            unbound: self.destroy,
+            unbound: self.destroy || self.order.as_ref().is_some_and(Order::names_all),
             allow_empty: self.allow_empty,
             shown: None,
             parallelism: self.parallelism,
@@ -96,6 +120,9 @@ impl TermFlags {
     }
 
     fn scope(&self, declared: &Desired, seen: &Seen) -> Result<Option<BTreeSet<AgentName>>> {
+        if let Some(order) = &self.order {
+            return order.scope(declared, seen).map(Some);
+        }
         if self.target.is_empty() && self.exclude.is_empty() {
             return Ok(None);
         }
@@ -109,12 +136,15 @@ impl TermFlags {
         Ok(Some(scope))
     }
 
-    /// Notes in what was seen which lives are to be replaced, and says whose.
+    /// Notes in what was seen what a person asks beyond the manifest, and says of whom.
     ///
     /// # Errors
     ///
     /// If a flag names an agent that does not exist.
-    pub(super) fn ask_to_replace(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
+    pub(super) fn ask(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
+        if let Some(order) = &self.order {
+            return order.ask(declared, seen);
+        }
         let agents = select_all(&self.replace, declared, &seen.observed)?;
         for agent in &agents {
             if let Some(sighting) = seen.observed.agents.get_mut(agent) {

@@ -10,7 +10,7 @@ use super::tmux::Scope;
 use super::{Outcome, Spawn};
 use crate::desired::{Mark, Place};
 use crate::keeper;
-use crate::process::{MARK_VARIABLE, ProcId};
+use crate::process::{MARK_VARIABLE, ProcId, cmdline};
 
 /// A start waits for the new process to begin; two at once use that time.
 const THREADS: usize = 2;
@@ -101,10 +101,24 @@ impl Way {
         // The mark, so that what walks the tree of an agent that started this one ends here.
         command.env_clear().env("PATH", default_path(std::env::var_os("PATH"))).env(MARK_VARIABLE, spawn.mark.to_string());
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        started.map_err(|error| {
+        let child = started.map_err(|error| {
             let _ = std::fs::remove_file(&path);
             Outcome::Failed(format!("{} could not be started: {error}", self.0[0].to_string_lossy()))
-        })
+        })?;
+        await_name(child.id());
+        Ok(child)
+    }
+}
+
+/// A process that has just become another program has no command line for some microseconds, and that is where another run finds its mark.
+fn await_name(pid: u32) {
+    const TRIES: u32 = 1000;
+    for _ in 0..TRIES {
+        // One that cannot be read has ended.
+        if !cmdline(pid).is_ok_and(|words| words.is_empty()) {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 

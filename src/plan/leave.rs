@@ -16,7 +16,7 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
     if attached > 0 && !agent.terms.now && care.is_none_or(|care| care.hold.contains(&HoldOn::Attached)) {
         return Next::Held(Held::Attached(attached));
     }
-    step(agent, 0, purpose, steps(declared, recorded))
+    step(agent, 0, purpose, steps(agent, declared, recorded))
 }
 
 /// The step after the one that was asked last, once that one had its time.
@@ -27,7 +27,7 @@ pub(super) fn next_step(
     declared: Option<&Declared>,
     recorded: Option<&Care>,
 ) -> Next {
-    let steps = steps(declared, recorded);
+    let steps = steps(agent, declared, recorded);
     let patience = match leaving.step {
         Step::Drain(asked) => steps.get(asked).map_or(Duration::ZERO, |step| step.wait),
         Step::Kill => KILL_PATIENCE,
@@ -53,8 +53,9 @@ fn in_force<'a>(declared: Option<&'a Declared>, recorded: Option<&'a Care>) -> O
     declared.map(|declared| &*declared.spec.care).or(recorded)
 }
 
-fn steps<'a>(declared: Option<&'a Declared>, recorded: Option<&'a Care>) -> &'a [DrainStep] {
+fn steps<'a>(agent: &Agent<'_>, declared: Option<&'a Declared>, recorded: Option<&'a Care>) -> &'a [DrainStep] {
     match (declared, recorded) {
+        _ if agent.terms.kill.contains(agent.name) => &[],
         (Some(declared), _) => &declared.spec.care.drain,
         (None, Some(care)) if care.on_remove == OnRemove::Kill => &[],
         (None, Some(care)) => &care.drain,

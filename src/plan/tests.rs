@@ -99,6 +99,7 @@ fn read_terms(text: &str) -> Terms {
             ("unbound", _) => terms.unbound = true,
             ("allow_empty", _) => terms.allow_empty = true,
             ("allow_kill", list) => terms.allow_kill = names(list),
+            ("kill", list) => terms.kill = names(list),
             ("scope", list) => terms.scope = Some(names(list)),
             ("shown", list) => terms.shown = Some(names(list)),
             ("max_stop", limit) => terms.max_stop = Some(limit.parse().unwrap()),

@@ -7,7 +7,7 @@ use super::text::{BOLD, DIM, GREEN, RED, count, line, names, paint, plain};
 use super::words::{Class, class};
 use super::{Extent, PlanView, Style};
 use crate::desired::{AgentName, AgentSpec, Care, DrainStep, OnRemove, Place, care_fields, effective};
-use crate::plan::{Cause, Change, Kind};
+use crate::plan::{Action, Cause, Change, Kind, Next};
 
 /// So many agents' details are read by people; agents with the same details count as one.
 const AGENTS: usize = 10;
@@ -77,14 +77,15 @@ fn one(view: &PlanView<'_>, name: &AgentName, change: &Change, extent: Extent, s
         }
     }
     if matches!(change.kind, Kind::Replace | Kind::Stop) && change.cause != Cause::Remains {
-        line(&paint(&format!("    way out: {}", way_out(before, after)), DIM, style.color), &mut out);
+        line(&paint(&format!("    way out: {}", way_out(change, before, after)), DIM, style.color), &mut out);
     }
     out
 }
 
 /// The steps by which an instance is asked to end, with their times.
-fn way_out(before: Option<&AgentSpec>, after: Option<&AgentSpec>) -> String {
-    let killed_at_once = after.is_none() && before.is_some_and(|spec| spec.care.on_remove == OnRemove::Kill);
+fn way_out(change: &Change, before: Option<&AgentSpec>, after: Option<&AgentSpec>) -> String {
+    let is_due = matches!(change.next, Next::Act(Action::Kill { .. }));
+    let killed_at_once = is_due || after.is_none() && before.is_some_and(|spec| spec.care.on_remove == OnRemove::Kill);
     let steps: &[DrainStep] = after.or(before).filter(|_| !killed_at_once).map_or(&[], |spec| &spec.care.drain);
     let step = |DrainStep { ask, wait }: &DrainStep| format!("{}, up to {wait}", plain(&ask.to_string()));
     steps.iter().map(step).chain(["kill of the whole tree".to_owned()]).collect::<Vec<_>>().join(" → ")

@@ -68,7 +68,7 @@ pub(super) fn summary(plan: &Plan) -> String {
 }
 
 /// Why a guard refuses a plan, and what allows it.
-pub(super) fn refusal(guard: &GuardCheck) -> String {
+pub fn refusal(guard: &GuardCheck) -> String {
     let GuardCheck { name, limit, value, pass: _ } = guard;
     let agents = count(*value, "agent");
     if *name == "allow_empty" {

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
+mod order;
+
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.
 const FLEET: &str = r#"
 version = 1

@@ -245,3 +245,20 @@ fn one_that_was_left_running_comes_back_without_a_restart() {
     check(TMUX, r#"lead running released on_remove="leave""#, "lead  adopt  runs as declared, and no record knows it  adopt 1");
     check(TMUX, r#"lead running released command=["old"]"#, r#"lead  replace  command[0] "old" → "run"  drain 1 by 1: keys C-c"#);
 }
+
+#[test]
+fn one_that_is_to_be_killed_is_not_asked_first() {
+    let manifest = "[agents.ada]\ncommand = [\"run\"]\n[agents.bob]\ncommand = [\"run\"]\n";
+    check_under(
+        "kill=ada max_stop=100%",
+        manifest,
+        "ada running wanted=stopped\n bob running wanted=stopped",
+        "
+        ada  stop  should be stopped  kill 1
+        bob  stop  should be stopped  drain 1 by 1: keys C-c
+    ",
+    );
+    // Nor is one waited for that was asked before; what holds it holds it all the same.
+    check_under("kill=lead", TMUX, "lead leaving drain=1 asked=0s wanted=stopped", "lead  stop  should be stopped  kill 1");
+    check_under("kill=lead", TMUX, "lead running attached=1 wanted=stopped", "lead  stop  should be stopped  held: 1 attached");
+}

@@ -1,0 +1,151 @@
+//! `reconcile start`, `stop`, `restart` and `kill`: what a person asks of single agents. It is written into their records, and from there on it is
+//! true for every run, until something else is asked.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::ExitStatus;
+use super::apply::{self, Output, RunFlags, Task};
+use super::select::{named, select_all, with_dependencies};
+use super::setup::Global;
+use super::terminal::Terminal;
+use super::terms::TermFlags;
+use crate::desired::{AgentName, Desired, Limit, Wish};
+use crate::observe::Seen;
+use crate::observed::{Observed, Phase};
+
+/// Which agents, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The agents: names, globs or label:key=value
+    #[arg(value_name = "AGENT", required_unless_present = "all")]
+    agents: Vec<String>,
+    /// All agents of the fleet
+    #[arg(long, conflicts_with = "agents")]
+    all: bool,
+    /// Interrupt agents too to which somebody is attached
+    #[arg(long)]
+    now: bool,
+    /// Allow that a protected agent is stopped
+    #[arg(long, value_name = "AGENT")]
+    allow_kill: Vec<String>,
+    /// Interrupt so many running agents at most, a number or a share like 30%; agents that are named one by one may always be
+    #[arg(long, value_name = "N|P%")]
+    max_stop: Option<Limit>,
+    /// Write JSON: how the agents are in the end, as `status --json` does
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// What is asked of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// It is to run, again if it ended or was given up.
+    Start,
+    /// It is not to run until it is started.
+    Stop,
+    /// It is to run anew.
+    Restart,
+    /// As stopped, without being asked to leave.
+    Kill,
+}
+
+/// What is asked, and of whom.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    verb: Verb,
+    agents: Vec<String>,
+}
+
+pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let agents = if args.all { vec!["*".to_owned()] } else { args.agents };
+    let order = Order { verb, agents };
+    let terms = TermFlags::ordering(order, args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill);
+    let output = if args.json { Output::Document } else { Output::Human };
+    apply::act(Task { manifest: None, terms, run: args.run, output }, global, terminal)
+}
+
+impl Order {
+    /// The name of the command.
+    pub(super) fn command(&self) -> &'static str {
+        match self.verb {
+            Verb::Start => "start",
+            Verb::Stop => "stop",
+            Verb::Restart => "restart",
+            Verb::Kill => "kill",
+        }
+    }
+
+    /// Whether each agent is called by its name. Then that is the approval, and no guard doubts it.
+    pub(super) fn names_all(&self) -> bool {
+        !self.agents.iter().any(|pattern| pattern.starts_with("label:") || pattern.contains(['*', '?', '[']))
+    }
+
+    /// Whom the run is about.
+    ///
+    /// # Errors
+    ///
+    /// If an agent is not there, or is to run and not declared.
+    pub(super) fn scope(&self, declared: &Desired, seen: &Seen) -> Result<BTreeSet<AgentName>> {
+        let agents = self.agents(declared, &seen.observed)?;
+        Ok(if self.verb == Verb::Start { with_dependencies(agents, declared) } else { agents })
+    }
+
+    /// Who is killed without being asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::scope`].
+    pub(super) fn killed(&self, declared: &Desired, seen: &Seen) -> Result<BTreeSet<AgentName>> {
+        if self.verb == Verb::Kill { self.agents(declared, &seen.observed) } else { Ok(BTreeSet::new()) }
+    }
+
+    /// Notes in what was seen what is asked, and says of whom.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::scope`].
+    pub(super) fn ask(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
+        let agents = self.agents(declared, &seen.observed)?;
+        for agent in &agents {
+            let sighting = seen.observed.agents.entry(agent.clone()).or_default();
+            sighting.wanted = match self.verb {
+                Verb::Start | Verb::Restart => Wish::Running,
+                Verb::Stop | Verb::Kill => Wish::Stopped,
+            };
+            let anew = match self.verb {
+                Verb::Restart => true,
+                Verb::Start => matches!(sighting.phase, Phase::Exited(_)),
+                Verb::Stop | Verb::Kill => false,
+            };
+            if anew {
+                sighting.replace_up_to = sighting.generation;
+            }
+        }
+        Ok(agents)
+    }
+
+    /// Of whom it is asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::scope`].
+    pub(super) fn agents(&self, declared: &Desired, observed: &Observed) -> Result<BTreeSet<AgentName>> {
+        let runs = matches!(self.verb, Verb::Start | Verb::Restart);
+        let found = select_all(&self.agents, declared, observed)?;
+        let unknown = |agent: &&AgentName| !declared.agents.contains_key(*agent);
+        if !runs {
+            return Ok(found);
+        }
+        // What the manifest does not declare would be stopped by a run that is about it.
+        for pattern in self.agents.iter().filter(|pattern| found.iter().any(|agent| agent.as_str() == **pattern)) {
+            if let Err(error) = named(pattern, declared) {
+                bail!("{error} in the manifest; what is not declared there can be stopped, not started");
+            }
+        }
+        Ok(found.iter().filter(|agent| !unknown(agent)).cloned().collect())
+    }
+}

@@ -1,0 +1,176 @@
+//! What a person asks of single agents, and that it stays so.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::FLEET;
+use crate::support::Program;
+
+fn state(program: &Program, agent: &str) -> Value {
+    let status = program.json(&["status", "--json"]);
+    status["agents"].as_array().unwrap().iter().find(|one| one["name"] == agent).unwrap().clone()
+}
+
+#[test]
+fn what_was_stopped_stays_stopped_until_it_is_started() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    assert_snapshot!(program.brief(&["stop", "cyd"]), @"
+    exit 0
+    --- stdout
+    fleet it · constellation.toml · 3 agents, 3 running · observed HH:MM:SS
+
+      - cyd    stop       should be stopped    interrupts: up AGE
+
+    1 to stop. 0 at rest.
+
+    1 ended. 1 at rest.
+    --- stderr
+    HH:MM:SS  cyd  drain    should be stopped: step 1, keys C-c
+    HH:MM:SS  cyd  exited   was ended by signal 2
+    ");
+    assert_snapshot!(program.brief(&["stop", "cyd"]), @"
+    exit 0
+    --- stdout
+    No changes. 1 agent at rest.
+    ");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let stopped = state(&program, "cyd");
+    assert_eq!((&stopped["state"], &stopped["wanted"]), (&Value::from("exited"), &Value::from("stopped")));
+    assert_eq!(program.code(&["start", "cyd"]), 0);
+    let after = program.pids();
+    assert_eq!((&after["ada"], &after["bob"]), (&before["ada"], &before["bob"]));
+    assert_ne!(after["cyd"], before["cyd"]);
+    // One that runs is not started again.
+    assert_eq!(program.code(&["start", "cyd"]), 0);
+    assert_eq!(program.pids(), after);
+}
+
+#[test]
+fn one_that_never_ran_can_be_stopped_too() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["stop", "bob", "cyd"]), 0);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.pids().keys().collect::<Vec<_>>(), ["ada"]);
+}
+
+#[test]
+fn a_restart_is_of_those_that_are_named() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    let document = program.json(&["restart", "bob", "--json"]);
+    let agents = document["agents"].as_array().unwrap();
+    assert_eq!(
+        agents.iter().map(|agent| (&agent["name"], &agent["generation"])).collect::<Vec<_>>(),
+        [(&Value::from("bob"), &Value::from(2))]
+    );
+    let after = program.pids();
+    assert_eq!((&after["ada"], &after["cyd"]), (&before["ada"], &before["cyd"]));
+    assert_eq!(agents[0]["pid"], after["bob"]);
+    assert_ne!(after["bob"], before["bob"]);
+    // It is done once: the next apply has nothing to do.
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+}
+
+#[test]
+fn patterns_need_an_approval_and_keep_to_the_guard() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    assert_snapshot!(program.brief(&["restart", "--all", "--auto-approve"]), @"
+    exit 4
+    --- stdout
+    fleet it · constellation.toml · 3 agents, 3 running · observed HH:MM:SS
+
+      ± ada    replace    asked for    waits for the end of bob; interrupts: up AGE
+      ± bob    replace    asked for    waits for the end of cyd; interrupts: up AGE
+      ± cyd    replace    asked for    interrupts: up AGE
+
+    3 to replace. 0 at rest.
+    refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
+    ");
+    assert_snapshot!(program.brief(&["stop", "b*", "--max-stop", "100%"]), @"
+    exit 4
+    --- stdout
+    fleet it · constellation.toml · 3 agents, 3 running · observed HH:MM:SS
+
+      - bob    stop       should be stopped    interrupts: up AGE
+
+    1 to stop. 0 at rest.--- stderr
+    error: there is nobody to ask: nothing was done. Approve with --auto-approve
+    ");
+    assert_snapshot!(program.brief(&["stop", "--all", "--auto-approve", "--json"]), @"
+    exit 4
+    --- stderr
+    error: refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
+    ");
+    assert_eq!(program.pids(), before);
+    assert_eq!(program.code(&["stop", "--all", "--auto-approve", "--max-stop", "100%"]), 0);
+    assert!(program.keepers().is_empty());
+}
+
+#[test]
+fn a_kill_does_not_wait_for_one_that_takes_no_notice() {
+    let manifest = r#"
+version = 1
+fleet = "kill"
+
+[agents.ada]
+command = "trap '' INT TERM HUP; while :; do sleep 1006; done"
+ready = { delay = "10ms" }
+drain = [{ signal = "TERM", wait = "1h" }]
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_snapshot!(program.shot(&["kill", "ada"]), @"
+    exit 0
+    --- stdout
+    fleet kill · constellation.toml · 1 agent, 1 running · observed HH:MM:SS
+
+      - ada    stop       should be stopped    interrupts: up AGE
+
+    1 to stop. 0 at rest.
+
+    ada
+        way out: kill of the whole tree
+
+    rounds to come
+      1  kill ada
+
+    1 ended. 1 at rest.
+    --- stderr
+    HH:MM:SS  ada  kill     should be stopped
+    HH:MM:SS  ada  exited   was ended by signal 9
+    ");
+    assert!(program.keepers().is_empty());
+}
+
+#[test]
+fn who_is_not_there_is_named() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_snapshot!(program.brief(&["restart", "bop"]), @"
+    exit 1
+    --- stderr
+    error: no agent is called `bop`; did you mean `bob`?
+    ");
+    assert_snapshot!(program.brief(&["stop"]), @"
+    exit 1
+    --- stderr
+    error: the following required arguments were not provided:
+      <AGENT>...
+
+    Usage: reconcile stop <AGENT>...
+
+    For more information, try '--help'.
+    ");
+    program.edit("[agents.cyd]\ncommand = \"sleep 1003\"\nafter = [\"bob\"]\n", "");
+    assert_snapshot!(program.brief(&["start", "cyd"]), @"
+    exit 1
+    --- stderr
+    error: no agent is called `cyd` in the manifest; what is not declared there can be stopped, not started
+    ");
+    assert_eq!(program.pids().len(), 3);
+}
