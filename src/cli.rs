@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod apply;
+mod attach;
 mod completions;
 mod config;
 mod down;
 mod exit;
+mod history;
 mod man;
 mod order;
 mod plan;
@@ -22,6 +24,7 @@ mod status;
 mod terminal;
 mod terms;
 mod validate;
+mod wait;
 
 pub use exit::ExitStatus;
 
@@ -55,6 +58,9 @@ enum Command {
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Status(status::Args),
+    History(history::Args),
+    Wait(wait::Args),
+    Attach(attach::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -84,6 +90,9 @@ pub fn run() -> ExitCode {
         Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
+        Command::History(args) => history::run(args, global, &terminal),
+        Command::Wait(args) => wait::run(args, global, &terminal),
+        Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

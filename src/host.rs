@@ -12,6 +12,7 @@ use crate::process::ProcId;
 use crate::time::Timestamp;
 
 mod act;
+mod attach;
 mod clear;
 mod daemon;
 mod dress;
@@ -30,6 +31,7 @@ mod tmux;
 mod usage;
 mod wait;
 
+pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
 pub use live::{Live, Setup};
 pub use usage::usage;

@@ -146,6 +146,18 @@ pub struct Ended {
     pub asked: Option<(Purpose, Step)>,
 }
 
+impl Ended {
+    /// How it ended, and what for where it was asked: `was ended by signal 2, graceful after step 1`.
+    pub fn story(&self) -> String {
+        let exit = &self.exit;
+        match self.asked {
+            None => exit.to_string(),
+            Some((_, Step::Drain(step))) => format!("{exit}, graceful after step {}", step + 1),
+            Some((_, Step::Kill)) => format!("{exit}, killed"),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

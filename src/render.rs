@@ -26,7 +26,7 @@ mod words;
 
 pub use config::{config_document, config_toml, origins, origins_document};
 pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document};
-pub use events::event_human;
+pub use events::{event_human, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use rounds::rounds;

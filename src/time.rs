@@ -53,6 +53,11 @@ impl Timestamp {
         self.instant().to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
     }
 
+    /// `YYYY-MM-DD HH:MM:SS` in the zone of the machine, for people.
+    pub fn date_and_clock(self) -> String {
+        self.instant().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     /// `YYYYMMDDTHHMMSSZ`, for file names.
     pub fn compact(self) -> String {
         self.instant().strftime("%Y%m%dT%H%M%SZ").to_string()

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use super::ExitStatus;
 use super::apply::{self, Output, RunFlags, Task};
-use super::select::{named, select_all, with_dependencies};
+use super::select::{Chosen, named, select_all, with_dependencies};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
@@ -18,12 +18,8 @@ use crate::observed::{Observed, Phase};
 /// Which agents, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The agents: names, globs or label:key=value
-    #[arg(value_name = "AGENT", required_unless_present = "all")]
-    agents: Vec<String>,
-    /// All agents of the fleet
-    #[arg(long, conflicts_with = "agents")]
-    all: bool,
+    #[command(flatten)]
+    agents: Chosen,
     /// Interrupt agents too to which somebody is attached
     #[arg(long)]
     now: bool,
@@ -61,8 +57,7 @@ pub(super) struct Order {
 }
 
 pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let agents = if args.all { vec!["*".to_owned()] } else { args.agents };
-    let order = Order { verb, agents };
+    let order = Order { verb, agents: args.agents.patterns() };
     let terms = TermFlags::ordering(order, args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill);
     let output = if args.json { Output::Document } else { Output::Human };
     apply::act(Task { manifest: None, terms, run: args.run, output }, global, terminal)

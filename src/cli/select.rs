@@ -7,6 +7,24 @@ use anyhow::{Result, bail};
 use crate::desired::{AgentName, AgentSpec, Desired, glob};
 use crate::observed::Observed;
 
+/// The agents that a command is about.
+#[derive(Debug, clap::Args)]
+pub(super) struct Chosen {
+    /// The agents: names, globs or label:key=value
+    #[arg(value_name = "AGENT", required_unless_present = "all")]
+    agents: Vec<String>,
+    /// All agents of the fleet
+    #[arg(long, conflicts_with = "agents")]
+    all: bool,
+}
+
+impl Chosen {
+    /// What was said of them, as patterns.
+    pub(super) fn patterns(&self) -> Vec<String> {
+        if self.all { vec!["*".to_owned()] } else { self.agents.clone() }
+    }
+}
+
 /// The agents that a pattern means.
 ///
 /// # Errors

@@ -248,7 +248,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             }
         }
         Phase::Exited(ended) if record.ended.is_none() => {
-            tell(What::Exited, ended.exit.to_string());
+            tell(What::Exited, ended.story());
             record.ended = Some(ended.clone());
             changed = true;
         }

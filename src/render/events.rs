@@ -4,14 +4,25 @@ use anstyle::Style as Ink;
 
 use super::Style;
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, line, paint, plain};
-use crate::event::{Event, What};
+use crate::event::{Entry, Event, What};
 
 /// `14:02:11  builder  spawn  command changed`, with the agents in a column of `names` characters. Ends with a newline.
 pub fn event_human(event: &Event, names: usize, style: Style) -> String {
-    let Event { at, agent, generation: _, what, why } = event;
+    told(event, &event.at.clock(), names, style)
+}
+
+/// Events with their dates, oldest first, a line each.
+pub fn history_human(entries: &[Entry], style: Style) -> String {
+    let name = |entry: &Entry| entry.event.agent.as_ref().map_or(0, |agent| agent.as_str().len());
+    let names = entries.iter().map(name).max().unwrap_or(0);
+    entries.iter().map(|entry| told(&entry.event, &entry.event.at.date_and_clock(), names, style)).collect()
+}
+
+fn told(event: &Event, time: &str, names: usize, style: Style) -> String {
+    let Event { at: _, agent, generation: _, what, why } = event;
     let agent = agent.as_ref().map_or("(fleet)", |agent| agent.as_str());
     let (word, ink) = word(*what);
-    let time = paint(&at.clock(), DIM, style.color);
+    let time = paint(time, DIM, style.color);
     let mut out = String::new();
     line(&format!("{time}  {agent:names$}  {}  {}", paint(&format!("{word:7}"), ink, style.color), plain(why)), &mut out);
     out

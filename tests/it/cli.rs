@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
+mod look;
 mod order;
 
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.
@@ -269,7 +270,7 @@ fn only_what_changed_is_replaced_and_what_left_is_drained() {
     1 ended, 1 started. 3 at rest.
     --- stderr
     HH:MM:SS  bob  drain    command[1] "1002" → "1012": step 1, keys C-c
-    HH:MM:SS  bob  exited   was ended by signal 2
+    HH:MM:SS  bob  exited   was ended by signal 2, graceful after step 1
     HH:MM:SS  bob  spawn    command[1] "1002" → "1012"
     HH:MM:SS  bob  started
     HH:MM:SS  bob  ready
@@ -279,7 +280,7 @@ fn only_what_changed_is_replaced_and_what_left_is_drained() {
     assert!(after["bob"] != before["bob"] && alive(after["bob"]) && !alive(before["bob"]));
 
     program.edit("[agents.cyd]\ncommand = \"sleep 1003\"\nafter = [\"bob\"]\n", "");
-    assert_snapshot!(program.brief(&["apply", "--auto-approve"]), @r#"
+    assert_snapshot!(program.brief(&["apply", "--auto-approve"]), @"
     exit 0
     --- stdout
     fleet it · constellation.toml · 2 agents, 3 running · observed HH:MM:SS
@@ -291,9 +292,9 @@ fn only_what_changed_is_replaced_and_what_left_is_drained() {
     1 ended, 1 forgotten. 2 at rest.
     --- stderr
     HH:MM:SS  cyd  drain    not in the manifest: step 1, keys C-c
-    HH:MM:SS  cyd  exited   was ended by signal 2
+    HH:MM:SS  cyd  exited   was ended by signal 2, graceful after step 1
     HH:MM:SS  cyd  forget   not in the manifest
-    "#);
+    ");
     assert!(!alive(after["cyd"]) && alive(after["ada"]) && alive(after["bob"]));
 
     // What is only about care touches no process.
@@ -513,7 +514,7 @@ fn flags_choose_what_a_plan_is_about() {
     1 ended, 1 started. 2 at rest.
     --- stderr
     HH:MM:SS  ada  drain    asked for: step 1, signal TERM
-    HH:MM:SS  ada  exited   was ended by signal 15
+    HH:MM:SS  ada  exited   was ended by signal 15, graceful after step 1
     HH:MM:SS  ada  spawn    asked for
     HH:MM:SS  ada  started
     HH:MM:SS  ada  ready
@@ -557,13 +558,13 @@ fn down_leaves_no_process() {
     --- stderr
     HH:MM:SS  cyd  drain    asked for: step 1, signal TERM
     HH:MM:SS  cyd  kill     asked for
-    HH:MM:SS  cyd  exited   was ended by signal 9
+    HH:MM:SS  cyd  exited   was ended by signal 9, killed
     HH:MM:SS  bob  drain    asked for: step 1, keys C-c
     HH:MM:SS  cyd  forget   asked for
-    HH:MM:SS  bob  exited   was ended by signal 2
+    HH:MM:SS  bob  exited   was ended by signal 2, graceful after step 1
     HH:MM:SS  ada  drain    asked for: step 1, signal TERM
     HH:MM:SS  bob  forget   asked for
-    HH:MM:SS  ada  exited   was ended by signal 15
+    HH:MM:SS  ada  exited   was ended by signal 15, graceful after step 1
     HH:MM:SS  ada  forget   asked for
     ");
     for keeper in &keepers {

@@ -101,7 +101,8 @@ impl Tmux {
         self.run(["capture-pane", "-p", "-S", "-", "-t", "=it:"])
     }
 
-    fn command(&self) -> Command {
+    /// A client of it.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("tmux");
         command.env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm").stdin(Stdio::null());
         command.arg("-S").arg(&self.socket).args(["-f", "/dev/null"]);

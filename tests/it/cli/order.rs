@@ -28,7 +28,7 @@ fn what_was_stopped_stays_stopped_until_it_is_started() {
     1 ended. 1 at rest.
     --- stderr
     HH:MM:SS  cyd  drain    should be stopped: step 1, keys C-c
-    HH:MM:SS  cyd  exited   was ended by signal 2
+    HH:MM:SS  cyd  exited   was ended by signal 2, graceful after step 1
     ");
     assert_snapshot!(program.brief(&["stop", "cyd"]), @"
     exit 0
@@ -142,7 +142,7 @@ drain = [{ signal = "TERM", wait = "1h" }]
     1 ended. 1 at rest.
     --- stderr
     HH:MM:SS  ada  kill     should be stopped
-    HH:MM:SS  ada  exited   was ended by signal 9
+    HH:MM:SS  ada  exited   was ended by signal 9, killed
     ");
     assert!(program.keepers().is_empty());
 }

@@ -1,0 +1,77 @@
+//! `reconcile wait`.
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::ExitStatus;
+use super::select::{Chosen, select_all};
+use super::setup::Global;
+use super::terminal::Terminal;
+use crate::desired::AgentName;
+use crate::host::{Host, Interrupts, Wake};
+use crate::observe::observe;
+use crate::observed::{Health, Observed, Phase};
+use crate::plan::{Plan, Terms, plan};
+use crate::time::Duration;
+
+/// How often is looked.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Wait until agents are as far as that; nothing is done for it
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    agents: Chosen,
+    /// What is waited for
+    #[arg(long = "for", value_name = "STATE")]
+    state: State,
+    /// Wait so long at most
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// It runs and is ready.
+    Ready,
+    /// It does not run.
+    Stopped,
+    /// Nothing is due for it.
+    Rest,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let mut host = setup.machine()?;
+    host.heed(Interrupts::install().context("cannot take over the signals")?);
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    let agents = select_all(&args.agents.patterns(), &setup.desired, &seen.observed)?;
+    let deadline = host.now() + args.timeout;
+    loop {
+        let plan = plan(&setup.desired, &seen.observed, &Terms::default());
+        let missing: Vec<&AgentName> = agents.iter().filter(|agent| !is_there(agent, args.state, &seen.observed, &plan)).collect();
+        if missing.is_empty() {
+            return Ok(ExitStatus::Done);
+        }
+        if host.now() >= deadline {
+            let names: Vec<&str> = missing.iter().map(|agent| agent.as_str()).collect();
+            let state = args.state.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+            terminal.error(&anyhow::anyhow!("not {state} after {}: {}", args.timeout, names.join(", ")));
+            return Ok(ExitStatus::NotAtRest);
+        }
+        if host.wait(&[], (host.now() + INTERVAL).min(deadline)) == Wake::Signal {
+            return Ok(ExitStatus::Interrupted);
+        }
+        // Others write the records meanwhile.
+        seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    }
+}
+
+fn is_there(agent: &AgentName, state: State, observed: &Observed, plan: &Plan) -> bool {
+    let phase = observed.agents.get(agent).map_or(&Phase::Absent, |sighting| &sighting.phase);
+    match state {
+        State::Ready => matches!(phase, Phase::Running { health: Health::Ready(_), .. }),
+        State::Stopped => matches!(phase, Phase::Absent | Phase::Exited(_)),
+        State::Rest => !plan.changes.contains_key(agent),
+    }
+}

@@ -1,0 +1,86 @@
+//! Looking at what goes on, and waiting for it.
+
+use insta::assert_snapshot;
+use regex::Regex;
+
+use super::{FLEET, Running};
+use crate::support::{LIMIT, Program, Tmux, eventually};
+
+#[test]
+fn the_history_tells_what_was_done_and_why() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.code(&["stop", "cyd"]), 0);
+    let days = Regex::new(r"\d{4}-\d\d-\d\d HH").unwrap();
+    let history = |arguments: &[&str]| days.replace_all(&program.shot(&[&["history"], arguments].concat()), "DAY HH").into_owned();
+    assert_snapshot!(history(&["c*"]), @"
+    exit 0
+    --- stdout
+    DAY HH:MM:SS  cyd  spawn    new in the manifest
+    DAY HH:MM:SS  cyd  started
+    DAY HH:MM:SS  cyd  ready
+    DAY HH:MM:SS  cyd  drain    should be stopped: step 1, keys C-c
+    DAY HH:MM:SS  cyd  exited   was ended by signal 2, graceful after step 1
+    ");
+    assert_snapshot!(history(&["nobody"]), @"
+    exit 1
+    --- stderr
+    error: no agent matches `nobody`, neither in the manifest nor in the journal
+    ");
+    assert_snapshot!(history(&["--since", "0s"]), @"exit 0");
+    let lines = String::from_utf8(program.command(&["history", "--json"]).output().unwrap().stdout).unwrap();
+    let journal = std::fs::read_to_string(program.at(&format!("state/{}/journal.jsonl", program.fleet.1))).unwrap();
+    assert_eq!(lines, journal);
+    // Who is not declared any more has a history all the same.
+    program.edit("[agents.cyd]\ncommand = \"sleep 1003\"\nafter = [\"bob\"]\n", "");
+    assert_eq!(program.code(&["history", "cyd"]), 0);
+}
+
+#[test]
+fn a_wait_ends_when_they_are_there_or_its_time_is_over() {
+    let program = Program::new(FLEET);
+    assert_snapshot!(program.shot(&["wait", "ada", "b*", "--for", "ready", "--timeout", "300ms"]), @"
+    exit 3
+    --- stderr
+    error: not ready after 300ms: ada, bob
+    ");
+    assert_eq!(program.code(&["wait", "ada", "--for", "stopped"]), 0);
+    let mut waiting = Running::start(program.command(&["wait", "--all", "--for", "ready", "--timeout", "1m"]));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(waiting.code(), Some(0));
+    assert_eq!(program.code(&["wait", "--all", "--for", "rest"]), 0);
+    assert_eq!(program.code(&["wait", "--all", "--for", "stopped", "--timeout", "1ms"]), 3);
+}
+
+#[test]
+fn who_attaches_looks_and_types_only_if_asked_for() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let own = Tmux { socket: program.socket() };
+    // The terminal of a person: a pane of another server.
+    let person = Tmux::in_folder(program.folder.path());
+    for (flag, readonly) in [("", "bob 1\n"), ("--rw", "bob 0\n")] {
+        let attach = format!(
+            "env RECONCILE_STATE_DIR={} {} attach -f {} bob {flag}",
+            program.at("state").display(),
+            env!("CARGO_BIN_EXE_reconcile"),
+            program.at("constellation.toml").display(),
+        );
+        person.run(["new-session", "-d", "-s", "it", &attach]);
+        let clients = || own.run(["list-clients", "-F", "#{client_session} #{client_readonly}"]);
+        eventually(|| (clients() == readonly).then_some(()), LIMIT);
+        own.run(["detach-client", "-s", "bob"]);
+        eventually(|| clients().is_empty().then_some(()), LIMIT);
+        eventually(|| (!person.command().args(["has-session", "-t", "=it"]).output().unwrap().status.success()).then_some(()), LIMIT);
+    }
+    assert_snapshot!(program.shot(&["attach", "ada"]), @"
+    exit 1
+    --- stderr
+    error: ada is in no pane: it is a daemon
+    ");
+    assert_snapshot!(program.shot(&["attach", "bo"]), @"
+    exit 1
+    --- stderr
+    error: no agent is called `bo`; did you mean `bob`?
+    ");
+}
