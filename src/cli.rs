@@ -13,6 +13,7 @@ mod config;
 mod down;
 mod exit;
 mod history;
+mod logs;
 mod man;
 mod order;
 mod plan;
@@ -61,6 +62,7 @@ enum Command {
     History(history::Args),
     Wait(wait::Args),
     Attach(attach::Args),
+    Logs(logs::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -93,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::History(args) => history::run(args, global, &terminal),
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),
+        Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

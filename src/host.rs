@@ -22,6 +22,7 @@ mod limits;
 mod live;
 mod look;
 mod obstacle;
+mod output;
 mod panes;
 mod probe;
 mod secret;
@@ -34,6 +35,7 @@ mod wait;
 pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
 pub use live::{Live, Setup};
+pub use output::{LogReader, terminal_text};
 pub use usage::usage;
 
 /// Whatever is not a function of its arguments.

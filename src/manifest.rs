@@ -33,6 +33,7 @@ pub(crate) mod words;
 pub use explain::Origin;
 pub use memory::Memory;
 pub use sources::{Answer, Entry, Kind, Sources};
+pub(crate) use words::Bytes;
 
 use check::Names;
 use context::Context;

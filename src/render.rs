@@ -32,6 +32,7 @@ pub use markdown::plan_markdown;
 pub use rounds::rounds;
 pub use status::status_human;
 pub use summary::refusal;
+pub use text::printed;
 
 /// What the receiver of human text can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -285,3 +285,10 @@ proptest! {
         prop_assert_eq!(read["why"].as_str(), Some(text.as_str()));
     }
 }
+
+#[test]
+fn what_was_printed_commands_no_terminal() {
+    let bytes = b"\x1b[1;31mred\x1b[0m\tand\x1b]0;title\x07 more\r\n\x1b(Bnext\x07 \x1bPq#0\x1b\\line\xff\n";
+    assert_eq!(crate::render::printed(bytes), "red\tand more\nnext line\u{fffd}\n");
+    assert_eq!(crate::render::printed(b"cut \x1b"), "cut ");
+}

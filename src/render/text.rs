@@ -1,8 +1,10 @@
 //! Text for terminals: harmless, aligned, coloured.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use anstyle::{AnsiColor, Style as Ink};
+use regex::{Captures, Regex};
 
 /// What is new.
 pub(super) const GREEN: Ink = AnsiColor::Green.on_default();
@@ -14,6 +16,17 @@ pub(super) const RED: Ink = AnsiColor::Red.on_default();
 pub(super) const DIM: Ink = Ink::new().dimmed();
 /// Headings.
 pub(super) const BOLD: Ink = Ink::new().bold();
+
+/// What a program has printed, as text alone: without the sequences by which it commands a terminal, and without control characters but the ends of
+/// lines and tabs.
+pub fn printed(bytes: &[u8]) -> String {
+    static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\r+\n").expect("tests use it")
+    });
+    let text = String::from_utf8_lossy(bytes);
+    let text = COMMAND.replace_all(&text, |found: &Captures<'_>| if found[0].ends_with('\n') { "\n" } else { "" });
+    text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !is_unsafe(*letter)).collect()
+}
 
 /// The text with everything written out that a terminal would obey or hide: control characters, and those that turn the direction of text.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {

@@ -1,6 +1,7 @@
 //! The commands from outside: exit codes and what is written where, on real tmux and real processes.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -128,6 +129,22 @@ struct Running(Child);
 impl Running {
     fn start(mut command: Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// One whose output is read.
+    fn reading(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The next line that it prints, without its end.
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
     }
 
     fn code(&mut self) -> Option<i32> {

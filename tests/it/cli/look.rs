@@ -84,3 +84,52 @@ fn who_attaches_looks_and_types_only_if_asked_for() {
     error: no agent is called `bo`; did you mean `bob`?
     ");
 }
+
+#[test]
+fn what_an_agent_printed_is_shown_as_text() {
+    let manifest = r#"
+version = 1
+fleet = "logs"
+[defaults]
+ready = { delay = "10ms" }
+
+[agents.ada]
+runtime = "daemon"
+command = "printf 'one\\n\\033[31mred\\033[0m\\n'; until [ -e go ]; do sleep 0.01; done; echo three; sleep 1007"
+
+[agents.bob]
+command = "printf 'wide %s\\n' a b c; sleep 1008"
+"#;
+    let program = Program::new(manifest);
+    assert_snapshot!(program.shot(&["logs", "bob"]), @"
+    exit 1
+    --- stderr
+    error: bob has no terminal: it was never started, or its pane was removed
+    ");
+    assert_snapshot!(program.shot(&["logs", "ada", "--file", "constellation.toml"]), @"exit 0");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let logs = |arguments: &[&str]| String::from_utf8(program.command(&[&["logs"], arguments].concat()).output().unwrap().stdout).unwrap();
+    eventually(|| (logs(&["ada"]) == "one\nred\n").then_some(()), LIMIT);
+    eventually(|| logs(&["bob"]).starts_with("wide a\nwide b\nwide c\n").then_some(()), LIMIT);
+    assert_eq!(logs(&["ada", "--max-bytes", "16B"]), "red\n");
+    let document = program.json(&["logs", "ada", "--json"]);
+    assert_eq!((&document["source"], &document["text"]), (&"log".into(), &"one\nred\n".into()));
+    assert_eq!(program.json(&["logs", "bob", "--json"])["source"], "terminal");
+
+    let mut follower = program.command(&["logs", "-f", "ada"]);
+    let mut follower = Running::reading(&mut follower);
+    assert_eq!(follower.line(), "one");
+    assert_eq!(follower.line(), "red");
+    std::fs::write(program.at("go"), "").unwrap();
+    assert_eq!(follower.line(), "three");
+    assert_snapshot!(program.shot(&["logs", "-f", "bob"]), @"
+    exit 1
+    --- stderr
+    error: bob is in a pane: follow it with `reconcile attach bob`
+    ");
+    assert_snapshot!(program.shot(&["logs", "*"]), @"
+    exit 1
+    --- stderr
+    error: `*` means more than one agent: name one
+    ");
+}

@@ -1,0 +1,140 @@
+//! What an instance has printed: the log of a daemon, which is a file that is moved aside now and then, or the terminal in a pane.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::tmux::{Client, Door, Line, knock};
+use crate::observed::{Instance, Seat};
+
+/// A log that is read while it is written.
+#[derive(Debug)]
+pub struct LogReader {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl LogReader {
+    /// The log at this path, which need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// If it is there and cannot be read.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: open(path)? })
+    }
+
+    /// The last bytes, `most` at most and from the beginning of a line if there are more; also those of the log that was moved aside last.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn last(&mut self, most: u64) -> io::Result<Vec<u8>> {
+        let Some(file) = &mut self.file else { return Ok(Vec::new()) };
+        let length = file.metadata()?.len();
+        let mut cut = length > most;
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        if let (Some(rest), Some(mut older)) = (most.checked_sub(length).filter(|rest| *rest > 0), open(&aside(&self.path))?) {
+            let length = older.metadata()?.len();
+            cut = length > rest;
+            older.seek(SeekFrom::Start(length.saturating_sub(rest)))?;
+            older.read_to_end(&mut bytes)?;
+        }
+        file.read_to_end(&mut bytes)?;
+        if cut && let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            bytes.drain(..=end);
+        }
+        Ok(bytes)
+    }
+
+    /// What was written since the last call. A log that was moved aside meanwhile is read to its end, and then its successor.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn more(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let own = match &mut self.file {
+            Some(file) => {
+                file.read_to_end(&mut bytes)?;
+                Some(identity(file)?)
+            }
+            None => None,
+        };
+        if let Some(mut file) = open(&self.path)?.filter(|file| identity(file).ok() != own) {
+            file.read_to_end(&mut bytes)?;
+            self.file = Some(file);
+        }
+        Ok(bytes)
+    }
+}
+
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    let facts = file.metadata()?;
+    Ok((facts.dev(), facts.ino()))
+}
+
+/// The name of the newest log that was moved aside.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".1");
+    PathBuf::from(name)
+}
+
+/// What the terminal of an instance shows and has shown, as far as tmux remembers it; none if it is in no pane.
+///
+/// # Errors
+///
+/// If the pane is gone or tmux does not answer.
+pub fn terminal_text(instance: &Instance) -> Option<Result<String, String>> {
+    let Seat::Pane { socket, server, pane, .. } = &instance.seat else { return None };
+    let running = match knock(socket) {
+        Door::Open(running) if running.id == *server => running,
+        Door::Open(_) | Door::Nobody => return Some(Err("its tmux server runs no more".to_owned())),
+        Door::Unreadable(why) => return Some(Err(why)),
+    };
+    let script = Line::new("capture-pane").flag("-p -J -S - -t").word(pane);
+    Some(match Client::of(&running).run_script(script.as_str()) {
+        Ok(output) if output.success => Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned() + "\n"),
+        Ok(output) => Err(format!("the pane {pane} could not be read: {}", output.complaint)),
+        Err(trouble) => Err(trouble.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_whole_across_its_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let mut log = LogReader::open(&path).unwrap();
+        assert_eq!(log.last(100).unwrap(), b"");
+        assert_eq!(log.more().unwrap(), b"");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        assert_eq!(log.more().unwrap(), b"one\ntwo\n");
+        assert_eq!(log.more().unwrap(), b"");
+        // More is written, then it is moved aside, and its successor begins.
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        std::fs::rename(&path, aside(&path)).unwrap();
+        std::fs::write(&path, "four\n").unwrap();
+        assert_eq!(log.more().unwrap(), b"three\nfour\n");
+
+        let last = |most| String::from_utf8(LogReader::open(&path).unwrap().last(most).unwrap()).unwrap();
+        assert_eq!(last(1000), "one\ntwo\nthree\nfour\n");
+        assert_eq!(last(12), "three\nfour\n");
+        assert_eq!(last(10), "four\n");
+        assert_eq!(last(5), "four\n");
+    }
+}
