@@ -109,12 +109,14 @@ static PROMPT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^(?:\S.*)?[$#
 pub fn read(text: &str, rules: &Rules) -> Reading {
     let lines = Lines::of(text);
     let found = rules.composer.as_ref().and_then(|rule| lines::composer(&lines, rule, &rules.signs.ready));
+    // Without a frame, only what follows tells a numbered draft from the rows of a menu.
+    let found = found.filter(|found| found.framed || !HINT.is_match(&found.text));
     let screen = Screen { lines: &lines, rules, found: found.as_ref() };
     let (meaning, evidence) = match screen.dialog() {
         Some(dialog) => dialog,
         None => screen.state().unwrap_or((Meaning::Unclear, Evidence::default())),
     };
-    let composer = found.map(|Found { lines: _, text }| {
+    let composer = found.map(|Found { text, .. }| {
         let pasted = rules.signs.pasted.iter().any(|sign| sign.matches(&text));
         Composer { text, pasted }
     });
@@ -169,17 +171,21 @@ impl Screen<'_> {
         hint.map(|rule| (Meaning::UnknownDialog, self.evidence(rule, start..all)))
     }
 
-    /// The dialog that a menu belongs to: by its question, or by its labels if the question scrolled away.
+    /// The dialog that a menu belongs to: by its question, or by its labels if the question scrolled away. The question of a dialog that was answered
+    /// may still stand above the menu of the next one, so all labels outweigh a question, and a lower question outweighs a higher one.
     fn known(&self, start: usize, menu: &Menu) -> Option<&Dialog> {
         let above = self.lines.text(start..menu.lines.end);
         let has = |label: &Pattern| menu.choices.iter().any(|choice| label.matches(&choice.label));
-        let asked = |dialog: &&Dialog| {
-            let labels = || dialog.options.iter().chain(&dialog.choose).chain(&dialog.decline);
-            dialog.question.matches_broken(&above) && (menu.selected.is_some() && labels().next().is_none() || labels().any(has))
+        let weight = |dialog: &Dialog| {
+            let labelled = !dialog.options.is_empty() && dialog.options.iter().all(has);
+            let mut labels = dialog.options.iter().chain(&dialog.choose).chain(&dialog.decline).peekable();
+            let is_its_menu = if labels.peek().is_none() { menu.selected.is_some() } else { labels.any(has) };
+            let asked = is_its_menu && dialog.question.matches_broken(&above);
+            let place = dialog.question.find(&above).map(|question| question.start);
+            (asked || labelled && menu.selected.is_some()).then_some((labelled, asked, place))
         };
-        let labelled = |dialog: &&Dialog| !dialog.options.is_empty() && menu.selected.is_some() && dialog.options.iter().all(has);
-        let dialogs = || self.rules.dialogs.iter().rev();
-        dialogs().find(asked).or_else(|| dialogs().find(labelled))
+        let weighed = self.rules.dialogs.iter().filter_map(|dialog| Some((weight(dialog)?, dialog)));
+        weighed.max_by_key(|(weight, _)| *weight).map(|(_, dialog)| dialog)
     }
 
     /// What the screen means if nothing is asked.

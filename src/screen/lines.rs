@@ -65,6 +65,8 @@ pub(super) struct Found {
     pub(super) lines: Range<usize>,
     /// What stands in it, empty if only the placeholder does.
     pub(super) text: String,
+    /// Whether it stands between two rules.
+    pub(super) framed: bool,
 }
 
 /// The last composer of the screen.
@@ -90,5 +92,5 @@ pub(super) fn composer(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) ->
     let text = std::iter::once(first.trim_start().to_owned()).chain(rest).collect::<Vec<_>>().join("\n");
     let text = text.trim_end();
     let text = if rule.placeholder.iter().any(|empty| empty.matches(text)) { "" } else { text };
-    Some(Found { lines: range, text: text.to_owned() })
+    Some(Found { lines: range, text: text.to_owned(), framed: rule.framed })
 }

@@ -11,6 +11,8 @@ fn work_is_told_from_rest() {
         ("✻ Herding… (4s · ↓ 88 tokens)", FOOTER, "busy"),
         ("· Running the tests… (1m 12s · ↑ 1.2k tokens · esc to interrupt)", FOOTER, "busy"),
         ("* Thinking… (esc to interrupt)", FOOTER, "busy"),
+        ("· Herding…", FOOTER, "busy"),
+        ("● Two:\n· the first… and more\n· the second…", FOOTER, "ready"),
         ("✢ Thinking…\n  ⎿ ☐ write\n    ☒ read", FOOTER, "busy"),
         ("● Bash(cargo test)\n  ⎿  Running… (12s · ↓ 3 tokens)", hint, "busy"),
         ("● Done.", hint, "ready"),
@@ -52,6 +54,9 @@ fn a_draft_is_told_from_a_placeholder() {
     let gemini = |composer: &str| shown(&format!(" ╭{0}╮\n │ > {composer:<36}│\n ╰{0}╯\n ~/work\n", "─".repeat(39)), "gemini");
     assert_eq!(gemini("  Type your message or @path/to/file"), "ready");
     assert_eq!(gemini("hello"), "draft: hello");
+
+    let busy = format!(" ⠏ Thinking... (esc to cancel, 4s)\n\n ╭{0}╮\n │ > {1:<36}│\n ╰{0}╯\n", "─".repeat(39), "  Type your message");
+    assert_eq!(shown(&busy, "gemini"), "busy");
 
     assert_eq!(shown("┃  Ask anything... \"Fix a TODO\"\n   build  model\n", "opencode"), "ready");
     assert_eq!(shown("┃\n   ⬝⬝■■  esc interrupt   ctrl+p commands\n", "opencode"), "busy");
@@ -114,6 +119,24 @@ fn a_dialog_that_nobody_knows_is_seen() {
     assert_eq!(shown(boxed, "gemini"), "unknown dialog");
     // The labels of a dialog that is known, but not all of them.
     assert_eq!(shown(" ❯ No, exit\n   Yes, I agree\n\n Enter to confirm\n", "claude"), "unknown dialog");
+}
+
+#[test]
+fn the_question_of_an_answered_dialog_gives_no_name_to_the_next() {
+    let api_key = " Detected a custom API key in your environment\n Do you want to use this API key?\n\n";
+    let trust = " Accessing workspace:\n\n Quick safety check: Is this a project you created or one you trust?\n\n ❯ Yes, I trust this folder\n   No, exit\n\n Enter to confirm\n";
+    assert_eq!(shown(&format!("{api_key}{trust}"), "claude"), "trust: *Yes, I trust this folder / No, exit");
+    assert_eq!(shown(&trust.replace("Yes, I trust this folder", "Yes, I accept"), "claude"), "bypass: *Yes, I accept / No, exit");
+}
+
+#[test]
+fn rows_of_codex_are_no_draft() {
+    let trust = "  Do you trust the contents of this directory?\n\n› 1. Yes, continue\n  2. No, quit\n\n  Press enter to continue\n";
+    assert_eq!(shown(trust, "codex"), "trust: *1 Yes, continue / 2 No, quit");
+    assert_eq!(shown(&format!("{trust}\n  gpt-6 default · ~/work\n"), "codex"), "trust: *1 Yes, continue / 2 No, quit");
+    let hooks = "  Hooks need review\n\n› 1. Review hooks\n  2. Trust all and continue\n  3. Continue without trusting\n\n  Press enter to confirm\n";
+    let reading = read(hooks, &rules("codex"));
+    assert_eq!(answer(&reading, rules("codex").dialog("hooks").unwrap()), Answer::Move("Down"));
 }
 
 #[test]
