@@ -48,6 +48,7 @@
 //! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
 //! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
+//! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
 //! | [`state`] | records, locks, journal, runs | desired, event, observed, paths, time |
@@ -58,8 +59,8 @@
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
-//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, plan, render and
-//! `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, render
+//! and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!
@@ -101,6 +102,8 @@ pub mod observed;
 pub mod manifest;
 pub mod schema;
 pub mod sources;
+
+pub mod screen;
 
 pub mod plan;
 

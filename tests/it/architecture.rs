@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manifest", &["desired", "diagnostic", "schema", "time"]),
     ("schema", &["manifest"]),
     ("sources", &["desired", "manifest", "time"]),
+    ("screen", &["desired", "time"]),
     ("plan", &["desired", "observed", "time"]),
     ("keeper", &["desired", "process", "time"]),
     ("state", &["desired", "event", "observed", "paths", "time"]),
@@ -43,6 +44,7 @@ const EVERYTHING: &[&str] = &[
     "manifest",
     "schema",
     "sources",
+    "screen",
     "plan",
     "keeper",
     "state",
@@ -55,7 +57,7 @@ const EVERYTHING: &[&str] = &[
 
 /// Modules and files that are functions of their arguments: no disk, no clock, no processes, no network.
 const PURE: &[&str] =
-    &["time", "desired", "diagnostic", "paths", "event", "observed", "manifest", "schema", "plan", "render", "observe/health"];
+    &["time", "desired", "diagnostic", "paths", "event", "observed", "manifest", "schema", "screen", "plan", "render", "observe/health"];
 
 /// Lines before the tests of a file. Longer ones need a reason.
 const LINES: usize = 400;

@@ -1,0 +1,96 @@
+//! The lines of a pane, brought into one form, and the composer among them. Knows no dialogs.
+
+use std::ops::Range;
+
+use super::pattern::Pattern;
+use super::rules::ComposerRule;
+
+/// How many lines with text, counted from the last one, are looked at: what stands above them scrolled by long ago.
+const TAIL: usize = 25;
+
+/// The end of a screen, line by line: no-break spaces are blanks, frames are blanks, nothing follows the last character.
+#[derive(Debug)]
+pub(super) struct Lines(pub(super) Vec<String>);
+
+impl Lines {
+    /// The last lines of the text of a pane. Empty ones between them stay: they part a menu from what surrounds it.
+    pub(super) fn of(text: &str) -> Self {
+        let all: Vec<String> = text.lines().map(plain).collect();
+        let end = all.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+        let start = all[..end].iter().enumerate().rev().filter(|(_, line)| !line.is_empty()).nth(TAIL - 1).map_or(0, |(first, _)| first);
+        Self(all[start..end].to_vec())
+    }
+
+    /// The lines of a range as one text.
+    pub(super) fn text(&self, range: Range<usize>) -> String {
+        self.0[range].join("\n")
+    }
+
+    /// The lines of a range that are not empty, as they are shown to a person.
+    pub(super) fn shown(&self, range: Range<usize>) -> Vec<String> {
+        self.0[range].iter().filter(|line| !line.is_empty()).cloned().collect()
+    }
+}
+
+/// The line without frame, no-break spaces, control characters and trailing blanks; columns stay where they are.
+fn plain(line: &str) -> String {
+    let mut chars: Vec<char> = line.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
+    let is_side = |c: &char| matches!(c, '│' | '┃' | '║');
+    if let Some(first) = chars.iter().position(|c| *c != ' ').filter(|first| is_side(&chars[*first])) {
+        chars[first] = ' ';
+    }
+    if let Some(last) = chars.iter().rposition(|c| *c != ' ').filter(|last| is_side(&chars[*last])) {
+        chars[last] = ' ';
+    }
+    chars.into_iter().collect::<String>().trim_end().to_owned()
+}
+
+/// How many blanks a line starts with.
+pub(super) fn indent(line: &str) -> usize {
+    line.chars().take_while(|c| *c == ' ').count()
+}
+
+/// Whether a line is drawn across the pane, also with a title in it.
+pub(super) fn is_rule(line: &str) -> bool {
+    let drawn = |c: char| matches!(c, '─' | '━' | '═' | '▀' | '▄' | '╭' | '╮' | '╰' | '╯' | '┌' | '┐' | '└' | '┘');
+    let line = line.trim();
+    let leading = line.chars().take_while(|c| drawn(*c)).count();
+    leading >= 3 && line.chars().next_back().is_some_and(drawn)
+}
+
+/// The lines in which a person types.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The lines of the composer without its frame.
+    pub(super) lines: Range<usize>,
+    /// What stands in it, empty if only the placeholder does.
+    pub(super) text: String,
+    /// Whether it stands between two rules.
+    pub(super) framed: bool,
+}
+
+/// The last composer of the screen.
+pub(super) fn composer(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
+    let starts = |line: &str| {
+        let mut chars = line.trim_start().chars();
+        chars.next().is_some_and(|c| rule.marks.contains(&c)) && chars.next().is_none_or(|c| c == ' ')
+    };
+    let is_framed = |first: usize| first > 0 && is_rule(&lines.0[first - 1]);
+    let range = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(|first| {
+        if rule.framed {
+            let end = first + lines.0[first..].iter().position(|line| is_rule(line))?;
+            is_framed(first).then_some(first..end)
+        } else {
+            let below = lines.text(first + 1..lines.0.len());
+            let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
+            Some(first..first + 1 + below[..footer].matches('\n').count())
+        }
+    })?;
+    let first = lines.0[range.start].trim_start().chars().skip(1).collect::<String>();
+    let column = indent(&lines.0[range.start]) + 2;
+    let rest = lines.0[range.start + 1..range.end].iter().map(|line| line.chars().skip(column.min(indent(line))).collect::<String>());
+    let text = std::iter::once(first.trim_start().to_owned()).chain(rest).collect::<Vec<_>>().join("\n");
+    let text = text.trim_end();
+    let text = if rule.placeholder.iter().any(|empty| empty.matches(text)) { "" } else { text };
+    Some(Found { lines: range, text: text.to_owned(), framed: rule.framed })
+}
