@@ -19,6 +19,7 @@ mod order;
 mod plan;
 mod progress;
 mod schema;
+mod screen;
 mod select;
 mod setup;
 mod status;
@@ -63,6 +64,7 @@ enum Command {
     Wait(wait::Args),
     Attach(attach::Args),
     Logs(logs::Args),
+    Screen(screen::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -96,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Logs(args) => logs::run(args, global, &terminal),
+        Command::Screen(args) => screen::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

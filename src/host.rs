@@ -35,7 +35,7 @@ mod wait;
 pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
 pub use live::{Live, Setup};
-pub use output::{LogReader, terminal_text};
+pub use output::{LogReader, Reach, terminal_text};
 pub use usage::usage;
 
 /// Whatever is not a function of its arguments.

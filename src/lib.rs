@@ -56,7 +56,7 @@
 //! | [`observe`] | host and state → `Observed` | desired, event, host, observed, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
-//! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, time |
+//! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, render

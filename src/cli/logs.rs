@@ -10,7 +10,7 @@ use super::select::select;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, AgentSpec, Place};
-use crate::host::{Host, Interrupts, Live, LogReader, Wake, terminal_text};
+use crate::host::{Host, Interrupts, Live, LogReader, Reach, Wake, terminal_text};
 use crate::manifest::Bytes;
 use crate::observe::{Seen, observe};
 use crate::render::{self, json::pretty};
@@ -73,7 +73,7 @@ fn show_terminal(args: &Args, setup: &Setup, seen: &Seen, agent: &AgentName, mos
         bail!("{agent} is in a pane: follow it with `reconcile attach {agent}`");
     }
     let instance = seen.observed.agents.get(agent).and_then(|sighting| sighting.instance.as_ref());
-    let text = match instance.and_then(terminal_text) {
+    let text = match instance.and_then(|instance| terminal_text(instance, Reach::All)) {
         Some(Ok(text)) => text,
         Some(Err(why)) => bail!("the terminal of {agent} cannot be read: {why}"),
         None => bail!("{agent} has no terminal: it was never started, or its pane was removed"),

@@ -1,0 +1,93 @@
+//! `reconcile screen`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::ExitStatus;
+use super::select::named;
+use super::setup::Global;
+use super::terminal::Terminal;
+use crate::host::{Reach, terminal_text};
+use crate::observe::observe;
+use crate::render::{self, json::pretty};
+use crate::screen::{self, Meaning, Rules};
+
+/// Show what the screen of an agent program means, and by which rule; nothing is typed
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The agent at whose pane to look
+    #[arg(required_unless_present = "file")]
+    agent: Option<String>,
+    /// A file with the text of a screen instead, as `tmux capture-pane -p` writes it
+    // In the place of the global one, which names the manifest: -f does.
+    #[arg(long, value_name = "SCREEN", conflicts_with_all = ["agent", "manifest"])]
+    file: Option<PathBuf>,
+    /// The manifest [default: $RECONCILE_MANIFEST, else constellation.toml here or above]
+    #[arg(short = 'f', value_name = "MANIFEST")]
+    manifest: Option<PathBuf>,
+    /// The rules: claude, codex, gemini, opencode, or files of your own; of several the later ones count
+    #[arg(long, value_name = "NAME|FILE", required = true)]
+    preset: Vec<String>,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let rules = rules(&args.preset)?;
+    let text = match (&args.agent, &args.file) {
+        (_, Some(path)) => {
+            let bytes = std::fs::read(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
+            String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?
+        }
+        (Some(agent), None) => {
+            let Some(text) = shown(agent, &args, global, terminal)? else { return Ok(ExitStatus::Failed) };
+            text
+        }
+        (None, None) => bail!("name an agent, or a screen with --file"),
+    };
+    let reading = screen::read(&text, &rules);
+    let dialog = if let Meaning::Dialog { name, .. } = &reading.meaning { rules.dialog(name) } else { None };
+    let answer = dialog.map(|dialog| screen::answer(&reading, dialog));
+    terminal.print(&if args.json {
+        pretty(&render::screen_document(&reading, answer.as_ref()))
+    } else {
+        render::screen_human(&reading, answer.as_ref(), terminal.out())
+    })?;
+    Ok(ExitStatus::Done)
+}
+
+/// What the pane of an agent shows; none if the manifest is not valid, which was said.
+fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<String>> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(None) };
+    let agent = named(agent, &setup.desired)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
+    match instance.and_then(|instance| terminal_text(instance, Reach::Shown)) {
+        Some(text) => text.map(Some).map_err(|why| anyhow!("the terminal of {agent} cannot be read: {why}")),
+        None => bail!("{agent} has no terminal now"),
+    }
+}
+
+/// The rules of these names and files, in one.
+fn rules(presets: &[String]) -> Result<Rules> {
+    let mut all: Option<Rules> = None;
+    for preset in presets {
+        let rules = match Rules::preset(preset) {
+            Some(rules) => rules,
+            None => {
+                let names = Rules::names().collect::<Vec<_>>().join(", ");
+                let text = std::fs::read_to_string(preset).with_context(|| {
+                    format!("`{preset}` is no preset, of which there are {names}, and no file of rules that can be read")
+                })?;
+                Rules::parse(&text).map_err(|error| anyhow!("{preset}: {error}"))?
+            }
+        };
+        all = Some(match all {
+            Some(earlier) => earlier.merge(rules),
+            None => rules,
+        });
+    }
+    all.context("no rules are named")
+}

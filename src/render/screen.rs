@@ -1,0 +1,110 @@
+//! What a screen means, and by which rule.
+
+use serde_json::{Value, json};
+
+use super::Style;
+use super::text::{BOLD, DIM, line, paint, plain};
+use crate::screen::{Answer, Meaning, Reading, Until};
+
+/// The meaning, the rule, and the lines that show it; for a dialog its rows and the key that would be pressed next, if it may be answered.
+pub fn screen_human(reading: &Reading, answer: Option<&Answer>, style: Style) -> String {
+    let mut out = String::new();
+    line(&paint(&meaning(&reading.meaning), BOLD, style.color), &mut out);
+    if let Meaning::Dialog { choices, selected, .. } = &reading.meaning {
+        for (place, choice) in choices.iter().enumerate() {
+            let mark = if *selected == Some(place) { "›" } else { " " };
+            line(&format!("  {mark} {}", plain(&choice.label)), &mut out);
+        }
+    }
+    match answer {
+        Some(Answer::Refuse(why)) => line(&format!("no key would answer it: {}", plain(why)), &mut out),
+        Some(Answer::Move(key)) => line(&format!("accepted, the next key would be {key}"), &mut out),
+        Some(Answer::Confirm) => line("accepted, the next key would be Enter", &mut out),
+        None => {}
+    }
+    if let Some(composer) = &reading.composer {
+        let pasted = if composer.pasted { ", with a paste in it" } else { "" };
+        line(&format!("composer: \"{}\"{pasted}", composer.text.escape_debug()), &mut out);
+    }
+    let rule = if reading.evidence.rule.is_empty() { "no rule matched" } else { &reading.evidence.rule };
+    line(&paint(&format!("by {}", plain(rule)), DIM, style.color), &mut out);
+    for shown in &reading.evidence.lines {
+        line(&paint(&format!("  | {}", plain(shown)), DIM, style.color), &mut out);
+    }
+    out
+}
+
+/// The same for programs.
+pub fn screen_document(reading: &Reading, answer: Option<&Answer>) -> Value {
+    let dialog = if let Meaning::Dialog { name, choices, selected } = &reading.meaning {
+        let rows: Vec<Value> = choices.iter().map(|choice| json!({ "label": choice.label, "number": choice.number })).collect();
+        Some(json!({ "name": name, "choices": rows, "selected": selected }))
+    } else {
+        None
+    };
+    let until = if let Meaning::Limit { until: Some(until) } = &reading.meaning { Some(until_document(until)) } else { None };
+    let composer = reading.composer.as_ref().map(|composer| json!({ "text": composer.text, "pasted": composer.pasted }));
+    let refused = match answer {
+        Some(Answer::Refuse(why)) => Some(why),
+        Some(Answer::Move(_) | Answer::Confirm) | None => None,
+    };
+    json!({
+        "format_version": "1.0", "meaning": word(&reading.meaning), "dialog": dialog, "until": until, "composer": composer,
+        "next_key": answer.and_then(Answer::key), "refused": refused, "rule": reading.evidence.rule, "lines": reading.evidence.lines,
+    })
+}
+
+fn meaning(meaning: &Meaning) -> String {
+    match meaning {
+        Meaning::Unclear => "unclear: no rule knows this screen".to_owned(),
+        Meaning::Ready => "ready".to_owned(),
+        Meaning::Draft => "ready, with a draft in its composer".to_owned(),
+        Meaning::Busy => "busy".to_owned(),
+        Meaning::Dialog { name, .. } => format!("dialog {}", plain(name)),
+        Meaning::UnknownDialog => "a dialog that no rule knows".to_owned(),
+        Meaning::Permission => "waits for a permission".to_owned(),
+        Meaning::Login => "waits for a login".to_owned(),
+        Meaning::Limit { until: Some(until) } => format!("usage limit {}", plain(&end(until))),
+        Meaning::Limit { until: None } => "usage limit".to_owned(),
+        Meaning::ContextExhausted => "its context is full".to_owned(),
+        Meaning::Crashed => "crashed".to_owned(),
+    }
+}
+
+fn until_document(until: &Until) -> Value {
+    match until {
+        Until::Clock { hour, minute, day, zone } => {
+            let day = day.map(|(month, day)| json!({ "month": month, "day": day }));
+            json!({ "hour": hour, "minute": minute, "date": day, "zone": zone })
+        }
+        Until::After(wait) => json!({ "after": wait.to_string() }),
+    }
+}
+
+/// When a limit ends, as far as the screen tells.
+fn end(until: &Until) -> String {
+    match until {
+        Until::Clock { hour, minute, day, zone } => {
+            let day = day.map_or(String::new(), |(month, day)| format!(" on {month:02}-{day:02}"));
+            let zone = zone.as_ref().map_or(String::new(), |zone| format!(" ({zone})"));
+            format!("until {hour:02}:{minute:02}{day}{zone}")
+        }
+        Until::After(wait) => format!("for {wait} at most"),
+    }
+}
+
+fn word(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Unclear => "unclear",
+        Meaning::Ready => "ready",
+        Meaning::Draft => "draft",
+        Meaning::Busy => "busy",
+        Meaning::Dialog { .. } => "dialog",
+        Meaning::UnknownDialog => "unknown_dialog",
+        Meaning::Permission => "permission",
+        Meaning::Login => "login",
+        Meaning::Limit { .. } => "limit",
+        Meaning::ContextExhausted => "context_exhausted",
+        Meaning::Crashed => "crashed",
+    }
+}
