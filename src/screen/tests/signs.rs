@@ -117,6 +117,8 @@ fn a_dialog_that_nobody_knows_is_seen() {
     assert_eq!(shown(" Something new happened.\n\n Press Enter to continue…\n", "claude"), "unknown dialog");
     let boxed = " │ How now?          │\n │ ● 1. Keep trying  │\n │   2. Go home      │\n ╰───────────────────╯\n";
     assert_eq!(shown(boxed, "gemini"), "unknown dialog");
+    // The question of a dialog that is known, but none of its labels.
+    assert_eq!(shown(&menu.replace("What colour?", "Do you trust the files in this folder?"), "claude"), "unknown dialog");
     // The labels of a dialog that is known, but not all of them.
     assert_eq!(shown(" ❯ No, exit\n   Yes, I agree\n\n Enter to confirm\n", "claude"), "unknown dialog");
 }
