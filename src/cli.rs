@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod down;
 mod exit;
+mod explain;
 mod history;
 mod logs;
 mod man;
@@ -60,6 +61,7 @@ enum Command {
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Status(status::Args),
+    Explain(explain::Args),
     History(history::Args),
     Wait(wait::Args),
     Attach(attach::Args),
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
+        Command::Explain(args) => explain::run(args, global, &terminal),
         Command::History(args) => history::run(args, global, &terminal),
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),

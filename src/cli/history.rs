@@ -45,7 +45,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
             terminal.print(&format!("{}\n", serde_json::to_string(entry)?))?;
         }
     } else {
-        terminal.print(&render::history_human(&entries, terminal.out()))?;
+        terminal.print(&render::history_human(entries.iter().map(|entry| &entry.event), terminal.out()))?;
     }
     Ok(ExitStatus::Done)
 }

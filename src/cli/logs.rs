@@ -59,7 +59,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 }
 
 /// The log of a daemon, as it was started or would be; none for one in a pane.
-fn log(setup: &Setup, seen: &Seen, agent: &AgentName) -> Option<PathBuf> {
+pub(super) fn log(setup: &Setup, seen: &Seen, agent: &AgentName) -> Option<PathBuf> {
     let applied = seen.observed.agents.get(agent).and_then(|sighting| sighting.spec.as_ref());
     let spec: &AgentSpec = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec))?;
     match spec.launch.place {

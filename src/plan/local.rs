@@ -140,7 +140,10 @@ impl Agent<'_> {
             }
             Health::Failing { why } => blocked(
                 Reason::GaveUp,
-                format!("not ready: {why}; it was left running; mend what it waits for, or have it replaced with --replace {}", self.name),
+                format!(
+                    "not ready: {why}; it was left running; mend what it waits for, or have it replaced: reconcile restart {}",
+                    self.name
+                ),
             ),
         };
         Some(Change { kind: Kind::Spawn, cause: Cause::NotReady, fields: Vec::new(), next })

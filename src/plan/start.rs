@@ -39,7 +39,7 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
         Policy::OnFailure | Policy::Never if success => return agent.amend(declared),
         Policy::Never => blocked(
             Reason::GaveUp,
-            format!("it {}, and restart.policy is \"never\"; change it, or have it run again with --replace {}", ended.exit, agent.name),
+            format!("it {}, and restart.policy is \"never\"; change it, or have it run again: reconcile start {}", ended.exit, agent.name),
         ),
         Policy::OnFailure | Policy::Always if !success && failures.recent.len() >= restart.give_up.failures as usize => blocked(
             Reason::GaveUp,

@@ -4,7 +4,7 @@ use anstyle::Style as Ink;
 
 use super::Style;
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, line, paint, plain};
-use crate::event::{Entry, Event, What};
+use crate::event::{Event, What};
 
 /// `14:02:11  builder  spawn  command changed`, with the agents in a column of `names` characters. Ends with a newline.
 pub fn event_human(event: &Event, names: usize, style: Style) -> String {
@@ -12,10 +12,10 @@ pub fn event_human(event: &Event, names: usize, style: Style) -> String {
 }
 
 /// Events with their dates, oldest first, a line each.
-pub fn history_human(entries: &[Entry], style: Style) -> String {
-    let name = |entry: &Entry| entry.event.agent.as_ref().map_or(0, |agent| agent.as_str().len());
-    let names = entries.iter().map(name).max().unwrap_or(0);
-    entries.iter().map(|entry| told(&entry.event, &entry.event.at.date_and_clock(), names, style)).collect()
+pub fn history_human<'a>(events: impl Iterator<Item = &'a Event> + Clone, style: Style) -> String {
+    let name = |event: &Event| event.agent.as_ref().map_or(0, |agent| agent.as_str().len());
+    let names = events.clone().map(name).max().unwrap_or(0);
+    events.map(|event| told(event, &event.at.date_and_clock(), names, style)).collect()
 }
 
 fn told(event: &Event, time: &str, names: usize, style: Style) -> String {

@@ -133,3 +133,56 @@ command = "printf 'wide %s\\n' a b c; sleep 1008"
     error: `*` means more than one agent: name one
     ");
 }
+
+#[test]
+fn an_agent_is_explained_with_the_evidence() {
+    let manifest = r#"
+version = 1
+fleet = "why"
+
+[agents.ada]
+command = "echo no such model; sleep 0.2; exit 3"
+ready = { delay = "10ms" }
+restart = { policy = "never" }
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.code(&["wait", "ada", "--for", "stopped"]), 0);
+    let days = Regex::new(r"\d{4}-\d\d-\d\d HH").unwrap();
+    let text = program.shot(&["explain", "ada"]);
+    let lines = text.lines().filter(|line| !line.contains("Pane is dead")).collect::<Vec<_>>().join("\n");
+    // The widths of its columns are those of numbers that differ.
+    let table = Regex::new(r"(?m)^  (?:ada  .*blocked: .*|NAME .*)$").unwrap();
+    assert_snapshot!(table.replace_all(&days.replace_all(&lines, "DAY HH"), "  ROW"), @r#"
+    exit 0
+    --- stdout
+    fleet why · 1 agent, 0 running · observed HH:MM:SS
+
+      ROW
+      ROW
+
+    1 exited, 1 blocked. Not at rest: `reconcile plan` shows more.
+
+    what is due
+
+    fleet why · constellation.toml · 1 agent, 0 running · observed HH:MM:SS
+
+      ✗ ada    blocked    it exited with status 3, and restart.policy is "never"; change it, or have it run again: reconcile start ada
+
+    Nothing to do now. 1 blocked, 0 at rest.
+
+    its last events
+    DAY HH:MM:SS  ada  spawn    new in the manifest
+    DAY HH:MM:SS  ada  started
+    DAY HH:MM:SS  ada  ready
+    DAY HH:MM:SS  ada  exited   exited with status 3
+
+    what it printed last
+      | no such model
+    "#);
+    let document = program.json(&["explain", "ada", "--json"]);
+    assert_eq!(document["plan"]["blocked"][0]["reason"], "gave_up");
+    assert_eq!(document["events"].as_array().unwrap().last().unwrap()["what"], "exited");
+    assert_eq!(document["printed"][0], "no such model");
+    assert_eq!(program.code(&["explain", "nobody"]), 1);
+}
