@@ -44,7 +44,7 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
         Policy::OnFailure | Policy::Always if !success && failures.recent.len() >= restart.give_up.failures as usize => blocked(
             Reason::GaveUp,
             format!(
-                "it {} and failed {} times within {}; see its output, then change it or try again with --replace {}",
+                "it {} and failed {} times within {}; see its output, then change it or try again: reconcile start {}",
                 ended.exit,
                 failures.recent.len(),
                 restart.give_up.within,

@@ -74,7 +74,7 @@ fn succeeded_is_reached_by_success_alone() {
 
 #[test]
 fn what_will_not_come_blocks_and_says_why() {
-    let gave_up = "it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again with --replace ada";
+    let gave_up = "it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start ada";
     bob(
         "ready",
         "exited code=1 up=1s recent=[4m,3m,2m,1m]",

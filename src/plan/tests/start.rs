@@ -160,7 +160,7 @@ fn only_health_ends_a_run_of_failures() {
 fn it_gives_up_after_so_many_failures_in_the_window() {
     let gave_up = |how: &str| {
         format!(
-            "lead  restart  it {how}  gave_up: it {how} and failed 5 times within 15m; see its output, then change it or try again with --replace lead"
+            "lead  restart  it {how}  gave_up: it {how} and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead"
         )
     };
     check(ONE, "lead exited code=1 up=1s ago=1h streak=4 recent=[1h4m,1h3m,1h2m,1h1m]", &gave_up("exited with status 1"));
@@ -179,14 +179,14 @@ fn slow_crash_cycles_are_seen_although_each_life_was_healthy() {
     check(
         ONE,
         "lead exited code=1 up=3m streak=1 recent=[12m,9m,6m,3m]",
-        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again with --replace lead",
+        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead",
     );
     let slower =
         "[agents.lead]\ncommand = [\"run\"]\nrestart = { give_up = { failures = 3, within = \"12h\" }, backoff = { jitter = 0.0 } }\n";
     check(
         slower,
         "lead exited code=1 up=5h streak=1 recent=[10h,5h]",
-        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 3 times within 12h; see its output, then change it or try again with --replace lead",
+        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 3 times within 12h; see its output, then change it or try again: reconcile start lead",
     );
 }
 
@@ -315,7 +315,7 @@ fn always_never_gives_up_on_success_but_paces_short_lives() {
     check(
         manifest,
         "lead exited code=1 up=1s streak=4 recent=[4m,3m,2m,1m]",
-        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again with --replace lead",
+        "lead  restart  it exited with status 1  gave_up: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead",
     );
 }
 
