@@ -3,7 +3,7 @@
 use super::*;
 
 /// A capture, the preset that reads it, and what it means.
-const CAPTURES: [(&str, &str, &str, &str); 10] = [
+const CAPTURES: [(&str, &str, &str, &str); 11] = [
     (
         "claude-2.1.197-api-key",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-api-key.txt"),
@@ -17,6 +17,7 @@ const CAPTURES: [(&str, &str, &str, &str); 10] = [
         "bypass: *1 No, exit / 2 Yes, I accept",
     ),
     ("claude-2.1.197-ready", include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-ready.txt"), "claude", "ready"),
+    ("claude-2.1.197-retrying", include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-retrying.txt"), "claude", "busy"),
     (
         "claude-2.1.197-trust",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-trust.txt"),
