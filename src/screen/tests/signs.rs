@@ -12,6 +12,8 @@ fn work_is_told_from_rest() {
         ("· Running the tests… (1m 12s · ↑ 1.2k tokens · esc to interrupt)", FOOTER, "busy"),
         ("* Thinking… (esc to interrupt)", FOOTER, "busy"),
         ("· Herding…", FOOTER, "busy"),
+        ("✽ API Error (529) · Retrying in 1m 4s · attempt 9/10", FOOTER, "busy"),
+        ("● It logs `· Retrying in 5s · attempt 1/3` when it fails.", FOOTER, "ready"),
         ("● Two:\n· the first… and more\n· the second…", FOOTER, "ready"),
         ("✢ Thinking…\n  ⎿ ☐ write\n    ☒ read", FOOTER, "busy"),
         ("● Bash(cargo test)\n  ⎿  Running… (12s · ↓ 3 tokens)", hint, "busy"),
