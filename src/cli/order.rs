@@ -129,18 +129,16 @@ impl Order {
     ///
     /// As [`Self::scope`].
     pub(super) fn agents(&self, declared: &Desired, observed: &Observed) -> Result<BTreeSet<AgentName>> {
-        let runs = matches!(self.verb, Verb::Start | Verb::Restart);
         let found = select_all(&self.agents, declared, observed)?;
-        let unknown = |agent: &&AgentName| !declared.agents.contains_key(*agent);
-        if !runs {
+        if matches!(self.verb, Verb::Stop | Verb::Kill) {
             return Ok(found);
         }
         // What the manifest does not declare would be stopped by a run that is about it.
-        for pattern in self.agents.iter().filter(|pattern| found.iter().any(|agent| agent.as_str() == **pattern)) {
-            if let Err(error) = named(pattern, declared) {
+        for name in self.agents.iter().filter(|pattern| found.contains(pattern.as_str())) {
+            if let Err(error) = named(name, declared) {
                 bail!("{error} in the manifest; what is not declared there can be stopped, not started");
             }
         }
-        Ok(found.iter().filter(|agent| !unknown(agent)).cloned().collect())
+        Ok(found.into_iter().filter(|agent| declared.agents.contains_key(agent)).collect())
     }
 }
