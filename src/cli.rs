@@ -19,6 +19,7 @@ mod man;
 mod order;
 mod plan;
 mod progress;
+mod reset;
 mod schema;
 mod screen;
 mod select;
@@ -58,6 +59,7 @@ enum Command {
     Stop(order::Args),
     /// Have agents run anew
     Restart(order::Args),
+    Reset(reset::Args),
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Status(status::Args),
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Start(args) => order::run(Verb::Start, args, global, &terminal),
         Command::Stop(args) => order::run(Verb::Stop, args, global, &terminal),
         Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
+        Command::Reset(args) => reset::run(args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Explain(args) => explain::run(args, global, &terminal),

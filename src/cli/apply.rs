@@ -18,7 +18,7 @@ use crate::observe::{Seen, observe};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, foresee, plan};
 use crate::render::{self, Basis, Extent, PlanView, StatusView, json};
-use crate::state::{Claim, NoLock, Record};
+use crate::state::{Claim, Record};
 use crate::time::Duration;
 
 /// Plan, show, ask, and act until everything is as declared
@@ -97,14 +97,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// Plans, shows, asks and acts.
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let _lock = match setup.fleet.lock(args.terms.command(), args.run.lock_timeout) {
-        Ok(lock) => lock,
-        Err(NoLock::Failed(error)) => return Err(error),
-        Err(held @ NoLock::Held(_)) => {
-            terminal.error(&anyhow::anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
-            return Ok(ExitStatus::Locked);
-        }
-    };
+    let Some(_lock) = setup.lock(args.terms.command(), args.run.lock_timeout, terminal)? else { return Ok(ExitStatus::Locked) };
     if let Some(other) = setup.fleet.claimed_by_another(&setup.path)?.filter(|_| !args.run.moved) {
         let fleet = &setup.desired.fleet;
         terminal.error(&anyhow::anyhow!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
@@ -11,7 +11,8 @@ use crate::host::{Live, Setup as Machine};
 use crate::manifest::{Loaded, load};
 use crate::render;
 use crate::sources::Disk;
-use crate::state::{Fleet, StateDir};
+use crate::state::{Fleet, Lock, NoLock, StateDir};
+use crate::time::Duration;
 
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
@@ -103,6 +104,18 @@ impl Global {
 }
 
 impl Setup {
+    /// Takes the fleet's lock for a command that writes; none if another run holds it, which was said.
+    pub(super) fn lock(&self, command: &str, patience: Duration, terminal: &Terminal) -> Result<Option<Lock>> {
+        match self.fleet.lock(command, patience) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(NoLock::Failed(error)) => Err(error),
+            Err(held @ NoLock::Held(_)) => {
+                terminal.error(&anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
+                Ok(None)
+            }
+        }
+    }
+
     /// The machine on which the fleet lives.
     pub(super) fn machine(&self) -> Result<Live> {
         let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;

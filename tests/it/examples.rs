@@ -7,6 +7,7 @@ use reconcile::desired::Desired;
 use reconcile::manifest::load;
 use reconcile::observed::Observed;
 use reconcile::plan::{Action, Next, Plan, Terms, foresee};
+use reconcile::screen::{Meaning, Rules, read};
 use reconcile::sources::Disk;
 use reconcile::time::Timestamp;
 
@@ -82,10 +83,15 @@ fn the_constellation_runs() {
 }
 
 #[test]
-fn the_manifests_of_the_readme_load() {
+fn the_manifests_and_rules_of_the_readme_load() {
     let readme = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let blocks: Vec<&str> = readme.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    assert!(blocks.len() >= 4);
+    let (rules, manifests): (Vec<&str>, Vec<&str>) = blocks.into_iter().partition(|block| block.contains("[signs]"));
+    assert!(manifests.len() >= 4 && rules.len() == 1);
+    for block in rules {
+        let reading = read("Do you trust this folder?\n ❯ No\n   Yes\n", &Rules::parse(block).unwrap());
+        assert!(matches!(reading.meaning, Meaning::Dialog { name, .. } if name == "trust"));
+    }
     // What the texts speak of is there.
     let folder = tempfile::tempdir().unwrap();
     for name in ["teams", "rigs/one"] {
@@ -93,7 +99,7 @@ fn the_manifests_of_the_readme_load() {
     }
     std::fs::write(folder.path().join("teams.json"), r#"{ "teams": ["red"] }"#).unwrap();
     std::fs::write(folder.path().join("mailbox.conf"), "").unwrap();
-    for block in blocks {
+    for block in manifests {
         let start = if block.contains("version = 1") { "" } else { "version = 1\nfleet = \"atlas\"\n" };
         let text = format!("{start}{block}").replace("mailboxd", "sleep").replace("{ env = \"TOKEN_FILE\" }", "\"token\"");
         let path = folder.path().join("constellation.toml");

@@ -174,3 +174,25 @@ fn who_is_not_there_is_named() {
     ");
     assert_eq!(program.pids().len(), 3);
 }
+
+#[test]
+fn one_that_was_given_up_is_tried_again_after_a_reset() {
+    let manifest = r#"
+version = 1
+fleet = "reset"
+
+[agents.ada]
+runtime = "daemon"
+command = "[ -e mended ] && exec sleep 1010; exit 3"
+ready = { delay = "300ms" }
+restart = { backoff = { first = "10ms", max = "10ms" }, give_up = { failures = 2, within = "1h" } }
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
+    std::fs::write(program.at("mended"), "").unwrap();
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 3, "it stays given up");
+    assert_snapshot!(program.shot(&["reset", "ada"]), @"exit 0");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.pids().len(), 1);
+    assert_eq!(program.code(&["reset", "bob"]), 1);
+}
