@@ -216,16 +216,24 @@ impl<'a> Looking<'a> {
     }
 
     fn gone(&mut self, mark: &Mark, instance: &mut Instance) -> Life {
-        let life = match story::of(&self.live.paths, mark) {
+        let mut told = story::of(&self.live.paths, mark);
+        if let Ok(Some(status)) = &told {
+            if status.keeper.liveness() == Liveness::Alive {
+                instance.keeper = Some(status.keeper.clone());
+                instance.program = instance.program.take().or_else(|| status.program.clone());
+                return Life::Alive { since: status.program.as_ref().map(|_| status.started_at) };
+            }
+            if status.ended.is_none() {
+                // It may have ended after that was read, and has then written how.
+                told = story::of(&self.live.paths, mark);
+            }
+        }
+        let life = match told {
             Ok(Some(status)) => {
                 if instance.program.is_none() {
                     instance.program.clone_from(&status.program);
                 }
                 match story::end(&status) {
-                    _ if status.keeper.liveness() == Liveness::Alive => {
-                        instance.keeper = Some(status.keeper);
-                        return Life::Alive { since: status.program.map(|_| status.started_at) };
-                    }
                     Some((life, survivors)) => {
                         self.adrift(mark, survivors, instance);
                         life
