@@ -121,6 +121,41 @@ pub enum Step {
     Kill,
 }
 
+/// What a person asks of an agent beyond what the manifest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// It is to run, again if it has ended or was given up.
+    Start,
+    /// It is not to run until it is started.
+    Stop,
+    /// It is to run, and anew.
+    Restart,
+    /// The life that it has is to give way to another, if it is to run at all.
+    Replace,
+    /// Its failures are to be forgotten.
+    Reset,
+}
+
+impl Sighting {
+    /// Turns a request into what is wanted from here on: facts that stay true until something else is asked, and that the planner acts on.
+    pub fn ask(&mut self, request: Request) {
+        match request {
+            Request::Start | Request::Restart => self.wanted = Wish::Running,
+            Request::Stop => self.wanted = Wish::Stopped,
+            Request::Replace => {}
+            Request::Reset => self.failures = Failures::default(),
+        }
+        let anew = match request {
+            Request::Start => matches!(self.phase, Phase::Exited(_)),
+            Request::Restart | Request::Replace => true,
+            Request::Stop | Request::Reset => false,
+        };
+        if anew {
+            self.replace_up_to = self.generation;
+        }
+    }
+}
+
 /// What an end is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,24 +1,24 @@
 //! `reconcile apply`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::order::Order;
 use super::progress::{Lines, Progress};
 use super::setup::{Global, Setup};
+use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
-use super::{ExitStatus, status};
+use super::{ExitStatus, order};
 use crate::converge::{Converged, Ending, converge};
-use crate::desired::{AgentName, Desired};
+use crate::desired::Desired;
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, foresee, plan};
-use crate::render::{self, Basis, Extent, PlanView, StatusView, json};
-use crate::state::{Claim, Record};
+use crate::render::{self, Basis, Extent, PlanView, json};
+use crate::state::Claim;
 use crate::time::Duration;
 
 /// Plan, show, ask, and act until everything is as declared
@@ -97,15 +97,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// Plans, shows, asks and acts.
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let Some(_lock) = setup.lock(args.terms.command(), args.run.lock_timeout, terminal)? else { return Ok(ExitStatus::Locked) };
-    if let Some(other) = setup.fleet.claimed_by_another(&setup.path)?.filter(|_| !args.run.moved) {
-        let fleet = &setup.desired.fleet;
-        terminal.error(&anyhow::anyhow!(
-            "the fleet {fleet} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
-            other.display()
-        ));
-        return Ok(ExitStatus::Refused);
-    }
+    let _lock = match setup.lock(args.terms.command(), args.run.lock_timeout, args.run.moved, terminal)? {
+        Ok(lock) => lock,
+        Err(status) => return Ok(status),
+    };
     Run { args: &args, setup: &setup, terminal, host: setup.machine()? }.run()
 }
 
@@ -135,25 +130,22 @@ impl Run<'_> {
         let approved = self.args.run.auto_approve || named;
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
-            self.remember(&mut seen, &asked)?;
+            order::remember(&self.setup.fleet, &mut seen, &asked)?;
             self.claim(&desired)?;
             self.document(&seen.observed, &plan)?;
             return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
         }
-        let first = if approved {
-            Some(())
-        } else if self.approved(&desired, &seen, &plan, &terms)? {
-            None
-        } else {
+        if !approved && !self.approved(&desired, &seen, &plan, &terms)? {
             return Ok(ExitStatus::Refused);
-        };
+        }
         // Not before the question: there, Ctrl-C is an answer.
         self.host.heed(Interrupts::install().context("cannot take over the signals")?);
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
-        self.remember(&mut seen, &asked)?;
+        order::remember(&self.setup.fleet, &mut seen, &asked)?;
         self.claim(&desired)?;
-        self.act(&desired, &terms, &plan, first.map(|()| seen))
+        // A question takes its time: then what was seen is old.
+        self.act(&desired, &terms, &plan, approved.then_some(seen))
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
@@ -170,12 +162,8 @@ impl Run<'_> {
     fn document(&self, observed: &Observed, plan: &Plan) -> Result<()> {
         let (Output::Document, Some(order)) = (self.args.output, self.args.terms.order()) else { return Ok(()) };
         let about = order.agents(&self.setup.desired, observed)?;
-        let (mut desired, mut observed) = (self.setup.desired.clone(), observed.clone());
-        desired.agents.retain(|agent, _| about.contains(agent));
-        observed.agents.retain(|agent, _| about.contains(agent));
-        let usage = status::usage_of(&observed);
-        let view = StatusView { desired: &desired, observed: &observed, plan, usage: &usage, watcher: None };
-        self.terminal.print(&json::pretty(&json::status_document(&view)))
+        let about = About::of(&about, &self.setup.desired, observed);
+        self.terminal.print(&json::pretty(&json::status_document(&about.view(plan))))
     }
 
     fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
@@ -194,21 +182,6 @@ impl Run<'_> {
                 Some(_) => self.terminal.say("Only `yes` is taken for an approval.\n"),
             }
         }
-    }
-
-    /// A person's wish is written down before anything is done for it, so that it outlives this run.
-    fn remember(&self, seen: &mut Seen, asked: &BTreeSet<AgentName>) -> Result<()> {
-        for agent in asked {
-            let Some(sighting) = seen.observed.agents.get(agent) else { continue };
-            if let Some(why) = seen.unreadable.get(agent) {
-                bail!("what was asked of {agent} cannot be remembered: {why}");
-            }
-            let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
-            record.wanted = sighting.wanted;
-            record.replace_up_to = sighting.replace_up_to;
-            self.setup.fleet.write_wish(record)?;
-        }
-        Ok(())
     }
 
     fn claim(&self, desired: &Desired) -> Result<()> {

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use anyhow::{Context, Result, bail};
 
 use super::ExitStatus;
-use super::select::named;
+use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Way, attach_command};
@@ -24,8 +24,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let agent = named(&args.agent, &setup.desired)?;
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let sighting = seen.observed.agents.get(&agent);
     if let Some(Phase::Unknown { why }) = sighting.map(|sighting| &sighting.phase) {
         bail!("it cannot be told where {agent} is: {why}");

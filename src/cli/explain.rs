@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
 
-use super::select::select;
+use super::ExitStatus;
+use super::logs::Printed;
+use super::select::one;
 use super::setup::{Global, Setup};
+use super::status::About;
 use super::terminal::Terminal;
-use super::{ExitStatus, logs, status};
 use crate::desired::AgentName;
 use crate::event::Event;
-use crate::host::{LogReader, Reach, terminal_text};
 use crate::observe::{Seen, observe};
 use crate::plan::{Terms, foresee, plan};
-use crate::render::{self, Basis, Extent, PlanView, StatusView};
+use crate::render::{self, Basis, Extent, PlanView};
 
 /// So many of its last events are told.
 const EVENTS: usize = 10;
@@ -35,20 +36,16 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
-    let mut agents = select(&args.agent, &setup.desired, &seen.observed)?.into_iter();
-    let (Some(agent), None) = (agents.next(), agents.next()) else { bail!("`{}` means more than one agent: name one", args.agent) };
+    let agent = one(&args.agent, &setup.desired, &seen.observed)?;
 
-    let terms = Terms { scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
+    let only = BTreeSet::from([agent.clone()]);
+    let terms = Terms { scope: Some(only.clone()), ..Terms::default() };
     let plan = plan(&setup.desired, &seen.observed, &terms);
     let rounds = if plan.is_empty() { Vec::new() } else { foresee(&setup.desired, &seen.observed, &terms) };
     let (desired, observed) = (&setup.desired, &seen.observed);
     let due = PlanView { manifest: &setup.manifest, desired, observed, plan: &plan, rounds: &rounds, basis: Basis::Live };
-    let (mut desired, mut observed) = (desired.clone(), observed.clone());
-    desired.agents.retain(|name, _| *name == agent);
-    observed.agents.retain(|name, _| *name == agent);
-    observed.strangers.clear();
-    let usage = status::usage_of(&observed);
-    let state = StatusView { desired: &desired, observed: &observed, plan: &plan, usage: &usage, watcher: None };
+    let about = About::of(&only, desired, observed);
+    let state = about.view(&plan);
 
     // What this look has found is in the journal once a run acts on it.
     let journal = setup.fleet.entries_after(0)?.into_iter().map(|entry| entry.event);
@@ -85,13 +82,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// What it printed last, as far as that can be read: here it is only evidence.
 fn last_lines(setup: &Setup, seen: &Seen, agent: &AgentName) -> Vec<String> {
     const MOST: u64 = 16 * 1024;
-    let bytes = match logs::log(setup, seen, agent) {
-        Some(path) => LogReader::open(&path).and_then(|mut log| log.last(MOST)).unwrap_or_default(),
-        None => {
-            let instance = seen.observed.agents.get(agent).and_then(|sighting| sighting.instance.as_ref());
-            instance.and_then(|instance| terminal_text(instance, Reach::All)?.ok()).unwrap_or_default().into_bytes()
-        }
-    };
+    let bytes = Printed::by(setup, seen, agent).and_then(|mut printed| printed.last(MOST)).unwrap_or_default();
     let text = render::printed(&bytes);
     // A terminal is mostly empty.
     let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();

@@ -1,15 +1,15 @@
 //! `reconcile logs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::ExitStatus;
-use super::select::select;
+use super::select::one;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
-use crate::desired::{AgentName, AgentSpec, Place};
+use crate::desired::{AgentName, Place};
 use crate::host::{Host, Interrupts, Live, LogReader, Reach, Wake, terminal_text};
 use crate::manifest::Bytes;
 use crate::observe::{Seen, observe};
@@ -43,59 +43,81 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let Some(setup) = global.setup(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let mut host = setup.machine()?;
     let seen = observe(&setup.desired, &setup.fleet, &mut host)?;
-    let mut agents = select(&args.agent, &setup.desired, &seen.observed)?.into_iter();
-    let (Some(agent), None) = (agents.next(), agents.next()) else { bail!("`{}` means more than one agent: name one", args.agent) };
-    let log = log(&setup, &seen, &agent);
+    let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let Bytes(most) = args.max_bytes;
-    let Some(path) = log else { return show_terminal(&args, &setup, &seen, &agent, most, terminal) };
-    let unreadable = || format!("the log {} cannot be read", path.display());
-    let mut reader = LogReader::open(&path).with_context(unreadable)?;
-    let last = reader.last(most).with_context(unreadable)?;
+    let mut printed = Printed::by(&setup, &seen, &agent)?;
+    let last = printed.last(most)?;
     if args.json {
-        return document(&setup, &agent, Some(&path), &last, terminal);
+        let (source, path) = match &printed {
+            Printed::Log(path, _) => ("log", Some(path)),
+            Printed::Terminal(_) => ("terminal", None),
+        };
+        terminal.print(&pretty(&json!({
+            "format_version": "1.0", "fleet": setup.desired.fleet, "agent": agent, "source": source, "path": path,
+            "text": render::printed(&last),
+        })))?;
+        return Ok(ExitStatus::Done);
     }
-    terminal.print(&render::printed(&last))?;
-    if args.follow { follow(&mut reader, &mut host, terminal).with_context(unreadable) } else { Ok(ExitStatus::Done) }
+    match (&mut printed, args.follow) {
+        (Printed::Terminal(_), true) => bail!("{agent} is in a pane: follow it with `reconcile attach {agent}`"),
+        (Printed::Log(path, reader), true) => {
+            terminal.print(&render::printed(&last))?;
+            follow(reader, &mut host, terminal).with_context(|| unreadable(path))
+        }
+        (Printed::Log(..) | Printed::Terminal(_), false) => {
+            terminal.print(&render::printed(&last))?;
+            Ok(ExitStatus::Done)
+        }
+    }
 }
 
-/// The log of a daemon, as it was started or would be; none for one in a pane.
-pub(super) fn log(setup: &Setup, seen: &Seen, agent: &AgentName) -> Option<PathBuf> {
-    let applied = seen.observed.agents.get(agent).and_then(|sighting| sighting.spec.as_ref());
-    let spec: &AgentSpec = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec))?;
-    match spec.launch.place {
-        Place::Daemon { .. } => Some(spec.care.log.file.clone().unwrap_or_else(|| setup.fleet.paths().log(agent))),
-        Place::Tmux { .. } => None,
+/// What an agent has printed, and where that is.
+pub(super) enum Printed {
+    /// The log of a daemon.
+    Log(PathBuf, LogReader),
+    /// What a terminal shows and has shown.
+    Terminal(String),
+}
+
+impl Printed {
+    /// The log of a daemon, as it was started or would be; the terminal of one in a pane.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or there is none.
+    pub(super) fn by(setup: &Setup, seen: &Seen, agent: &AgentName) -> Result<Self> {
+        let sighting = seen.observed.agents.get(agent);
+        let applied = sighting.and_then(|sighting| sighting.spec.as_ref());
+        if let Some(spec) = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec))
+            && let Place::Daemon { .. } = spec.launch.place
+        {
+            let path = spec.care.log.file.clone().unwrap_or_else(|| setup.fleet.paths().log(agent));
+            let reader = LogReader::open(&path).with_context(|| unreadable(&path))?;
+            return Ok(Self::Log(path, reader));
+        }
+        match sighting.and_then(|sighting| sighting.instance.as_ref()).and_then(|instance| terminal_text(instance, Reach::All)) {
+            Some(Ok(text)) => Ok(Self::Terminal(text)),
+            Some(Err(why)) => bail!("the terminal of {agent} cannot be read: {why}"),
+            None => bail!("{agent} has no terminal: it was never started, or its pane was removed"),
+        }
+    }
+
+    /// The last bytes, `most` at most and from the beginning of a line if there are more.
+    pub(super) fn last(&mut self, most: u64) -> Result<Vec<u8>> {
+        match self {
+            Self::Log(path, reader) => reader.last(most).with_context(|| unreadable(path)),
+            Self::Terminal(text) => {
+                let start = text.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+                let rest = &text.as_bytes()[start..];
+                let cut = if start > 0 { rest.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1) } else { 0 };
+                Ok(rest[cut..].to_vec())
+            }
+        }
     }
 }
 
-fn show_terminal(args: &Args, setup: &Setup, seen: &Seen, agent: &AgentName, most: u64, terminal: &Terminal) -> Result<ExitStatus> {
-    if args.follow {
-        bail!("{agent} is in a pane: follow it with `reconcile attach {agent}`");
-    }
-    let instance = seen.observed.agents.get(agent).and_then(|sighting| sighting.instance.as_ref());
-    let text = match instance.and_then(|instance| terminal_text(instance, Reach::All)) {
-        Some(Ok(text)) => text,
-        Some(Err(why)) => bail!("the terminal of {agent} cannot be read: {why}"),
-        None => bail!("{agent} has no terminal: it was never started, or its pane was removed"),
-    };
-    let start = text.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-    let start =
-        if start == 0 { 0 } else { text.as_bytes()[start..].iter().position(|byte| *byte == b'\n').map_or(0, |end| start + end + 1) };
-    let last = &text.as_bytes()[start..];
-    if args.json {
-        return document(setup, agent, None, last, terminal);
-    }
-    terminal.print(&render::printed(last))?;
-    Ok(ExitStatus::Done)
-}
-
-fn document(setup: &Setup, agent: &AgentName, path: Option<&PathBuf>, bytes: &[u8], terminal: &Terminal) -> Result<ExitStatus> {
-    let source = if path.is_some() { "log" } else { "terminal" };
-    terminal.print(&pretty(&json!({
-        "format_version": "1.0", "fleet": setup.desired.fleet, "agent": agent, "source": source, "path": path,
-        "text": render::printed(bytes),
-    })))?;
-    Ok(ExitStatus::Done)
+fn unreadable(path: &Path) -> String {
+    format!("the log {} cannot be read", path.display())
 }
 
 fn follow(reader: &mut LogReader, host: &mut Live, terminal: &Terminal) -> Result<ExitStatus> {

@@ -13,7 +13,8 @@ use super::terminal::Terminal;
 use super::terms::TermFlags;
 use crate::desired::{AgentName, Desired, Limit, Wish};
 use crate::observe::Seen;
-use crate::observed::{Observed, Phase};
+use crate::observed::{Observed, Request};
+use crate::state::{Fleet, Record};
 
 /// Which agents, and how.
 #[derive(Debug, clap::Args)]
@@ -105,20 +106,13 @@ impl Order {
     /// As [`Self::scope`].
     pub(super) fn ask(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
         let agents = self.agents(declared, &seen.observed)?;
+        let request = match self.verb {
+            Verb::Start => Request::Start,
+            Verb::Restart => Request::Restart,
+            Verb::Stop | Verb::Kill => Request::Stop,
+        };
         for agent in &agents {
-            let sighting = seen.observed.agents.entry(agent.clone()).or_default();
-            sighting.wanted = match self.verb {
-                Verb::Start | Verb::Restart => Wish::Running,
-                Verb::Stop | Verb::Kill => Wish::Stopped,
-            };
-            let anew = match self.verb {
-                Verb::Restart => true,
-                Verb::Start => matches!(sighting.phase, Phase::Exited(_)),
-                Verb::Stop | Verb::Kill => false,
-            };
-            if anew {
-                sighting.replace_up_to = sighting.generation;
-            }
+            seen.observed.agents.entry(agent.clone()).or_default().ask(request);
         }
         Ok(agents)
     }
@@ -139,6 +133,29 @@ impl Order {
                 bail!("{error} in the manifest; what is not declared there can be stopped, not started");
             }
         }
-        Ok(found.into_iter().filter(|agent| declared.agents.contains_key(agent)).collect())
+        let was_stopped = |agent: &AgentName| observed.agents.get(agent).is_some_and(|sighting| sighting.wanted == Wish::Stopped);
+        // Who was stopped by name is not started by being one of many.
+        let meant = |agent: &AgentName| self.verb == Verb::Start || self.names_all() || !was_stopped(agent);
+        Ok(found.into_iter().filter(|agent| declared.agents.contains_key(agent) && meant(agent)).collect())
     }
+}
+
+/// Writes down what is asked of agents, before anything is done for it, so that it outlives this run.
+///
+/// # Errors
+///
+/// If a record cannot be read or written.
+pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, asked: &BTreeSet<AgentName>) -> Result<()> {
+    for agent in asked {
+        let Some(sighting) = seen.observed.agents.get(agent) else { continue };
+        if let Some(why) = seen.unreadable.get(agent) {
+            bail!("what was asked of {agent} cannot be remembered: {why}");
+        }
+        let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
+        record.wanted = sighting.wanted;
+        record.replace_up_to = sighting.replace_up_to;
+        record.failures = sighting.failures.clone();
+        fleet.write_wish(record)?;
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::ExitStatus;
-use super::select::named;
+use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Reach, terminal_text};
@@ -61,8 +61,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// What the pane of an agent shows; none if the manifest is not valid, which was said.
 fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<String>> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(None) };
-    let agent = named(agent, &setup.desired)?;
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
     match instance.and_then(|instance| terminal_text(instance, Reach::Shown)) {
         Some(text) => text.map(Some).map_err(|why| anyhow!("the terminal of {agent} cannot be read: {why}")),

@@ -51,6 +51,19 @@ pub(super) fn select(pattern: &str, desired: &Desired, observed: &Observed) -> R
     Ok(found)
 }
 
+/// The one agent that is meant, declared or not.
+///
+/// # Errors
+///
+/// If there is none, or more than one.
+pub(super) fn one(pattern: &str, desired: &Desired, observed: &Observed) -> Result<AgentName> {
+    let mut agents = select(pattern, desired, observed)?.into_iter();
+    match (agents.next(), agents.next()) {
+        (Some(agent), None) => Ok(agent),
+        (Some(_) | None, _) => bail!("`{pattern}` means more than one agent: name one"),
+    }
+}
+
 /// The declared agent of this name.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::ExitStatus;
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine};
@@ -104,16 +105,26 @@ impl Global {
 }
 
 impl Setup {
-    /// Takes the fleet's lock for a command that writes; none if another run holds it, which was said.
-    pub(super) fn lock(&self, command: &str, patience: Duration, terminal: &Terminal) -> Result<Option<Lock>> {
-        match self.fleet.lock(command, patience) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(NoLock::Failed(error)) => Err(error),
+    /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
+    /// manifest's and was not `moved` here.
+    pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
+        let lock = match self.fleet.lock(command, patience) {
+            Ok(lock) => lock,
+            Err(NoLock::Failed(error)) => return Err(error),
             Err(held @ NoLock::Held(_)) => {
                 terminal.error(&anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
-                Ok(None)
+                return Ok(Err(ExitStatus::Locked));
             }
+        };
+        if let Some(other) = self.fleet.claimed_by_another(&self.path)?.filter(|_| !moved) {
+            terminal.error(&anyhow!(
+                "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+                self.desired.fleet,
+                other.display()
+            ));
+            return Ok(Err(ExitStatus::Refused));
         }
+        Ok(Ok(lock))
     }
 
     /// The machine on which the fleet lives.

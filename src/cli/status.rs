@@ -1,6 +1,6 @@
 //! `reconcile status`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,11 +8,11 @@ use anyhow::Result;
 use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
-use crate::desired::AgentName;
+use crate::desired::{AgentName, Desired};
 use crate::host::usage;
 use crate::observe::observe;
 use crate::observed::Observed;
-use crate::plan::{Terms, plan};
+use crate::plan::{Plan, Terms, plan};
 use crate::render::{self, StatusView, Usage, json};
 
 /// Show what runs beside what should run
@@ -39,8 +39,32 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
 }
 
+/// What is known of some agents, as far as a status tells it.
+pub(super) struct About {
+    desired: Desired,
+    observed: Observed,
+    usage: BTreeMap<AgentName, Usage>,
+}
+
+impl About {
+    /// These agents, and no strangers.
+    pub(super) fn of(agents: &BTreeSet<AgentName>, desired: &Desired, observed: &Observed) -> Self {
+        let (mut desired, mut observed) = (desired.clone(), observed.clone());
+        desired.agents.retain(|agent, _| agents.contains(agent));
+        observed.agents.retain(|agent, _| agents.contains(agent));
+        observed.strangers.clear();
+        let usage = usage_of(&observed);
+        Self { desired, observed, usage }
+    }
+
+    /// Their status beside what is due for them.
+    pub(super) fn view<'a>(&'a self, plan: &'a Plan) -> StatusView<'a> {
+        StatusView { desired: &self.desired, observed: &self.observed, plan, usage: &self.usage, watcher: None }
+    }
+}
+
 /// What each agent's program uses, as far as it is there.
-pub(super) fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
+fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
     let instances = observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
     let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
     used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect()

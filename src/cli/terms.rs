@@ -9,6 +9,7 @@ use super::order::Order;
 use super::select::{select_all, with_dependencies};
 use crate::desired::{AgentName, Desired, Limit};
 use crate::observe::Seen;
+use crate::observed::Request;
 use crate::plan::Terms;
 
 /// Flags shared by `plan` and `apply`.
@@ -148,7 +149,7 @@ impl TermFlags {
         let agents = select_all(&self.replace, declared, &seen.observed)?;
         for agent in &agents {
             if let Some(sighting) = seen.observed.agents.get_mut(agent) {
-                sighting.replace_up_to = sighting.generation;
+                sighting.ask(Request::Replace);
             }
         }
         Ok(agents)

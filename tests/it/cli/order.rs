@@ -112,6 +112,17 @@ fn patterns_need_an_approval_and_keep_to_the_guard() {
 }
 
 #[test]
+fn who_was_stopped_is_not_started_by_a_restart_of_all() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.code(&["stop", "cyd"]), 0);
+    assert_eq!(program.code(&["restart", "--all", "--auto-approve", "--max-stop", "100%"]), 0);
+    assert_eq!((state(&program, "cyd")["state"].clone(), state(&program, "bob")["generation"].clone()), ("exited".into(), 2.into()));
+    assert_eq!(program.code(&["restart", "cyd"]), 0);
+    assert_eq!(state(&program, "cyd")["state"], "ready");
+}
+
+#[test]
 fn a_kill_does_not_wait_for_one_that_takes_no_notice() {
     let manifest = r#"
 version = 1
