@@ -2,7 +2,7 @@
 //!
 //! Level-triggered: every round begins with a look, so it does not matter what came of the round before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
@@ -12,13 +12,16 @@ use crate::execute::execute;
 use crate::host::{Host, Wake};
 use crate::observe::{Seen, observe, observe_again};
 use crate::observed::{Instance, Observed};
-use crate::plan::{Action, Change, GuardCheck, KILL_PATIENCE, Next, Plan, Terms, Wait, plan};
+use crate::plan::{Action, Change, GuardCheck, Held, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
 use crate::process::ProcId;
 use crate::state::{Fleet, Journal};
 use crate::time::{Duration, Timestamp};
 
 /// The pause before the same step is taken again, where one look later it is still due.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// The pause before another look where a screen says that a person is needed: it may have been seen while it was being drawn.
+const DRAWN: Duration = Duration::from_millis(500);
 
 /// The pause before another look where something is waited for that no clock and no death announces.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -75,6 +78,8 @@ pub fn converge(
 ) -> Result<Converged> {
     let mut journal = fleet.journal()?;
     let mut patience = Patience::default();
+    // Whose changes were due when nothing could be done, in the look before this one.
+    let mut stuck: Option<BTreeSet<AgentName>> = None;
     let mut seen = match first {
         Some(seen) => seen,
         None => observe(desired, fleet, host)?,
@@ -90,7 +95,7 @@ pub fn converge(
             Some(Ending::AtRest)
         } else if !broken.is_empty() {
             Some(Ending::Refused(broken))
-        } else if !plan.has_acts() && !plan.has_waits() {
+        } else if !plan.has_acts() && !plan.has_waits() && (!depends_on_screens(&plan) || stuck == Some(names(&plan))) {
             Some(Ending::Stuck)
         } else if host.now() >= deadline {
             Some(Ending::TimedOut)
@@ -109,7 +114,14 @@ pub fn converge(
             host.wait(&leaving, host.now() + pause)
         } else {
             let watched = watched(&plan, &seen.observed);
-            let until = if has_silent_waits(&plan) { host.now() + LOOK_AGAIN } else { deadline };
+            stuck = (!plan.has_waits()).then(|| names(&plan));
+            let until = if stuck.is_some() {
+                host.now() + DRAWN
+            } else if has_silent_waits(&plan) {
+                host.now() + LOOK_AGAIN
+            } else {
+                deadline
+            };
             host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(until).min(deadline))
         };
         if wake == Wake::Signal {
@@ -134,6 +146,19 @@ fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> 
     Ok(())
 }
 
+fn names(plan: &Plan) -> BTreeSet<AgentName> {
+    plan.changes.keys().cloned().collect()
+}
+
+/// Whether it is for what is seen on a screen that nothing can be done.
+fn depends_on_screens(plan: &Plan) -> bool {
+    plan.changes.values().any(|change| match &change.next {
+        Next::Blocked(blocked) => matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission),
+        Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear),
+        Next::Act(_) | Next::Wait(_) => false,
+    })
+}
+
 /// Who was just asked to end, if nothing else was asked: before one of them has, or has taken its time, a look would show nothing new.
 fn leaving(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
     let acts = || plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_)));
@@ -154,7 +179,7 @@ fn tell(events: &[Event], journal: &mut Journal, audience: &mut dyn Audience) ->
 /// When the first of the plan's waits is over by the clock.
 fn wake_at(plan: &Plan) -> Option<Timestamp> {
     let time = |change: &Change| match &change.next {
-        Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. }) => Some(*until),
+        Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => Some(*until),
         Next::Wait(Wait::Ready { look_at, until }) => Some((*look_at).min(*until)),
         Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
     };

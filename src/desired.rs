@@ -18,11 +18,13 @@ mod effective;
 mod glob;
 mod mark;
 mod shared;
+mod terminal;
 
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
 pub use glob::glob;
 pub use mark::{LaunchDigest, Mark};
 pub use shared::Shared;
+pub use terminal::{DialogAnswer, DialogRule, Idle, Preset, Text};
 
 /// What the names of the contract must look like: `[a-z0-9][a-z0-9_-]{0,62}`.
 pub fn is_name(text: &str) -> bool {
@@ -475,6 +477,21 @@ impl OnChange {
 pub struct Care {
     /// Whom it waits for before it starts, and for what.
     pub after: BTreeMap<AgentName, Milestone>,
+    /// By which rules its screen is read; of several, the later ones count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preset: Vec<Preset>,
+    /// The names of the preset's dialogs that are answered.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub accept: BTreeSet<String>,
+    /// Dialogs on top of the preset; all of them are answered as they say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dialogs: Vec<DialogRule>,
+    /// How it is told to be at work, on top of the preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
+    /// A text that each instance is given once, when it is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Text>,
     /// When it counts as ready.
     pub ready: Ready,
     /// What happens when it ends by itself.
@@ -508,6 +525,11 @@ impl Default for Care {
     fn default() -> Self {
         Self {
             after: BTreeMap::new(),
+            preset: Vec::new(),
+            accept: BTreeSet::new(),
+            dialogs: Vec::new(),
+            idle: None,
+            prompt: None,
             ready: Ready::default(),
             restart: Restart::default(),
             drain: vec![DrainStep::term()],
@@ -521,6 +543,22 @@ impl Default for Care {
             title: None,
             labels: BTreeMap::new(),
             description: None,
+        }
+    }
+}
+
+impl Care {
+    /// Whether something says how its screen is to be read.
+    pub fn reads_screen(&self) -> bool {
+        let Self { preset, dialogs, idle, .. } = self;
+        !preset.is_empty() || !dialogs.is_empty() || idle.is_some()
+    }
+
+    /// Whether a dialog of this name is answered.
+    pub fn accepts(&self, dialog: &str) -> bool {
+        match self.dialogs.iter().find(|rule| rule.name == dialog) {
+            Some(rule) => rule.answer != DialogAnswer::Stop,
+            None => self.accept.contains(dialog),
         }
     }
 }
@@ -619,6 +657,8 @@ pub enum Probe {
     Command(Vec<String>),
     /// It has lived for this long.
     Delay(Duration),
+    /// Its preset reads the screen as that of a program that takes input or works.
+    Preset,
 }
 
 /// What happens when an agent ends by itself.

@@ -93,6 +93,18 @@ pub enum What {
     Ready,
     /// It was not ready in time.
     Overdue,
+    /// Keys were pressed to answer a dialog.
+    Answer,
+    /// A dialog was answered and is gone.
+    Answered,
+    /// Its usage was seen to be used up.
+    Limit,
+    /// A text was typed into its terminal.
+    Type,
+    /// Enter was pressed after it.
+    Submit,
+    /// What came of it.
+    Receipt,
     /// It was seen to have ended.
     Exited,
     /// A change is due and held.

@@ -9,10 +9,12 @@ use crate::desired::{AgentName, AgentSpec, Desired, DrainAsk, Mark, OnChange, On
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
-use crate::observed::{Ended, Exit, Instance, Leaving, Phase, Purpose, Seat, Sighting, Step};
+use crate::observed::{Ended, Exit, Instance, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
 use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
+
+mod terminal;
 
 /// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -90,6 +92,14 @@ impl Round<'_> {
         let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
+            Action::Answer { dialog, press, presses, .. } => (What::Answer, self.answer(record, sighting, dialog, press, *presses, now)?),
+            Action::Type { message, .. } => (What::Type, self.begin_typing(record, sighting, message, now)?),
+            Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
+            Action::Receive { id, kind, receipt, .. } => {
+                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone() };
+                self.write(Record { typing: None, received: Some(received), ..record })?;
+                (What::Receipt, Vec::new())
+            }
             Action::Drain { step, ask, purpose, .. } => {
                 self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
                 (What::Drain, sighting.instance.into_iter().map(|only| drain(only, ask)).collect())
@@ -161,6 +171,11 @@ impl Round<'_> {
             ended: None,
             failures: failures.clone(),
             released: false,
+            prompt_due: spec.care.prompt.is_some(),
+            answering: None,
+            answered: Default::default(),
+            typing: None,
+            limit_seen: None,
             secrets,
             ..record
         })?;
@@ -251,10 +266,14 @@ impl Round<'_> {
         let at = self.host.now();
         let agent = task.agent;
         let generation = task.event.generation;
-        let started = task.event.what == What::Spawn;
+        let what = task.event.what;
         events.push(task.event);
         for (act, outcome) in task.acts.iter().zip(outcomes) {
             let why = match outcome {
+                Outcome::Skipped if what == What::Type => {
+                    self.take_back(agent, "a signal asked to stop")?;
+                    continue;
+                }
                 Outcome::Done | Outcome::Skipped => continue,
                 // That something to be removed is not there is as good as removed.
                 Outcome::Refused(_) if matches!(act, Act::Clear { .. }) => continue,
@@ -263,13 +282,16 @@ impl Round<'_> {
                 Outcome::Unknown(why) => format!("it cannot be told whether it was done: {why}"),
             };
             let failed = matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_));
-            if started
+            if failed && what == What::Type {
+                self.take_back(agent, &why)?;
+            }
+            if what == What::Spawn
                 && failed
                 && matches!(act, Act::Spawn(_))
                 && let Some(record) = self.seen.records.get(agent).cloned()
             {
                 let exit = Exit::Failed(why.clone());
-                self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None }), ..record })?;
+                self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None, excuse: None }), ..record })?;
             }
             events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, why });
         }
@@ -281,6 +303,11 @@ impl Round<'_> {
 fn reason(change: &Change, action: &Action) -> String {
     match action {
         Action::Drain { step, ask, .. } => format!("{}: step {}, {ask}", change.why(), step + 1),
+        Action::Answer { dialog, press, .. } => format!("`{dialog}`: {}", press.keys.join(" ")),
+        Action::Type { message, .. } => message.kind.as_str().to_owned(),
+        Action::Receive { kind, receipt, .. } => format!("{} {receipt}", kind.as_str()),
+        Action::Submit { enters, .. } if *enters > 1 => format!("for the {enters}. time"),
+        Action::Submit { .. } => String::new(),
         Action::Spawn { .. }
         | Action::Kill { .. }
         | Action::Sweep

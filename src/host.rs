@@ -25,17 +25,20 @@ mod obstacle;
 mod output;
 mod panes;
 mod probe;
+mod screens;
 mod secret;
 pub mod sim;
 mod story;
 mod tmux;
+mod typing;
 mod usage;
 mod wait;
 
 pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
 pub use live::{Live, Setup};
-pub use output::{LogReader, Reach, terminal_text};
+pub use output::{LogReader, terminal_text};
+pub use screens::{Reach, Shown};
 pub use usage::usage;
 
 /// Whatever is not a function of its arguments.
@@ -51,6 +54,16 @@ pub trait Host {
 
     /// One answer for each question, in their order.
     fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer>;
+
+    /// What the terminals of these instances show, in their order, line by line as it is drawn. Errors say why one could not be read.
+    fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>>;
+
+    /// What stands in a file that is to be typed.
+    ///
+    /// # Errors
+    ///
+    /// If it is no file that can be read, not UTF-8, or too large.
+    fn text(&mut self, path: &Path) -> Result<String, String>;
 
     /// The present value of a secret. Never stored or printed.
     ///
@@ -179,6 +192,13 @@ pub enum Act {
         only: Instance,
         /// By tmux's names.
         keys: Vec<String>,
+    },
+    /// Give its terminal a text as if it had been pasted, without the key that submits it.
+    Paste {
+        /// To whom.
+        only: Instance,
+        /// What.
+        text: String,
     },
     /// Send a signal.
     Signal {

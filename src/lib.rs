@@ -45,15 +45,15 @@
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
 //! | [`event`] | the one stream behind journal, progress and `--json` | desired, time |
 //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
-//! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, time |
+//! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
+//! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, screen, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
 //! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
-//! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
 //! | [`state`] | records, locks, journal, runs | desired, event, observed, paths, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
-//! | [`observe`] | host and state → `Observed` | desired, event, host, observed, state, time |
+//! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
@@ -99,11 +99,11 @@ pub mod process;
 pub mod event;
 pub mod observed;
 
+pub mod screen;
+
 pub mod manifest;
 pub mod schema;
 pub mod sources;
-
-pub mod screen;
 
 pub mod plan;
 

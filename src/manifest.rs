@@ -27,6 +27,7 @@ mod report;
 mod resolve;
 mod sources;
 mod suggest;
+mod terminal;
 mod texts;
 pub(crate) mod words;
 
@@ -155,6 +156,7 @@ fn fleet<'a>(
         depends_on: RefCell::new(depends_on),
         digests: RefCell::default(),
         patterns: RefCell::default(),
+        presets: RefCell::default(),
     };
     let server = server(&manifest, &context);
     context.socket = server.socket.clone();

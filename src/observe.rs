@@ -11,11 +11,15 @@ use anyhow::Result;
 use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Server};
 use crate::event::Event;
 use crate::host::{Ask, Found, Gap, Host, Known, Look};
-use crate::observed::{Observed, Seat, Sighting};
+use crate::observed::{Message, Observed, Seat, Sighting};
 use crate::state::{Fleet, Record};
 
 mod health;
 mod join;
+mod limit;
+mod screens;
+
+pub use screens::rules;
 
 /// What a look brought.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Seen {
     pub learned: BTreeSet<AgentName>,
     /// What happened since the records were written.
     pub events: Vec<Event>,
+    /// What this process wants typed, by agent. Nobody else knows of it: when this process ends before that is begun, it is not done.
+    pub sent: BTreeMap<AgentName, Message>,
 }
 
 /// Looks at every agent that is declared, remembered or found.
@@ -41,16 +47,8 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<
     if let Some(server) = server(desired) {
         host.expect(server);
     }
-    let mut unreadable = BTreeMap::new();
-    let mut readable = |(name, record)| match record {
-        Ok(record) => Some((name, record)),
-        Err(why) => {
-            unreadable.insert(name, why);
-            None
-        }
-    };
-    let records = fleet.records()?.into_iter().filter_map(&mut readable).collect();
-    look(desired, fleet, host, records, unreadable)
+    let (records, unreadable) = readable(fleet.records()?);
+    look(desired, fleet, host, records, unreadable, BTreeMap::new())
 }
 
 /// As [`observe`], for who holds the lock since `before`: nobody else wrote records in between, so they are as this process left them.
@@ -59,7 +57,24 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Seen) -> Result<Seen> {
-    if before.unreadable.is_empty() { look(desired, fleet, host, before.records, BTreeMap::new()) } else { observe(desired, fleet, host) }
+    if before.unreadable.is_empty() {
+        return look(desired, fleet, host, before.records, BTreeMap::new(), before.sent);
+    }
+    let (records, unreadable) = readable(fleet.records()?);
+    look(desired, fleet, host, records, unreadable, before.sent)
+}
+
+/// The records, and why some are of no use.
+fn readable(records: BTreeMap<AgentName, Result<Record, String>>) -> (BTreeMap<AgentName, Record>, BTreeMap<AgentName, String>) {
+    let mut unreadable = BTreeMap::new();
+    let mut readable = |(name, record)| match record {
+        Ok(record) => Some((name, record)),
+        Err(why) => {
+            unreadable.insert(name, why);
+            None
+        }
+    };
+    (records.into_iter().filter_map(&mut readable).collect(), unreadable)
 }
 
 fn look(
@@ -68,12 +83,18 @@ fn look(
     host: &mut dyn Host,
     mut records: BTreeMap<AgentName, Record>,
     unreadable: BTreeMap<AgentName, String>,
+    sent: BTreeMap<AgentName, Message>,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    for (name, sighting) in &mut sightings {
+        let care = care_of(name, desired, sighting.spec.as_ref());
+        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
+    }
+    screens::look(desired, &mut sightings, &records, host, look.at);
     let answers = health::ask(desired, &sightings, &records, host);
 
     let mut seen = Seen {
@@ -89,6 +110,7 @@ fn look(
         unreadable,
         learned: BTreeSet::new(),
         events: Vec::new(),
+        sent,
     };
     for (name, sighting) in &mut sightings {
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();

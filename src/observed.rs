@@ -12,6 +12,12 @@ use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, 
 use crate::process::ProcId;
 use crate::time::Timestamp;
 
+mod terminal;
+
+pub use terminal::{
+    Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
+};
+
 /// One look.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
@@ -54,6 +60,18 @@ pub struct Sighting {
     pub released: bool,
     /// People attached to its session.
     pub attached: u32,
+    /// What its terminal shows.
+    pub screen: Screen,
+    /// The dialog that is being answered.
+    pub answering: Option<Answering>,
+    /// How often each dialog was answered in this life.
+    pub answered: BTreeMap<String, u32>,
+    /// What waits to be typed, in this order.
+    pub messages: Vec<Message>,
+    /// What is being typed.
+    pub typing: Option<Typing>,
+    /// What came of the last thing that was.
+    pub received: Option<Received>,
     /// What stands in the way of the declared launch; looked for only when it is not running.
     pub obstacle: Option<Obstacle>,
     /// Secrets with `on_change = "replace"` whose value is another than at the spawn.
@@ -137,6 +155,16 @@ pub enum Request {
 }
 
 impl Sighting {
+    /// Whether it works, or has something on its screen that an interruption would lose; none if that cannot be told.
+    pub fn is_busy(&self) -> Option<bool> {
+        match (&self.phase, &self.screen.activity) {
+            (Phase::Running { .. } | Phase::Leaving(_), Activity::Busy | Activity::Draft | Activity::Permission) => Some(true),
+            (Phase::Running { .. } | Phase::Leaving(_), Activity::Unclear | Activity::Asks(Question { name: None, .. })) => None,
+            (Phase::Running { .. } | Phase::Leaving(_), Activity::Unwatched) => None,
+            (_, _) => Some(false),
+        }
+    }
+
     /// Turns a request into what is wanted from here on: facts that stay true until something else is asked, and that the planner acts on.
     pub fn ask(&mut self, request: Request) {
         match request {
@@ -179,6 +207,22 @@ pub struct Ended {
     pub exit: Exit,
     /// What it was asked for, and by which step it came; none if it came by itself.
     pub asked: Option<(Purpose, Step)>,
+    /// What its screen said when it ended by itself, where that makes the end no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<Excuse>,
+}
+
+/// Why an end is no failure, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Excuse {
+    /// Its usage was used up.
+    Limit {
+        /// Until when, if that could be told.
+        until: Option<Timestamp>,
+    },
+    /// A person has to log in.
+    Login,
 }
 
 impl Ended {

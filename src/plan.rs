@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::desired::{AgentName, Desired, DrainAsk, Generation, Limit, Milestone, Server};
-use crate::observed::{Failures, Observed, Purpose, Step};
+use crate::desired::{AgentName, Desired, Limit, Server};
+use crate::observed::{MessageKind, Observed};
 use crate::time::{Duration, Timestamp};
 
 mod diff;
@@ -19,9 +19,12 @@ mod leave;
 mod local;
 mod order;
 mod start;
+mod step;
+mod talk;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
+pub use step::{Action, Blocked, Held, Next, Reason, Wait};
 
 /// How long a killed tree may take to be gone before that needs a person.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +49,8 @@ pub struct Terms {
     pub allow_kill: BTreeSet<AgentName>,
     /// Agents that are not asked to leave but killed at once.
     pub kill: BTreeSet<AgentName>,
+    /// Nothing is done but to type what waits to be typed.
+    pub only_messages: bool,
     /// Only these agents are looked after; all without it.
     pub scope: Option<BTreeSet<AgentName>>,
     /// Another limit than the manifest's.
@@ -135,6 +140,8 @@ pub enum Kind {
     Restart,
     /// Care is applied in place.
     Amend,
+    /// Something is typed into the terminal of a running agent, or a note is laid into its inbox.
+    Deliver,
     /// A running agent is drained.
     Stop,
     /// A running instance becomes ours without a restart.
@@ -162,6 +169,10 @@ pub enum Cause {
     WantedAgain,
     /// It runs, and is not ready yet.
     NotReady,
+    /// Its terminal shows something that it waits with.
+    Shows(String),
+    /// Something is to be typed into its terminal.
+    Message(MessageKind),
     /// Fields of its care differ.
     CareChanged,
     /// Its record is lost or was never there.
@@ -187,144 +198,6 @@ pub struct FieldChange {
     pub before: Option<Value>,
     /// What it should be; none if it should not be set.
     pub after: Option<Value>,
-}
-
-/// The step of this round.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Do this.
-    Act(Action),
-    /// Nothing yet; it will go on by itself.
-    Wait(Wait),
-    /// Nothing until the condition that holds it ends.
-    Held(Held),
-    /// Nothing until a person does something.
-    Blocked(Blocked),
-}
-
-/// What is done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Start an instance.
-    Spawn {
-        /// Which life it is.
-        generation: Generation,
-        /// The failures to remember with it.
-        failures: Failures,
-    },
-    /// Ask it to end.
-    Drain {
-        /// Which life.
-        generation: Generation,
-        /// The step, from 0.
-        step: usize,
-        /// How it is asked.
-        ask: DrainAsk,
-        /// What for.
-        purpose: Purpose,
-    },
-    /// End the whole tree.
-    Kill {
-        /// Which life.
-        generation: Generation,
-        /// What for.
-        purpose: Purpose,
-    },
-    /// End what lives have left behind.
-    Sweep,
-    /// Remember and apply the declared care.
-    Amend,
-    /// Take over the record, and the names by default, of an agent that was called otherwise.
-    Rename {
-        /// The old name.
-        from: AgentName,
-    },
-    /// Remember a running instance as ours.
-    Adopt {
-        /// Which life it counts as.
-        generation: Generation,
-    },
-    /// Let it go: remove the record and the dead pane. An instance that runs is left running.
-    Forget,
-}
-
-/// What a step waits for. Every wait ends by itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wait {
-    /// The pause after a failure.
-    Backoff {
-        /// Its end.
-        until: Timestamp,
-    },
-    /// Its own readiness.
-    Ready {
-        /// When to look again.
-        look_at: Timestamp,
-        /// When it is overdue.
-        until: Timestamp,
-    },
-    /// The end that it was asked for.
-    Leave {
-        /// The step that was asked.
-        step: Step,
-        /// When the next step is due.
-        until: Timestamp,
-    },
-    /// Another agent's milestone.
-    After {
-        /// The other.
-        agent: AgentName,
-        /// What it is to reach.
-        milestone: Milestone,
-    },
-    /// The end of agents that depend on it.
-    Dependants(Vec<AgentName>),
-    /// Its turn: as many agents are on their way as may be.
-    Turn,
-}
-
-/// What holds a change that is due.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Held {
-    /// People are attached to its session.
-    Attached(u32),
-    /// It is protected.
-    Protected,
-    /// The plan as it was shown did not say that it would be interrupted.
-    NotShown,
-    /// An agent that depends on it is held itself.
-    Dependant(AgentName),
-}
-
-/// What needs a person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Blocked {
-    /// One of the contract's reasons.
-    pub reason: Reason,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-/// The reasons of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The place is in the hands of somebody else.
-    PlaceTaken,
-    /// The folder does not exist.
-    CwdMissing,
-    /// The program does not exist.
-    CommandMissing,
-    /// What it waits for will not come.
-    DependencyEnded,
-    /// It failed, and is not tried again.
-    GaveUp,
-    /// Record and mark contradict each other.
-    RecordMismatch,
-    /// The tmux server cannot hold more panes.
-    TooManyPanes,
-    /// It could not be looked at, or a file that it needs could not be read.
-    Unreadable,
 }
 
 /// A limit on what a plan may do.

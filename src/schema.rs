@@ -94,8 +94,13 @@ pub fn manifest() -> Value {
                 exclude(definition, alternatives);
             }
         }
+        for (name, keys) in file::ONE_OF {
+            if let Some(definition) = definitions.get_mut(*name).and_then(Value::as_object_mut) {
+                let required = keys.iter().map(|key| json!({ "required": [key] })).collect();
+                definition.insert("oneOf".to_owned(), required);
+            }
+        }
         if let Some(step) = definitions.get_mut("DrainStep").and_then(Value::as_object_mut) {
-            step.insert("oneOf".to_owned(), json!([{ "required": ["keys"] }, { "required": ["signal"] }]));
             step.insert("dependentRequired".to_owned(), json!({ "to": ["signal"] }));
         }
     }

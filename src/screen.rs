@@ -157,6 +157,11 @@ impl Screen<'_> {
             let meaning = Meaning::Dialog { name: dialog.name.clone(), choices: menu.choices.clone(), selected: menu.selected };
             return Some((meaning, self.evidence(format!("dialog {}", dialog.name), start..all)));
         }
+        let by_its_question = |dialog: &&Dialog| (dialog.rowless || !dialog.keys.is_empty()) && dialog.question.matches_broken(&text);
+        if let Some(dialog) = self.rules.dialogs.iter().rev().find(by_its_question) {
+            let meaning = Meaning::Dialog { name: dialog.name.clone(), choices: Vec::new(), selected: None };
+            return Some((meaning, self.evidence(format!("dialog {}", dialog.name), start..all)));
+        }
         let hint = HINT.find(&self.lines.text(self.last(start, 3))).map(|hint| format!("hint: {}", hint.as_str()));
         let hint = match menu {
             // Only Gemini marks rows with a dot, and it writes no hint; a dot before two numbers is still a dialog only at the end of the screen.

@@ -65,6 +65,7 @@ impl Audience for Progress<'_> {
             What::Amend | What::Rename => Some("amended"),
             What::Adopt => Some("adopted"),
             What::Forget => Some("forgotten"),
+            What::Receipt => Some("delivered"),
             What::Failed => Some("failed"),
             What::Began
             | What::Planned
@@ -73,6 +74,11 @@ impl Audience for Progress<'_> {
             | What::Sweep
             | What::Started
             | What::Ready
+            | What::Answer
+            | What::Answered
+            | What::Limit
+            | What::Type
+            | What::Submit
             | What::Overdue
             | What::Held
             | What::Blocked
@@ -97,7 +103,7 @@ impl Audience for Progress<'_> {
         self.bar.set_position(total - plan.changes.len() as u64);
         let starts = |next: &Next| match next {
             Next::Act(_) => true,
-            Next::Wait(Wait::Ready { .. }) | Next::Held(_) | Next::Blocked(_) => false,
+            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Held(_) | Next::Blocked(_) => false,
             Next::Wait(_) => true,
         };
         let phase = match plan {

@@ -75,7 +75,7 @@ fn rules(presets: &[String]) -> Result<Rules> {
     let mut all: Option<Rules> = None;
     for preset in presets {
         let rules = match Rules::preset(preset) {
-            Some(rules) => rules,
+            Some(rules) => rules.clone(),
             None => {
                 let names = Rules::names().collect::<Vec<_>>().join(", ");
                 let text = std::fs::read_to_string(preset).with_context(|| {

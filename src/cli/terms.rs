@@ -107,6 +107,7 @@ impl TermFlags {
     pub(super) fn terms(&self, declared: &Desired, seen: &Seen) -> Result<Terms> {
         let select = |patterns: &[String]| select_all(patterns, declared, &seen.observed);
         Ok(Terms {
+            only_messages: false,
             now: self.now,
             allow_kill: select(&self.allow_kill)?,
             kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Care, Command, DrainAsk, DrainStep, Inherit, Launch, LaunchDigest, Log, Place, Probe, Ready, Restart, Secret, SecretSource,
+    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Idle, Inherit, Launch, LaunchDigest, Log, Place, Preset,
+    Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
 /// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
@@ -96,10 +97,38 @@ fn secret_source(secret: &Secret) -> Value {
 }
 
 fn care(care: &Care, fields: &mut Map<String, Value>) {
-    let Care { after, ready, restart, drain, protect, on_remove, desired, hold, log, layout, session_options, title, labels, description } =
-        care;
+    let Care {
+        after,
+        preset,
+        accept,
+        dialogs,
+        idle,
+        prompt,
+        ready,
+        restart,
+        drain,
+        protect,
+        on_remove,
+        desired,
+        hold,
+        log,
+        layout,
+        session_options,
+        title,
+        labels,
+        description,
+    } = care;
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     set("after", json!(after));
+    set("preset", preset.iter().map(preset_name).collect());
+    set("accept", json!(accept));
+    set("dialogs", dialogs.iter().map(dialog).collect());
+    set("idle", idle.as_ref().map_or(Value::Null, |Idle { busy, idle, quiet }| json!({ "busy": busy, "idle": idle, "quiet": quiet })));
+    match prompt {
+        Some(Text::Plain(text)) => set("prompt", json!(text)),
+        Some(Text::File(path)) => set("prompt_file", json!(path)),
+        None => None,
+    };
     set("ready", ready_fields(ready));
     set("restart", restart_fields(restart));
     set("drain", drain.iter().map(drain_step).collect());
@@ -114,6 +143,24 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
     set("title", json!(title));
     set("labels", json!(labels));
     set("description", json!(description));
+}
+
+/// The name of rules; that of a file with the beginning of its digest, so that other rules under the same name are seen to be others.
+fn preset_name(preset: &Preset) -> Value {
+    match preset {
+        Preset::Named(name) => json!(name),
+        Preset::File { path, text } => json!(format!("{} ({})", path.display(), &blake3::hash(text.as_bytes()).to_hex()[..8])),
+    }
+}
+
+fn dialog(rule: &DialogRule) -> Value {
+    let DialogRule { name, question, answer, max, confirm_gone } = rule;
+    let (kind, answer) = match answer {
+        DialogAnswer::Choose(label) => ("choose", json!(label)),
+        DialogAnswer::Keys(keys) => ("keys", json!(keys)),
+        DialogAnswer::Stop => ("stop", json!(true)),
+    };
+    json!({ "name": name, "match": question, kind: answer, "max": max, "confirm_gone": confirm_gone })
 }
 
 fn ready_fields(ready: &Ready) -> Value {
@@ -137,6 +184,8 @@ fn probe_fields(probe: &Probe) -> Map<String, Value> {
         }
         Probe::Command(words) => ("command", json!(words)),
         Probe::Delay(length) => ("delay", json!(length)),
+        // The rule where none is written.
+        Probe::Preset => return fields,
     };
     fields.insert(kind.to_owned(), value);
     fields

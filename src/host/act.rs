@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::tmux::{self, Client, Door, Line, SCRIPT_LIMIT, ServerAt, knock, socket_path};
-use super::{Act, Outcome, Spawn, clear, daemon, dress, panes};
+use super::{Act, Outcome, Spawn, clear, daemon, dress, panes, typing};
 use crate::desired::{Mark, Place, Server, Signal, SignalTo};
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Liveness, ProcId};
@@ -25,6 +25,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
     }
     let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
     let mut guarded = Guarded::default();
+    let mut texts = typing::Texts::default();
     let mut in_panes: Vec<Numbered<&Spawn>> = Vec::new();
     let mut detached: Vec<Numbered<&Spawn>> = Vec::new();
     for (at, act) in batch.iter().enumerate() {
@@ -37,6 +38,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
                 None
             }
             Act::Keys { only, keys } => guarded.add(at, only, Needs::Life, key_lines(only, keys)),
+            Act::Paste { only, text } => typing::paste(live, at, only, text, &mut texts, &mut guarded),
             Act::Signal { only, signal, to } => Some(send(live, only, *signal, *to)),
             Act::Kill { only } => Some(kill(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
@@ -166,11 +168,15 @@ pub(super) fn guard(at: usize, pane: &str, identity: &str, needs: Needs, mut lin
 
 fn key_lines(only: &Instance, keys: &[String]) -> Vec<Line> {
     let Seat::Pane { pane, .. } = &only.seat else { return Vec::new() };
-    // A pane that somebody scrolls in would eat the keys; modes can lie upon each other.
+    let send = keys.iter().fold(Line::new("send-keys").flag("-t").word(pane).flag("--"), |line, key| line.word(key));
+    leave_modes(pane).into_iter().chain([send]).collect()
+}
+
+/// A pane that somebody scrolls in would eat what is typed; modes can lie upon each other.
+pub(super) fn leave_modes(pane: &str) -> Vec<Line> {
     let leave = Line::new("if-shell").flag("-F -t").word(pane).word("#{pane_in_mode}");
     let leave = leave.block(&[Line::new("send-keys").flag("-t").word(pane).flag("-X cancel")]);
-    let send = keys.iter().fold(Line::new("send-keys").flag("-t").word(pane).flag("--"), |line, key| line.word(key));
-    vec![leave.clone(), leave, send]
+    vec![leave.clone(), leave]
 }
 
 /// Who listens at a socket, if anybody does that we can talk to.

@@ -9,6 +9,7 @@ use super::daemon::Started;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
 use super::look::{Asked, Listed};
+use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
@@ -107,6 +108,20 @@ impl Host for Live {
 
     fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
         super::probe::probe(&self.paths, questions)
+    }
+
+    fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>> {
+        let mut screens = super::screens::screens(instances, Reach::Shown);
+        for (shown, instance) in screens.iter_mut().zip(instances) {
+            if let Ok(shown) = shown {
+                shown.shell = super::typing::at_shell(instance);
+            }
+        }
+        screens
+    }
+
+    fn text(&mut self, path: &Path) -> Result<String, String> {
+        super::typing::text(path)
     }
 
     fn secret(&mut self, source: &SecretSource, cwd: &Path) -> Result<String, String> {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::tmux::{Client, Door, Line, knock};
+use super::screens::{Reach, screens};
 use crate::observed::{Instance, Seat};
 
 /// A log that is read while it is written.
@@ -91,37 +91,15 @@ fn aside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// How much of a terminal is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// What it shows, line by line as it is drawn.
-    Shown,
-    /// That and what it has shown, as far as tmux remembers it; lines that were too long for it are whole again.
-    All,
-}
-
 /// The text of the terminal of an instance; none if it is in no pane.
 ///
 /// # Errors
 ///
 /// If the pane is gone or tmux does not answer.
 pub fn terminal_text(instance: &Instance, reach: Reach) -> Option<Result<String, String>> {
-    let Seat::Pane { socket, server, pane, .. } = &instance.seat else { return None };
-    let running = match knock(socket) {
-        Door::Open(running) if running.id == *server => running,
-        Door::Open(_) | Door::Nobody => return Some(Err("its tmux server runs no more".to_owned())),
-        Door::Unreadable(why) => return Some(Err(why)),
-    };
-    let flags = match reach {
-        Reach::Shown => "-p -t",
-        Reach::All => "-p -J -S - -t",
-    };
-    let script = Line::new("capture-pane").flag(flags).word(pane);
-    Some(match Client::of(&running).run_script(script.as_str()) {
-        Ok(output) if output.success => Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned() + "\n"),
-        Ok(output) => Err(format!("the pane {pane} could not be read: {}", output.complaint)),
-        Err(trouble) => Err(trouble.to_string()),
-    })
+    matches!(instance.seat, Seat::Pane { .. }).then_some(())?;
+    let shown = screens(&[instance], reach).pop()?;
+    Some(shown.map(|shown| shown.text.trim_end().to_owned() + "\n"))
 }
 
 #[cfg(test)]

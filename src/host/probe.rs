@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +14,10 @@ use regex::Regex;
 
 use super::Answer;
 use super::live::now;
+use super::screens::{Reach, Shown};
 use super::story;
-use super::tmux::{Client, Door, Line, ServerAt, frame, knock};
 use crate::desired::Probe;
-use crate::observed::{Instance, Seat};
+use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::{self, ProcId};
 
@@ -52,6 +52,7 @@ pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answe
                 Probe::Http { url, status } => http(url, *status),
                 Probe::Command(argv) => command(instance, argv),
                 Probe::Delay(length) => delay(paths, instance, *length),
+                Probe::Preset => Answer::Unknown("the rules that its screen is read by are not the host's".to_owned()),
             };
             if let Ok(mut slot) = answers[at].lock() {
                 *slot = Some(answer);
@@ -70,80 +71,22 @@ pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answe
     answers.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(unheard)).collect()
 }
 
-/// The screens of all panes that are asked about, by the place of the question: one client for each server.
-fn screens(questions: &[(Instance, Probe)]) -> BTreeMap<usize, Result<String, String>> {
-    let mut screens = BTreeMap::new();
-    let mut by_server: BTreeMap<PathBuf, Vec<(usize, &ProcId, &str)>> = BTreeMap::new();
-    for (at, (instance, probe)) in questions.iter().enumerate() {
-        match (probe, &instance.seat) {
-            (Probe::Screen(_), Seat::Pane { socket, server, pane, .. }) => {
-                by_server.entry(socket.clone()).or_default().push((at, server, pane))
-            }
-            (Probe::Screen(_), Seat::Detached { .. } | Seat::Adrift { .. }) => drop(screens.insert(at, Err("it is in no pane".to_owned()))),
-            (Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Delay(_), _) => {}
-        }
-    }
-    for (socket, panes) in by_server {
-        let server = match knock(&socket) {
-            Door::Open(server) => server,
-            Door::Nobody => {
-                screens.extend(panes.iter().map(|(at, _, _)| (*at, Err("its tmux server runs no more".to_owned()))));
-                continue;
-            }
-            Door::Unreadable(why) => {
-                screens.extend(panes.iter().map(|(at, _, _)| (*at, Err(why.clone()))));
-                continue;
-            }
-        };
-        for part in panes.chunks(200) {
-            capture(&server, part, &mut screens);
-        }
-    }
-    screens
+/// The screens of all panes that are asked about, by the place of the question.
+fn screens(questions: &[(Instance, Probe)]) -> BTreeMap<usize, Result<Shown, String>> {
+    let asked = questions.iter().enumerate().filter(|(_, (_, probe))| matches!(probe, Probe::Screen(_)));
+    let (places, instances): (Vec<usize>, Vec<&Instance>) = asked.map(|(at, (instance, _))| (at, instance)).unzip();
+    places.into_iter().zip(super::screens::screens(&instances, Reach::Whole)).collect()
 }
 
-fn capture(server: &ServerAt, panes: &[(usize, &ProcId, &str)], screens: &mut BTreeMap<usize, Result<String, String>>) {
-    let (same, other): (Vec<_>, Vec<_>) = panes.iter().partition(|(_, then, _)| **then == server.id);
-    screens.extend(other.iter().map(|(at, _, _)| (*at, Err("its tmux server runs no more".to_owned()))));
-    if same.is_empty() {
-        return;
-    }
-    let next = frame();
-    let mut script = String::new();
-    for (at, _, pane) in &same {
-        // A pane that is gone fails alone: each line stands for itself.
-        let line = Line::new("capture-pane").flag("-p -J -t").word(pane);
-        let mark = Line::new("display-message").flag("-p").word(&format!("{next}{at}"));
-        script.push_str(&format!("{} ; {}\n", line.as_str(), mark.as_str()));
-    }
-    match Client::of(server).run_script(&script) {
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let mut rest: &str = &text;
-            while let Some((screen, behind)) = rest.split_once(next.as_str()) {
-                let (number, behind) = behind.split_once('\n').unwrap_or((behind, ""));
-                if let Ok(at) = number.trim().parse() {
-                    screens.insert(at, Ok(screen.to_owned()));
-                }
-                rest = behind;
-            }
-            for (at, _, pane) in same {
-                screens.entry(at).or_insert_with(|| Err(format!("the pane {pane} could not be read: {}", output.complaint)));
-            }
-        }
-        Err(trouble) => screens.extend(same.iter().map(|(at, _, _)| (*at, Err(trouble.to_string())))),
-    }
-}
-
-fn on_screen(pattern: &str, screen: Option<&Result<String, String>>) -> Answer {
+fn on_screen(pattern: &str, screen: Option<&Result<Shown, String>>) -> Answer {
     let pattern = match Regex::new(pattern) {
         Ok(pattern) => pattern,
         Err(error) => return Answer::Unknown(format!("`{pattern}` is no pattern: {error}")),
     };
     match screen {
-        Some(Ok(text)) if pattern.is_match(text) => Answer::Yes,
-        Some(Ok(text)) => {
-            let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("(an empty screen)");
+        Some(Ok(shown)) if pattern.is_match(&shown.text) => Answer::Yes,
+        Some(Ok(shown)) => {
+            let last = shown.text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("(an empty screen)");
             let last: String = last.chars().filter(|letter| !letter.is_control()).take(120).collect();
             Answer::No(format!("the screen does not match; its last line: {last}"))
         }

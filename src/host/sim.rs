@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Spawn, Wake};
+use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Shown, Spawn, Wake};
 use crate::desired::{AgentName, Mark, Place, Probe, SecretSource};
 use crate::observed::{Exit, Instance, Obstacle, Seat, Stranger};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
+
+mod terminal;
+
+pub use terminal::Terminal;
 
 /// How the instances of an agent behave.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +28,20 @@ pub struct Behaviour {
     pub obeys: Option<Duration>,
     /// How long its tree takes to be gone after a kill.
     pub dies_after: Duration,
+    /// What its terminal shows at the start, and how it takes what is typed.
+    pub terminal: Terminal,
 }
 
 impl Default for Behaviour {
     /// Lives for ever, gets ready at once and ends at once when asked.
     fn default() -> Self {
-        Self { life: None, ready_after: Duration::ZERO, obeys: Some(Duration::ZERO), dies_after: Duration::ZERO }
+        Self {
+            life: None,
+            ready_after: Duration::ZERO,
+            obeys: Some(Duration::ZERO),
+            dies_after: Duration::ZERO,
+            terminal: Terminal::default(),
+        }
     }
 }
 
@@ -79,6 +91,7 @@ struct Lived {
     since: Timestamp,
     ends_at: Option<(Timestamp, Exit)>,
     cleared: bool,
+    terminal: Terminal,
 }
 
 impl Lived {
@@ -128,6 +141,11 @@ impl Sim {
         }
     }
 
+    /// Every text that was submitted, by the instance that took it.
+    pub fn submitted(&self) -> impl Iterator<Item = (&Instance, &[String])> {
+        self.instances.iter().map(|life| (&life.instance, life.terminal.submitted()))
+    }
+
     /// Lets time pass.
     pub fn pass(&mut self, length: Duration) {
         self.now = self.now + length;
@@ -162,6 +180,17 @@ impl Sim {
         let now = self.now;
         match act {
             Act::Spawn(spawn) => return self.spawn(spawn),
+            Act::Keys { only, keys } if keys.iter().all(|key| terminal::is_for_people(key)) => {
+                let Some(life) = self.living_one(only) else { return gone() };
+                keys.iter().for_each(|key| life.terminal.press(key, now));
+                if life.terminal.is_declined() {
+                    life.end_by(now, Exit::Code(1));
+                }
+            }
+            Act::Paste { only, text } => {
+                let Some(life) = self.living_one(only) else { return gone() };
+                life.terminal.paste(text);
+            }
             Act::Keys { only, .. } | Act::Signal { only, .. } => {
                 let Some(mark) = only.mark.clone() else { return gone() };
                 let obeys = self.behaviour(&mark).obeys;
@@ -231,7 +260,7 @@ impl Sim {
             self.instances.iter_mut().filter(|life| life.instance.mark == old.mark).for_each(|life| life.cleared = true);
         }
         let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
-        self.instances.push(Lived { instance, session, since: now, ends_at, cleared: false });
+        self.instances.push(Lived { instance, session, since: now, ends_at, cleared: false, terminal: behaviour.terminal });
         self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
         Outcome::Done
     }
@@ -288,6 +317,21 @@ impl Host for Sim {
             }
         };
         questions.iter().map(answer).collect()
+    }
+
+    fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>> {
+        self.call();
+        let now = self.now;
+        let shown = |instance: &&Instance| {
+            let life = self.instances.iter().find(|life| life.instance.mark == instance.mark);
+            let life = life.ok_or_else(|| "it is not there".to_owned())?;
+            Ok(Shown { text: life.terminal.text(now), cursor: (0, 0), written_at: now, shell: None })
+        };
+        instances.iter().map(shown).collect()
+    }
+
+    fn text(&mut self, path: &Path) -> Result<String, String> {
+        Ok(format!("what stands in {}", path.display()))
     }
 
     fn secret(&mut self, _: &SecretSource, _: &Path) -> Result<String, String> {

@@ -5,19 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::{Fields, has_control};
 use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
-use super::probe;
 use super::read::{At, Entries};
 use super::resolve::for_daemons;
-use crate::desired::{self, Care, DrainAsk, HoldOn, Place, SignalTo};
+use super::{probe, terminal};
+use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
 use crate::time::Duration;
 
 /// The care of a copy, but for `after`, which needs to know all agents. What is wrong is reported.
 pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields: &Fields<'_>) -> Care {
     let (layout, session_options) = session(place, fields);
+    let terminal::Terminal { preset, accept, dialogs, idle, prompt } = terminal::terminal(agent, runtime, fields);
+    // Where nothing else is written, the preset knows.
+    let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
+    let ready = desired::Ready { probe: usual, ..Default::default() };
     Care {
         // Filled in when all agents are known.
         after: Default::default(),
-        ready: agent.get(|agent| &agent.ready).map(|ready| probe::ready(ready, runtime, fields)).unwrap_or_default(),
+        preset,
+        accept,
+        dialogs,
+        idle,
+        prompt,
+        ready: match agent.get(|agent| &agent.ready) {
+            Some(written) => probe::ready(written, ready, runtime, fields),
+            None => ready,
+        },
         restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, fields)).unwrap_or_default(),
         drain: drain(agent, runtime, fields),
         protect: agent.get(|agent| &agent.protect).copied().unwrap_or(false),

@@ -15,7 +15,7 @@ use super::report::{Report, Spot};
 use super::sources::Sources;
 use super::texts::Text;
 use super::words::Scalar;
-use crate::desired::Socket;
+use crate::desired::{Preset, Socket};
 
 /// What every step of loading needs.
 pub(crate) struct Context<'c> {
@@ -37,6 +37,8 @@ pub(crate) struct Context<'c> {
     pub(crate) digests: RefCell<HashMap<PathBuf, Result<Option<String>, String>>>,
     /// Regular expressions that are known to be right: compiling one is slow.
     pub(crate) patterns: RefCell<HashSet<String>>,
+    /// Presets that are known to be right, by the name or path that was written, with the names of their dialogs.
+    pub(crate) presets: RefCell<HashMap<PathBuf, (Preset, BTreeSet<String>)>>,
 }
 
 impl<'c> Context<'c> {
@@ -69,6 +71,12 @@ impl<'c> Context<'c> {
                 manifest: &self.folder,
             },
         }
+    }
+
+    /// The text of a file that the fleet depends on.
+    pub(crate) fn text(&self, path: &Path) -> Result<Option<String>, String> {
+        self.depends_on.borrow_mut().files.insert(path.to_owned());
+        self.sources.text(path)
     }
 
     /// The digest of a file, asked for once.

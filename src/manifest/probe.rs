@@ -6,11 +6,10 @@ use super::read::At;
 use crate::desired::{self, Probe};
 use crate::time::Duration;
 
-/// When an agent counts as ready. What is wrong is reported.
-pub(crate) fn ready(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> desired::Ready {
+/// When an agent counts as ready; where something is not written, as by `default`. What is wrong is reported.
+pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: Runtime, fields: &Fields<'_>) -> desired::Ready {
     let Ready { screen: _, file: _, tcp: _, http: _, status: _, command: _, delay: _, timeout, interval, on_timeout } = &written.value;
     let report = fields.context.report;
-    let default = desired::Ready::default();
     let ready = desired::Ready {
         probe: probe(written, runtime, fields).unwrap_or(default.probe),
         timeout: timeout.map_or(default.timeout, |timeout| timeout.value),

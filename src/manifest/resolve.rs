@@ -41,9 +41,9 @@ pub(crate) fn for_daemons<T>(field: Option<T>, runtime: Runtime) -> Option<T> {
 
 /// Reports keys that make no sense for the runtime, unless they are only inherited from `[defaults]`.
 fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
-    let (keys, what, hint) = match runtime {
+    let (keys, what, hint): (&[_], _, _) = match runtime {
         Runtime::Tmux => (
-            [
+            &[
                 ("pidfile", agent.get(|agent| &agent.pidfile).map(|at| at.spot)),
                 ("log", agent.get(|agent| &agent.log).map(|at| at.spot)),
                 ("stdin_file", agent.get(|agent| &agent.stdin_file).map(|at| at.spot)),
@@ -52,10 +52,16 @@ fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
             "it is for daemons: set `runtime = \"daemon\"`, or take it out",
         ),
         Runtime::Daemon => (
-            [
+            &[
                 ("session", agent.get(|agent| &agent.session).map(|at| at.spot)),
                 ("window", agent.get(|agent| &agent.window).map(|at| at.spot)),
                 ("ready.screen", screen(agent)),
+                ("preset", agent.get(|agent| &agent.preset).map(|at| at.spot)),
+                ("accept", agent.get(|agent| &agent.accept).and_then(|names| names.first()).map(|at| at.spot)),
+                ("dialogs", agent.get(|agent| &agent.dialogs).and_then(|rules| rules.first()).map(|at| at.spot)),
+                ("idle", agent.get(|agent| &agent.idle).map(|at| at.spot)),
+                ("prompt", agent.get(|agent| &agent.prompt).map(|at| at.spot)),
+                ("prompt_file", agent.get(|agent| &agent.prompt_file).map(|at| at.spot)),
             ],
             "for a daemon",
             "it is for tmux panes: set `runtime = \"tmux\"`, or take it out",

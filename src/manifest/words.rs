@@ -161,6 +161,25 @@ schema_of!(FlagOrNames<'_>, "FlagOrNames", |_generator| json_schema!({
     "anyOf": [{ "enum": ["minimal", "all", "none"] }, { "type": "array", "items": { "type": "string", "minLength": 1 } }],
 }));
 
+/// One name, or several.
+#[derive(Clone, Debug)]
+pub(crate) enum NameOrNames<'a> {
+    Name(&'a str),
+    Names(Vec<At<&'a str>>),
+}
+
+forms!(NameOrNames<'a>, "a name, or an array of names", {
+    fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(NameOrNames::Name(name))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(names)).map(NameOrNames::Names)
+    }
+});
+schema_of!(NameOrNames<'_>, "NameOrNames", |_generator| json_schema!({
+    "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "array", "items": { "type": "string", "minLength": 1 } }],
+}));
+
 /// Whom to wait for: names, or names with what to wait for.
 #[derive(Debug)]
 pub(crate) enum After<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Desired, care_of};
 use crate::desired::{AgentName, OnTimeout, Probe, Ready};
 use crate::host::{Answer, Host};
-use crate::observed::{Health, Phase, Sighting};
+use crate::observed::{Activity, Health, Phase, Question, Screen, Sighting};
 use crate::state::Record;
 use crate::time::{Duration, Timestamp};
 
@@ -22,7 +22,7 @@ pub(super) fn ask(
         let starting = matches!(sighting.phase, Phase::Running { .. }) && records.get(name).is_none_or(|record| record.ready_at.is_none());
         let (true, Some(instance)) = (starting, &sighting.instance) else { continue };
         match care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready.probe) {
-            Some(Probe::Delay(_)) | None => {}
+            Some(Probe::Delay(_) | Probe::Preset) | None => {}
             Some(probe @ (Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))) => {
                 names.push(name.clone());
                 questions.push((instance.clone(), probe.clone()));
@@ -40,6 +40,7 @@ const START_GRACE: Duration = Duration::from_secs(5);
 
 /// Fills in the health of a running agent.
 pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answer>, ready_at: Option<Timestamp>, now: Timestamp) {
+    let shown = shown(&sighting.screen);
     let Phase::Running { since, health } = &mut sighting.phase else { return };
     if let Some(at) = ready_at {
         *health = Health::Ready(at);
@@ -54,6 +55,7 @@ pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answ
     let missing = match (&ready.probe, answer) {
         (Probe::Delay(length), _) if now.since(*since) >= *length => None,
         (Probe::Delay(length), _) => Some(format!("it has not lived for {length}")),
+        (Probe::Preset, _) => shown,
         (_, Some(Answer::Yes)) => None,
         (_, Some(Answer::No(seen))) => Some(seen.clone()),
         (_, Some(Answer::Unknown(why))) => Some(format!("its probe could not be asked: {why}")),
@@ -66,6 +68,19 @@ pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answ
         (Some(why), OnTimeout::Fail) if overdue => Health::Failing { why: format!("after {}: {why}", ready.timeout) },
         (Some(_), OnTimeout::Fail | OnTimeout::Proceed) => Health::Starting,
     };
+}
+
+/// Why a screen is not that of a program that takes input or works; none if it is.
+fn shown(screen: &Screen) -> Option<String> {
+    let last = || screen.lines.last().map_or("it is empty".to_owned(), |line| format!("its last line: {}", line.trim()));
+    match &screen.activity {
+        Activity::Idle | Activity::Draft | Activity::Busy | Activity::Permission | Activity::Limit { .. } | Activity::Exhausted => None,
+        Activity::Asks(Question { name: Some(name), .. }) => Some(format!("it asks `{name}`")),
+        Activity::Asks(Question { name: None, .. }) => Some("it asks something that no rule knows".to_owned()),
+        Activity::Login => Some("a person must log in".to_owned()),
+        Activity::Crashed => Some(format!("it crashed; {}", last())),
+        Activity::Unclear | Activity::Unwatched => Some(format!("no rule of its preset knows its screen; {}", last())),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting}
 use crate::desired::Generation;
 use crate::event::{Event, What};
 use crate::host::Life;
-use crate::observed::{Ended, Exit, Health, Phase};
+use crate::observed::{Activity, Ended, Exit, Health, Phase, Question};
 use crate::time::Timestamp;
 
 /// One sighting for each agent that is declared, remembered or found.
@@ -86,6 +86,10 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
             wanted: record.wanted,
             replace_up_to: record.replace_up_to,
             released: record.released,
+            answering: record.answering.clone(),
+            answered: record.answered.clone(),
+            typing: record.typing.clone(),
+            received: record.received.clone(),
             ..Sighting::default()
         },
         None => Sighting::default(),
@@ -144,6 +148,8 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.generation = mark.map_or(Generation(1), |mark| mark.generation);
         sighting.digest = mark.map(|mark| mark.digest.clone());
         sighting.spec = None;
+        (sighting.answering, sighting.typing, sighting.received) = (None, None, None);
+        sighting.answered.clear();
     }
     sighting.attached = found.attached;
     let asked_at = record.map_or(now, |record| record.asked_at);
@@ -155,6 +161,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
             was_ready: record.is_some_and(|record| record.ready_at.is_some()),
             exit,
             asked: leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+            excuse: record.and_then(|record| record.ended.as_ref()?.excuse.clone()),
         })
     };
     sighting.phase = match (&found.life, &leaving) {
@@ -190,6 +197,7 @@ fn remembered(record: Option<&Record>, now: Timestamp) -> Phase {
             was_ready: record.ready_at.is_some(),
             exit: Exit::Unseen,
             asked: record.leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+            excuse: None,
         }),
     }
 }
@@ -233,8 +241,9 @@ pub(super) fn rebuilt(name: &AgentName, sighting: &Sighting, now: Timestamp) -> 
 /// Takes into the record what the sighting shows; says whether that changed it.
 pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<Event>, now: Timestamp) -> bool {
     let mut changed = false;
+    let (agent, generation) = (record.agent.clone(), record.generation);
     let mut tell = |what, why: String| {
-        events.push(Event { at: now, agent: Some(record.agent.clone()), generation: Some(record.generation), what, why });
+        events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, why });
     };
     match &sighting.phase {
         Phase::Running { health, .. } => {
@@ -246,6 +255,8 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 record.ready_at = Some(*at);
                 changed = true;
             }
+            changed |= learn_of_dialogs(record, sighting, &mut tell);
+            changed |= learn_of_limits(record, &sighting.screen.activity, &mut tell, now);
         }
         Phase::Exited(ended) if record.ended.is_none() => {
             tell(What::Exited, ended.story());
@@ -259,4 +270,35 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         changed = true;
     }
     changed
+}
+
+/// A dialog that is gone after it was answered counts as answered.
+fn learn_of_dialogs(record: &mut Record, sighting: &Sighting, tell: &mut impl FnMut(What, String)) -> bool {
+    let Some(answering) = &record.answering else { return false };
+    let asks = |dialog: &String| matches!(&sighting.screen.activity, Activity::Asks(Question { name: Some(name), .. }) if name == dialog);
+    if asks(&answering.dialog) {
+        return false;
+    }
+    if answering.answers > 0 {
+        tell(What::Answered, answering.dialog.clone());
+        *record.answered.entry(answering.dialog.clone()).or_default() += 1;
+    }
+    record.answering = None;
+    true
+}
+
+/// When a limit was first seen tells which day the time on the screen means.
+fn learn_of_limits(record: &mut Record, activity: &Activity, tell: &mut impl FnMut(What, String), now: Timestamp) -> bool {
+    match (activity, record.limit_seen) {
+        (Activity::Limit { until }, None) => {
+            tell(What::Limit, until.map_or_else(|| "its end is not known".to_owned(), |until| format!("until {}", until.clock())));
+            record.limit_seen = Some(now);
+            true
+        }
+        (Activity::Limit { .. } | Activity::Unclear | Activity::Unwatched, _) | (_, None) => false,
+        (_, Some(_)) => {
+            record.limit_seen = None;
+            true
+        }
+    }
 }

@@ -1,10 +1,14 @@
 //! What will come of a plan: the pure model that `plan` shows as rounds to come and that tests hold against the machine.
 
-use super::{Action, Change, Next, Plan, ServerChange, Terms, Wait, plan};
+use super::{Action, Change, Next, Plan, ServerChange, Terms, Wait, plan, talk};
 use crate::desired::{
-    AgentName, AgentSpec, Declared, Desired, Launch, LaunchDigest, Milestone, OnRemove, Place, Policy, Probe, SessionName, canonical_digest,
+    AgentName, AgentSpec, Declared, Desired, Generation, Launch, LaunchDigest, Milestone, OnRemove, Place, Policy, Probe, SessionName,
+    Text, canonical_digest,
 };
-use crate::observed::{Ended, Exit, Health, Leaving, Observed, Phase, Purpose, Sighting, Step};
+use crate::observed::{
+    Activity, Answering, Body, Composed, Ended, Exit, Health, Leaving, Message, MessageKind, Observed, Phase, Press, Purpose, Question,
+    Sighting, Step, Typing,
+};
 
 /// So many rounds are foreseen at most. A chain of dependencies needs one round per link.
 const HORIZON: usize = 200;
@@ -28,7 +32,11 @@ pub(super) fn play(desired: &Desired, observed: &Observed, terms: &Terms) -> (Ve
         world = after(desired, world, &plan);
         let goes_on = pass_time(&mut world, &plan);
         if acts {
-            rounds.push(plan);
+            // That a text is submitted, and that this is noted, is a part of its delivery.
+            let begins = |change: &Change| matches!(&change.next, Next::Act(action) if !action.follows());
+            if plan.server.is_some() || plan.changes.values().any(begins) {
+                rounds.push(plan);
+            }
         } else if !goes_on {
             // It waits for the end of a program, and when that will be is not in the model.
             break;
@@ -79,9 +87,13 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
         (Action::Spawn { generation, failures }, Some(declared)) => {
             let health = match declared.spec.care.ready.probe {
                 Probe::Delay(length) if length.as_millis() == 0 => Health::Ready(at),
-                Probe::Delay(_) | Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) => {
-                    Health::Starting
-                }
+                Probe::Delay(_)
+                | Probe::Screen(_)
+                | Probe::File(_)
+                | Probe::Tcp(_)
+                | Probe::Http { .. }
+                | Probe::Command(_)
+                | Probe::Preset => Health::Starting,
             };
             *sighting = Sighting {
                 generation: *generation,
@@ -91,8 +103,39 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 failures: failures.clone(),
                 wanted: sighting.wanted,
                 replace_up_to: sighting.replace_up_to,
+                messages: started_with(*generation, &declared.spec),
                 ..Sighting::default()
             };
+        }
+        (Action::Answer { press, presses, dialog, .. }, _) => {
+            sighting.answering = Some(Answering { dialog: dialog.clone(), at, presses: *presses, answers: u32::from(press.answers) });
+            let enter = Press { keys: vec!["Enter".to_owned()], answers: true };
+            sighting.screen.activity = match press.answers {
+                true => Activity::Idle,
+                false => Activity::Asks(Question { name: Some(dialog.clone()), next: Ok(enter) }),
+            };
+        }
+        (Action::Type { message, .. }, _) => {
+            sighting.typing = Some(Typing {
+                id: message.id.clone(),
+                kind: message.kind,
+                at,
+                enters: 0,
+                submits: talk::submits(&message.body),
+                cursor: None,
+                tail: String::new(),
+            });
+            sighting.screen.composer = Some(Composed::Pasted);
+        }
+        (Action::Submit { enters, .. }, _) => {
+            if let Some(typing) = &mut sighting.typing {
+                (typing.enters, typing.at) = (*enters, at);
+            }
+            sighting.screen.composer = Some(Composed::Empty);
+        }
+        (Action::Receive { id, .. }, _) => {
+            sighting.typing = None;
+            sighting.messages.retain(|message| message.id != *id);
         }
         (Action::Drain { step, purpose, .. }, _) => ask_to_leave(sighting, Step::Drain(*step), *purpose, at),
         (Action::Kill { purpose, .. }, _) => ask_to_leave(sighting, Step::Kill, *purpose, at),
@@ -118,6 +161,18 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
         }
         (Action::Spawn { .. } | Action::Amend | Action::Adopt { .. }, None) | (Action::Rename { .. }, _) => {}
     }
+}
+
+/// What an instance is to be given once it is ready.
+fn started_with(generation: Generation, spec: &AgentSpec) -> Vec<Message> {
+    let message = |_: &Text| Message {
+        id: format!("prompt-{generation}"),
+        kind: MessageKind::Prompt,
+        // It is read when it is typed.
+        body: Body::Text(String::new()),
+        interrupts: false,
+    };
+    spec.care.prompt.iter().map(message).collect()
 }
 
 fn ask_to_leave(sighting: &mut Sighting, step: Step, purpose: Purpose, asked_at: crate::time::Timestamp) {
@@ -164,7 +219,7 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
     let mut goes_on = false;
     for (name, sighting) in &mut world.agents {
         let next = plan.changes.get(name).map(|change| &change.next);
-        if let Some(Next::Wait(Wait::Backoff { until })) = next {
+        if let Some(Next::Wait(Wait::Backoff { until } | Wait::Screen { until })) = next {
             goes_on |= *until > world.at;
             world.at = world.at.max(*until);
         }
@@ -176,7 +231,8 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
             }
             Phase::Leaving(leaving) if matches!(next, Some(Next::Act(_) | Next::Wait(_))) => {
                 let asked = Some((leaving.purpose, leaving.step));
-                sighting.phase = Phase::Exited(Ended { at, since: leaving.since, was_ready: true, exit: Exit::Code(0), asked });
+                sighting.phase =
+                    Phase::Exited(Ended { at, since: leaving.since, was_ready: true, exit: Exit::Code(0), asked, excuse: None });
                 goes_on = true;
             }
             Phase::Running { .. } | Phase::Leaving(_) | Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => {}
@@ -197,6 +253,6 @@ fn succeed(sighting: &mut Sighting, at: crate::time::Timestamp) -> bool {
     let restart = sighting.spec.as_ref().map(|spec| &spec.care.restart).filter(|restart| restart.policy != Policy::Always);
     let (Some(restart), Phase::Running { since, .. }) = (restart, &sighting.phase) else { return false };
     let exit = Exit::Code(restart.success.iter().next().copied().unwrap_or(0));
-    sighting.phase = Phase::Exited(Ended { at, since: *since, was_ready: true, exit, asked: None });
+    sighting.phase = Phase::Exited(Ended { at, since: *since, was_ready: true, exit, asked: None, excuse: None });
     true
 }

@@ -44,7 +44,7 @@ fn lives(sighting: &Sighting) -> bool {
 pub(super) fn interrupts(change: &Change) -> bool {
     let ends = match change.kind {
         Kind::Stop | Kind::Replace => true,
-        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Adopt | Kind::Forget => false,
+        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     match change.next {
         Next::Act(_) | Next::Wait(_) => ends,

@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait};
 use crate::desired::{Care, Declared, DrainStep, HoldOn, OnRemove};
-use crate::observed::{Instance, Leaving, Purpose, Seat, Step};
+use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Question, Seat, Step};
 use crate::time::Duration;
 
 /// The first step of an end, unless something holds it.
@@ -16,7 +16,32 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
     if attached > 0 && !agent.terms.now && care.is_none_or(|care| care.hold.contains(&HoldOn::Attached)) {
         return Next::Held(Held::Attached(attached));
     }
+    if !agent.terms.now
+        && care.is_none_or(|care| care.hold.contains(&HoldOn::Busy))
+        && let Some(held) = at_work(agent)
+    {
+        return Next::Held(held);
+    }
     step(agent, 0, purpose, steps(agent, declared, recorded))
+}
+
+/// What an interruption would cost one that is ready: its work, or something that a person began. One that is not ready yet has done nothing.
+fn at_work(agent: &Agent<'_>) -> Option<Held> {
+    if !matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(_), .. }) {
+        return None;
+    }
+    match &agent.sighting.screen.activity {
+        Activity::Busy | Activity::Permission => Some(Held::Busy),
+        Activity::Draft => Some(Held::Draft),
+        Activity::Unclear | Activity::Asks(Question { name: None, .. }) => Some(Held::Unclear),
+        Activity::Unwatched
+        | Activity::Idle
+        | Activity::Asks(_)
+        | Activity::Login
+        | Activity::Limit { .. }
+        | Activity::Exhausted
+        | Activity::Crashed => None,
+    }
 }
 
 /// The step after the one that was asked last, once that one had its time.

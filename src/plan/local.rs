@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, start};
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, start, talk};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
 use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
@@ -17,6 +17,10 @@ pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BT
             continue;
         }
         let agent = Agent { sighting: observed.agents.get(name).unwrap_or(&never_seen), now: observed.at, terms, name };
+        if terms.only_messages {
+            changes.extend(agent.messages(declared).map(|change| (name.clone(), change)));
+            continue;
+        }
         match renamed.get(name) {
             Some(from) => changes.extend([renaming(observed, name, from, terms)]),
             None => changes.extend(agent.declared(declared).map(|change| (name.clone(), change))),
@@ -24,7 +28,7 @@ pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BT
     }
     let goes_on: BTreeSet<&AgentName> = renamed.into_values().collect();
     for (name, sighting) in &observed.agents {
-        if desired.agents.contains_key(name) || goes_on.contains(name) || !terms.covers(name) {
+        if terms.only_messages || desired.agents.contains_key(name) || goes_on.contains(name) || !terms.covers(name) {
             continue;
         }
         let agent = Agent { sighting, now: observed.at, terms, name };
@@ -132,8 +136,12 @@ impl Agent<'_> {
         if let Some(change) = self.amend(declared) {
             return Some(change);
         }
+        let is_ready = matches!(health, Health::Ready(_));
+        if let Some(change) = talk::asked(self, &declared.spec.care, if is_ready { Kind::Deliver } else { Kind::Spawn }) {
+            return Some(change);
+        }
         let next = match health {
-            Health::Ready(_) => return None,
+            Health::Ready(_) => return talk::messages(self),
             Health::Starting => {
                 let ready = &declared.spec.care.ready;
                 Next::Wait(Wait::Ready { look_at: start::look_at(ready, since, self.now), until: since + ready.timeout })
@@ -147,6 +155,14 @@ impl Agent<'_> {
             ),
         };
         Some(Change { kind: Kind::Spawn, cause: Cause::NotReady, fields: Vec::new(), next })
+    }
+
+    /// The next step of what waits to be typed, for a run that is there for nothing else.
+    fn messages(&self, declared: &Declared) -> Option<Change> {
+        match &self.sighting.phase {
+            Phase::Running { health: Health::Ready(_), .. } => talk::only_messages(self, &declared.spec.care),
+            Phase::Running { .. } | Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => None,
+        }
     }
 
     /// Why a living instance must give way to another, if it must.

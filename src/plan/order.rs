@@ -101,7 +101,7 @@ fn reach(other: &AgentName, milestone: Milestone, changes: &Changes, desired: &D
     let seen = seen(sighting, milestone, declared);
     match changes.get(other).map(|change| (change.kind, &change.next)) {
         // Its own step touches no process, or cannot be taken: what runs now is what there is.
-        Some((Kind::Amend | Kind::Adopt | Kind::Forget, _)) | None => match seen {
+        Some((Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget, _)) | None => match seen {
             // One that gets ready by itself needs no run for it.
             Reach::NotYet if !terms.covers(other) && !matches!(sighting.phase, Phase::Running { .. }) => {
                 Reach::Never("is left out of this run".to_owned())
@@ -118,7 +118,7 @@ fn reach(other: &AgentName, milestone: Milestone, changes: &Changes, desired: &D
             Milestone::Started | Milestone::Ready | Milestone::Succeeded => Reach::Never("is being stopped".to_owned()),
         },
         // On its way to another life: only what this life has reached for good counts.
-        Some((Kind::Spawn, Next::Wait(Wait::Ready { .. }))) => seen,
+        Some((Kind::Spawn, Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }))) => seen,
         Some((Kind::Restart, _)) if milestone == Milestone::Exited => seen,
         Some((Kind::Spawn | Kind::Replace | Kind::Restart, _)) => Reach::NotYet,
     }
@@ -214,7 +214,7 @@ fn ends(name: &AgentName, change: &Change, observed: &Observed) -> bool {
     let running = observed.agents.get(name).is_some_and(|sighting| matches!(sighting.phase, Phase::Running { .. }));
     let leaves = match change.kind {
         Kind::Stop | Kind::Replace => true,
-        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Adopt | Kind::Forget => false,
+        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     // A sweep ends earlier lives, and not this one.
     running && leaves && change.next != Next::Act(Action::Sweep)

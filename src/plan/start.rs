@@ -1,9 +1,9 @@
 //! When an agent that ended is started again: verdicts, counters, pauses, giving up.
 
 use super::local::{Agent, blocked};
-use super::{Cause, Change, Kind, Next, Reason, Wait};
+use super::{Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::{Backoff, Declared, Policy, Probe, Ready, Restart};
-use crate::observed::{Ended, Exit, Failures, Purpose, Sighting};
+use crate::observed::{Ended, Excuse, Exit, Failures, Purpose, Sighting};
 use crate::time::{Duration, Timestamp};
 
 /// The counters of an agent that gets a new beginning: a new definition, or a person's wish.
@@ -32,6 +32,9 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
     if ended.asked.is_some() {
         return Some(agent.spawn(kind, Cause::WantedAgain, declared, agent.sighting.failures.clone()));
     }
+    if let Some(change) = excused(agent, declared, ended) {
+        return Some(change);
+    }
     let success = is_success(ended, restart);
     let failures = count(&agent.sighting.failures, ended, restart, success);
     let cause = Cause::Ended(ended.exit.to_string());
@@ -58,6 +61,27 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
             }
             Next::Wait(Wait::Backoff { until })
         }
+    };
+    Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })
+}
+
+/// What follows an end that its screen explains: a limit is waited for, a login needs a person. Neither is a failure.
+fn excused(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -> Option<Change> {
+    let cause = Cause::Ended(ended.exit.to_string());
+    let next = match ended.excuse.as_ref()? {
+        _ if declared.spec.care.restart.policy == Policy::Never => return None,
+        Excuse::Limit { until } => {
+            // Where the screen did not say until when, it is tried as often as after the longest pause.
+            let end = until.unwrap_or(ended.at + declared.spec.care.restart.backoff.max);
+            if agent.now >= end {
+                return Some(agent.spawn(Kind::Restart, cause, declared, agent.sighting.failures.clone()));
+            }
+            Next::Held(Held::Limit(Some(end)))
+        }
+        Excuse::Login => blocked(
+            Reason::Login,
+            format!("it ended where a person must log in; log in, then have it run again: reconcile start {}", agent.name),
+        ),
     };
     Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })
 }
@@ -107,6 +131,6 @@ pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timest
         // Where the time is over and it is not ready, its keeper has not said yet that it runs.
         Probe::Delay(length) if since + length <= now => now + UNHEARD,
         Probe::Delay(length) => since + length,
-        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) => now + ready.interval,
+        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Preset => now + ready.interval,
     }
 }

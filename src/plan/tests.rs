@@ -9,6 +9,8 @@
 //! reviewer  running record=lost                                 or: mark=lost, released, remains=1, secret="KEY", starting, failing="why"
 //! reviewer  absent cwd_missing                                  or: place_taken, command_missing, too_many_panes, unreadable, record_mismatch
 //! reviewer  unknown="timed out"
+//! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
+//! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! ```
 //!
 //! The others run, are ready and as declared; those that are in no manifest run `["run"]`. A plan has a line for each change, one for each
@@ -20,9 +22,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::desired::{AgentSpec, Mark, Place, Wish, canonical_digest};
+use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
-use crate::observed::{Ended, Exit, Health, Instance, Leaving, Obstacle, Phase, Seat, Sighting};
+use crate::observed::{
+    Activity, Answering, Body, Composed, Ended, Excuse, Exit, Failures, Health, Instance, Leaving, Message, Obstacle, Phase, Press,
+    Purpose, Question, Screen, Seat, Sighting, Step, Typing,
+};
 use crate::process::ProcId;
 
 mod adopt;
@@ -35,6 +40,7 @@ mod look;
 mod order;
 mod rename;
 mod start;
+mod talk;
 
 /// Noon of some day, when all looks are taken.
 const NOW: Timestamp = Timestamp::from_millis(1_795_176_000_000);
@@ -98,6 +104,7 @@ fn read_terms(text: &str) -> Terms {
             ("now", _) => terms.now = true,
             ("unbound", _) => terms.unbound = true,
             ("allow_empty", _) => terms.allow_empty = true,
+            ("only_messages", _) => terms.only_messages = true,
             ("allow_kill", list) => terms.allow_kill = names(list),
             ("kill", list) => terms.kill = names(list),
             ("scope", list) => terms.scope = Some(names(list)),
@@ -134,11 +141,18 @@ fn show_next(next: &Next) -> String {
         Next::Wait(Wait::Ready { look_at, until }) => format!("ready? look in {}, until {}", left(look_at), left(until)),
         Next::Wait(Wait::Leave { step: Step::Drain(step), until }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
         Next::Wait(Wait::Leave { step: Step::Kill, until }) => format!("leaves by kill, has {}", left(until)),
+        Next::Wait(Wait::Screen { until }) => format!("screen, look in {}", left(until)),
         Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
         Next::Held(Held::Attached(count)) => format!("held: {count} attached"),
         Next::Held(Held::Protected) => "held: protected".to_owned(),
         Next::Held(Held::NotShown) => "held: not shown".to_owned(),
         Next::Held(Held::Dependant(agent)) => format!("held: by {agent}"),
+        Next::Held(Held::Busy) => "held: busy".to_owned(),
+        Next::Held(Held::Draft) => "held: draft".to_owned(),
+        Next::Held(Held::Unclear) => "held: unclear".to_owned(),
+        Next::Held(Held::Shell(name)) => format!("held: at {name}"),
+        Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
+        Next::Held(Held::Limit(None)) => "held: limit".to_owned(),
         Next::Blocked(Blocked { reason, message }) => {
             format!("{}: {message}", serde_json::to_value(reason).unwrap().as_str().unwrap())
         }
@@ -155,6 +169,12 @@ fn show_action(action: &Action) -> String {
         Action::Kill { generation, purpose: _ } => format!("kill {generation}"),
         Action::Rename { from } => format!("rename {from}"),
         Action::Adopt { generation } => format!("adopt {generation}"),
+        Action::Answer { generation: _, dialog, press, presses } => {
+            format!("answer {dialog} by {}, press {presses}", press.keys.join(" "))
+        }
+        Action::Type { generation, message } => format!("type {} {generation}", message.id),
+        Action::Submit { generation: _, id, enters } => format!("submit {id}, enter {enters}"),
+        Action::Receive { generation: _, id, kind: _, receipt } => format!("receive {id} {receipt}"),
         Action::Sweep | Action::Amend | Action::Forget => action.to_string(),
     }
 }

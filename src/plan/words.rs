@@ -20,6 +20,8 @@ impl Change {
             | Cause::Ended(_)
             | Cause::WantedAgain
             | Cause::NotReady
+            | Cause::Shows(_)
+            | Cause::Message(_)
             | Cause::Unrecorded
             | Cause::Renamed(_)
             | Cause::NotDeclared
@@ -42,6 +44,7 @@ impl fmt::Display for Kind {
             Self::Replace => "replace",
             Self::Restart => "restart",
             Self::Amend => "amend",
+            Self::Deliver => "deliver",
             Self::Stop => "stop",
             Self::Adopt => "adopt",
             Self::Forget => "forget",
@@ -60,6 +63,8 @@ impl fmt::Display for Cause {
             Self::Ended(how) => write!(f, "it {how}"),
             Self::WantedAgain => f.write_str("stopped, and wanted again"),
             Self::NotReady => f.write_str("not ready yet"),
+            Self::Shows(what) => f.write_str(what),
+            Self::Message(kind) => write!(f, "a {} waits for it", kind.as_str()),
             Self::CareChanged => f.write_str("care changed"),
             Self::Unrecorded => f.write_str("runs as declared, and no record knows it"),
             Self::Renamed(from) => write!(f, "renamed from {from}"),
@@ -99,6 +104,10 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Spawn { .. } => "spawn",
+            Self::Answer { .. } => "answer",
+            Self::Type { .. } => "deliver",
+            Self::Submit { .. } => "submit",
+            Self::Receive { .. } => "receive",
             Self::Drain { .. } => "drain",
             Self::Kill { .. } => "kill",
             Self::Sweep => "sweep",
@@ -131,6 +140,7 @@ impl fmt::Display for Wait {
         match self {
             Self::Backoff { until } => write!(f, "tries again at {}", until.clock()),
             Self::Ready { until, .. } => write!(f, "waits to be ready, until {}", until.clock()),
+            Self::Screen { .. } => f.write_str("waits for its terminal"),
             Self::Leave { step: Step::Drain(step), until } => {
                 write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
             }
@@ -153,6 +163,12 @@ impl fmt::Display for Held {
             Self::Attached(1) => f.write_str("a client is attached; released when it detaches, or with --now"),
             Self::Attached(count) => write!(f, "{count} clients are attached; released when they detach, or with --now"),
             Self::Protected => f.write_str("it is protected; released with --allow-kill"),
+            Self::Busy => f.write_str("it works; released when it rests, or with --now"),
+            Self::Draft => f.write_str("a draft stands where a person types; released when that is submitted or gone, or with --now"),
+            Self::Shell(name) => write!(f, "`{name}` waits for commands in its terminal, and would run the text"),
+            Self::Unclear => f.write_str("it cannot be told whether it works; released when its screen can be read, or with --now"),
+            Self::Limit(Some(until)) => write!(f, "its usage is used up until {}", until.clock()),
+            Self::Limit(None) => f.write_str("its usage is used up, and its screen does not say until when"),
             Self::NotShown => f.write_str("the plan that was approved did not say so; plan again"),
             Self::Dependant(agent) => write!(f, "{agent} depends on it and is held or blocked itself"),
         }

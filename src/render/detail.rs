@@ -68,7 +68,7 @@ fn one(view: &PlanView<'_>, name: &AgentName, change: &Change, extent: Extent, s
                 diff("", &lines(&new(name, after, extent)), style, &mut out);
             }
         }
-        Kind::Stop | Kind::Adopt | Kind::Forget => {}
+        Kind::Deliver | Kind::Stop | Kind::Adopt | Kind::Forget => {}
     }
     if let Cause::SecretChanged(names) = &change.cause {
         for name in names {

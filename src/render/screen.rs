@@ -20,6 +20,7 @@ pub fn screen_human(reading: &Reading, answer: Option<&Answer>, style: Style) ->
         Some(Answer::Refuse(why)) => line(&format!("no key would answer it: {}", plain(why)), &mut out),
         Some(Answer::Move(key)) => line(&format!("accepted, the next key would be {key}"), &mut out),
         Some(Answer::Confirm) => line("accepted, the next key would be Enter", &mut out),
+        Some(Answer::Press(keys)) => line(&format!("accepted, the next keys would be {}", plain(&keys.join(" "))), &mut out),
         None => {}
     }
     if let Some(composer) = &reading.composer {
@@ -46,11 +47,11 @@ pub fn screen_document(reading: &Reading, answer: Option<&Answer>) -> Value {
     let composer = reading.composer.as_ref().map(|composer| json!({ "text": composer.text, "pasted": composer.pasted }));
     let refused = match answer {
         Some(Answer::Refuse(why)) => Some(why),
-        Some(Answer::Move(_) | Answer::Confirm) | None => None,
+        Some(Answer::Move(_) | Answer::Confirm | Answer::Press(_)) | None => None,
     };
     json!({
         "format_version": "1.0", "meaning": word(&reading.meaning), "dialog": dialog, "until": until, "composer": composer,
-        "next_key": answer.and_then(Answer::key), "refused": refused, "rule": reading.evidence.rule, "lines": reading.evidence.lines,
+        "next_keys": answer.map(Answer::keys).unwrap_or_default(), "refused": refused, "rule": reading.evidence.rule, "lines": reading.evidence.lines,
     })
 }
 

@@ -12,6 +12,7 @@ pub(super) struct Counts {
     pub(super) restart: usize,
     pub(super) amend: usize,
     pub(super) stop: usize,
+    pub(super) deliver: usize,
     pub(super) adopt: usize,
     pub(super) forget: usize,
     pub(super) starting: usize,
@@ -32,6 +33,7 @@ pub(super) fn counts(plan: &Plan) -> Counts {
             (_, Kind::Restart) => &mut counts.restart,
             (_, Kind::Amend) => &mut counts.amend,
             (_, Kind::Stop) => &mut counts.stop,
+            (_, Kind::Deliver) => &mut counts.deliver,
             (_, Kind::Adopt) => &mut counts.adopt,
             (_, Kind::Forget) => &mut counts.forget,
         };
@@ -42,7 +44,7 @@ pub(super) fn counts(plan: &Plan) -> Counts {
 
 /// `1 to spawn, 1 to replace. 1 held, 3 at rest.`
 pub(super) fn summary(plan: &Plan) -> String {
-    let Counts { spawn, replace, restart, amend, stop, adopt, forget, starting, held, blocked } = counts(plan);
+    let Counts { spawn, replace, restart, amend, stop, deliver, adopt, forget, starting, held, blocked } = counts(plan);
     let list = |parts: &[(usize, &str)]| {
         let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
         parts.collect::<Vec<_>>().join(", ")
@@ -51,6 +53,7 @@ pub(super) fn summary(plan: &Plan) -> String {
         (spawn, "to spawn"),
         (replace, "to replace"),
         (restart, "to restart"),
+        (deliver, "to deliver"),
         (amend, "to amend"),
         (stop, "to stop"),
         (adopt, "to adopt"),

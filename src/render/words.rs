@@ -2,8 +2,8 @@
 
 use super::text::count;
 use crate::desired::AgentName;
-use crate::observed::{Phase, Sighting};
-use crate::plan::{Cause, Change, Held, Kind, Next, Wait};
+use crate::observed::{MessageKind, Phase, Sighting};
+use crate::plan::{Action, Cause, Change, Held, Kind, Next, Wait};
 use crate::time::{Duration, Timestamp};
 
 /// `action_reason`: the cause as one word.
@@ -17,6 +17,12 @@ pub(super) fn reason(cause: &Cause) -> &'static str {
         Cause::Ended(_) => "ended",
         Cause::WantedAgain => "wanted_again",
         Cause::NotReady => "not_ready",
+        Cause::Shows(_) => "screen",
+        Cause::Message(MessageKind::Prompt) => "prompt",
+        Cause::Message(MessageKind::Sent) => "sent",
+        Cause::Message(MessageKind::Handoff) => "handoff",
+        Cause::Message(MessageKind::Ask) => "ask",
+        Cause::Message(MessageKind::Nudge) => "nudge",
         Cause::CareChanged => "care_changed",
         Cause::Unrecorded => "unrecorded",
         Cause::Renamed(_) => "renamed",
@@ -50,6 +56,11 @@ pub(super) fn hold(held: &Held) -> &'static str {
     match held {
         Held::Attached(_) => "attached",
         Held::Protected => "protected",
+        Held::Busy => "busy",
+        Held::Draft => "draft",
+        Held::Shell(_) => "shell",
+        Held::Unclear => "unclear",
+        Held::Limit(_) => "limit",
         Held::Dependant(_) => "dependant",
         Held::NotShown => "not_shown",
     }
@@ -60,6 +71,12 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
     match held {
         Held::Attached(_) => "detached, or --now".to_owned(),
         Held::Protected => format!("--allow-kill {agent}"),
+        Held::Busy => "it rests, or --now".to_owned(),
+        Held::Draft => "the draft is submitted or gone, or --now".to_owned(),
+        Held::Shell(_) => "its program reads its terminal again".to_owned(),
+        Held::Unclear => "its screen can be read, or --now".to_owned(),
+        Held::Limit(Some(until)) => format!("at {}", until.clock()),
+        Held::Limit(None) => "its usage is renewed".to_owned(),
         Held::Dependant(other) => format!("{other} is released"),
         Held::NotShown => "another plan, shown and approved".to_owned(),
     }
@@ -82,10 +99,11 @@ pub(super) fn class(change: &Change) -> Class {
     match (&change.next, change.kind) {
         (Next::Held(_), _) => Class::Held,
         (Next::Blocked(_), _) => Class::Blocked,
+        (Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }), Kind::Spawn) => Class::Starting,
         (Next::Wait(Wait::Ready { .. }), _) => Class::Starting,
         (Next::Act(_) | Next::Wait(_), Kind::Spawn | Kind::Restart) => Class::Begins,
         (Next::Act(_) | Next::Wait(_), Kind::Replace) => Class::Replaced,
-        (Next::Act(_) | Next::Wait(_), Kind::Amend | Kind::Adopt) => Class::Amended,
+        (Next::Act(_) | Next::Wait(_), Kind::Amend | Kind::Deliver | Kind::Adopt) => Class::Amended,
         (Next::Act(_) | Next::Wait(_), Kind::Stop | Kind::Forget) => Class::Ends,
     }
 }
@@ -94,7 +112,7 @@ pub(super) fn class(change: &Change) -> Class {
 pub(super) fn interrupted(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<(Duration, u32)> {
     let ends = match kind {
         Kind::Replace | Kind::Stop => true,
-        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Adopt | Kind::Forget => false,
+        Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     let since = match &sighting.phase {
         Phase::Running { since, .. } => *since,

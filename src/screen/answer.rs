@@ -10,17 +10,20 @@ pub enum Answer {
     Move(&'static str),
     /// The wanted row is selected: `Enter`.
     Confirm,
+    /// These keys, as the rule says.
+    Press(Vec<String>),
     /// No key is safe, and why.
     Refuse(String),
 }
 
 impl Answer {
-    /// The key to press, by the name that tmux gives it. Never a digit: what a digit selects differs between versions.
-    pub fn key(&self) -> Option<&'static str> {
+    /// The keys to press, by the names that tmux gives them. Never a digit of our own: what a digit selects differs between versions.
+    pub fn keys(&self) -> Vec<String> {
         match self {
-            Self::Move(key) => Some(key),
-            Self::Confirm => Some("Enter"),
-            Self::Refuse(_) => None,
+            Self::Move(key) => vec![(*key).to_owned()],
+            Self::Confirm => vec!["Enter".to_owned()],
+            Self::Press(keys) => keys.clone(),
+            Self::Refuse(_) => Vec::new(),
         }
     }
 }
@@ -39,6 +42,9 @@ fn next(reading: &Reading, wanted: &Dialog) -> Result<Answer, String> {
     }
     if wanted.human {
         return Err(format!("only a person may answer the dialog `{name}`"));
+    }
+    if !wanted.keys.is_empty() {
+        return Ok(Answer::Press(wanted.keys.clone()));
     }
     let choose = wanted.choose.as_ref().ok_or_else(|| format!("no rule says how to answer the dialog `{name}`"))?;
     let rows: Vec<usize> = (0..choices.len()).filter(|row| choose.matches(&choices[*row].label)).collect();

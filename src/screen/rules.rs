@@ -1,5 +1,7 @@
 //! The rules of a program: the data by which its screens are read. Reads no file: a user's own rules come as text.
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
 
 use super::pattern::Pattern;
@@ -92,6 +94,9 @@ pub struct Dialog {
     /// The label of the row that an accepted dialog is answered with. A label is followed by what is written under it.
     #[serde(default)]
     pub choose: Option<Pattern>,
+    /// Keys that answer it instead, by tmux's names for them: for a dialog that has no rows to choose from.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// The label of the row that must never be confirmed.
     #[serde(default)]
     pub decline: Option<Pattern>,
@@ -101,6 +106,9 @@ pub struct Dialog {
     /// Whether only a person may answer it.
     #[serde(default)]
     pub human: bool,
+    /// Whether its question alone shows it, without rows to choose from. Those that are answered by keys are always like that.
+    #[serde(default)]
+    pub rowless: bool,
 }
 
 fn once() -> u32 {
@@ -108,10 +116,16 @@ fn once() -> u32 {
 }
 
 impl Rules {
+    /// Rules that know nothing yet.
+    pub fn none() -> Self {
+        Self { version: VERSION, name: String::new(), composer: None, signs: Signs::default(), dialogs: Vec::new() }
+    }
+
     /// The rules that come with this program under this name.
-    pub fn preset(name: &str) -> Option<Self> {
-        let (_, text) = PRESETS.iter().find(|(preset, _)| *preset == name)?;
-        Some(Self::parse(text).expect("a test parses every preset"))
+    pub fn preset(name: &str) -> Option<&'static Self> {
+        static RULES: [OnceLock<Rules>; PRESETS.len()] = [const { OnceLock::new() }; PRESETS.len()];
+        let place = PRESETS.iter().position(|(preset, _)| *preset == name)?;
+        Some(RULES[place].get_or_init(|| Self::parse(PRESETS[place].1).expect("a test parses every preset")))
     }
 
     /// The names of all presets, sorted.
@@ -129,8 +143,9 @@ impl Rules {
             if rules.dialogs[..place].iter().any(|other| other.name == dialog.name) {
                 return Err(format!("two dialogs are named `{}`", dialog.name.escape_debug()));
             }
-            if !dialog.human && dialog.choose.is_none() {
-                return Err(format!("dialog `{}` says neither what to `choose` nor `human = true`", dialog.name.escape_debug()));
+            let answers = [dialog.human, dialog.choose.is_some(), !dialog.keys.is_empty()];
+            if answers.into_iter().filter(|answer| *answer).count() != 1 {
+                return Err(format!("dialog `{}` needs exactly one of `choose`, `keys` and `human = true`", dialog.name.escape_debug()));
             }
         }
         Ok(rules)

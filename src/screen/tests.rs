@@ -6,7 +6,7 @@ use super::*;
 
 /// The rules of a preset.
 fn rules(name: &str) -> Rules {
-    Rules::preset(name).unwrap()
+    Rules::preset(name).unwrap().clone()
 }
 
 /// What a screen means, in one line.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Ended, Failures, Instance, Leaving};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Received, Typing};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -58,6 +58,24 @@ pub struct Record {
     /// It left the manifest with `on_remove = "leave"`.
     #[serde(default)]
     pub released: bool,
+    /// That life is still to be given its prompt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prompt_due: bool,
+    /// The dialog that is being answered in that life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answering: Option<Answering>,
+    /// How often each dialog was answered in that life.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered: BTreeMap<String, u32>,
+    /// What is being typed into its terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typing: Option<Typing>,
+    /// What came of the last thing that was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Received>,
+    /// When the usage limit that its screen shows was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_seen: Option<Timestamp>,
     /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
@@ -81,6 +99,12 @@ impl Record {
             wanted: Wish::Running,
             replace_up_to: Generation(0),
             released: false,
+            prompt_due: false,
+            answering: None,
+            answered: BTreeMap::new(),
+            typing: None,
+            received: None,
+            limit_seen: None,
             secrets: BTreeMap::new(),
         }
     }

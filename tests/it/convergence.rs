@@ -220,6 +220,7 @@ fn some_behaviour() -> impl Strategy<Value = Behaviour> {
         ready_after: Duration::from_secs(ready),
         obeys,
         dies_after: Duration::from_secs(dies),
+        ..Behaviour::default()
     })
 }
 

@@ -112,9 +112,6 @@ auto = "safe"
 on = ["crash"]
 [agents.lead]
 command = ["claude"]
-preset = "claude"
-accept = ["trust"]
-prompt = "go"
 live = { tcp = "a:1" }
 ready = { heartbeat = "x", max_age = "5m" }
 drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" } }]
@@ -125,17 +122,14 @@ drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" }
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
         Error 6 «notify»: unknown key `notify`
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-        Error 10 «preset»: unknown key `preset`
-        Error 11 «accept»: unknown key `accept`
-        Error 12 «prompt»: unknown key `prompt`
-        Error 13 «live»: unknown key `live`
-        Error 14 «heartbeat»: unknown key `heartbeat`
+        Error 10 «live»: unknown key `live`
+        Error 11 «heartbeat»: unknown key `heartbeat`
           hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-        Error 14 «max_age»: unknown key `max_age`
+        Error 11 «max_age»: unknown key `max_age`
           hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-        Error 15 «ask»: unknown key `ask`
+        Error 12 «ask»: unknown key `ask`
           hint: known here: `keys`, `signal`, `to`, `wait`
-        Error 15 «until»: unknown key `until`
+        Error 12 «until»: unknown key `until`
           hint: known here: `keys`, `signal`, `to`, `wait`
         "#
     );

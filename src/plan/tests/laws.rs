@@ -26,7 +26,8 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, terms: &Terms, plan: 
         .map(|(name, change)| format!("{name}: {}", show_next(&change.next)))
         .collect();
     assert!(open.is_empty(), "it does not come to rest: {open:?}");
-    if last.changes.is_empty() {
+    // A run that is there for messages leaves everything else as it is.
+    if last.changes.is_empty() && !terms.only_messages {
         settled_is_what_was_asked_for(desired, &end, terms);
     }
 }
@@ -69,6 +70,14 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
                 assert!(!protected || matches!(sighting.phase, Phase::Leaving(_)), "{agent} is protected");
             }
             Action::Adopt { .. } => assert!(matches!(sighting.phase, Phase::Running { .. }), "{agent} does not run"),
+            Action::Answer { generation, .. }
+            | Action::Type { generation, .. }
+            | Action::Submit { generation, .. }
+            | Action::Receive { generation, .. } => {
+                assert!(matches!(sighting.phase, Phase::Running { .. }), "{agent} does not run, and something is typed");
+                assert_eq!(*generation, sighting.generation, "the generation of {agent}");
+                assert!(!matches!(action, Action::Type { .. }) || sighting.typing.is_none(), "two texts of {agent} at once");
+            }
             Action::Sweep | Action::Amend | Action::Rename { .. } | Action::Forget => {}
         }
     }
@@ -81,7 +90,9 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
 fn each_wait_ends_later(observed: &Observed, plan: &Plan) {
     for (agent, change) in &plan.changes {
         match &change.next {
-            Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. }) => assert!(*until > observed.at, "{agent}"),
+            Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => {
+                assert!(*until > observed.at, "{agent}")
+            }
             Next::Wait(Wait::Ready { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
             Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => {}
         }
@@ -118,7 +129,11 @@ fn rank(action: &Action) -> usize {
         Action::Kill { .. } => 1000,
         Action::Spawn { .. } => 1001,
         Action::Amend => 1002,
-        Action::Forget => 1003,
+        Action::Answer { presses, .. } => 2000 + *presses as usize,
+        Action::Type { .. } => 3000,
+        Action::Submit { enters, .. } => 3000 + *enters as usize,
+        Action::Receive { .. } => 4000,
+        Action::Forget => 5000,
     }
 }
 

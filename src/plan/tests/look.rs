@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 33] = [
+const WORDS: [&str; 43] = [
     "starting",
     "failing",
     "gen",
@@ -126,6 +126,16 @@ const WORDS: [&str; 33] = [
     "too_many_panes",
     "unreadable",
     "record_mismatch",
+    "screen",
+    "says",
+    "key",
+    "answering",
+    "answered",
+    "message",
+    "typing",
+    "composer",
+    "shell",
+    "excuse",
 ];
 
 impl Line {
@@ -180,6 +190,28 @@ impl Line {
             replace_up_to: Generation(self.number("replace_up_to").unwrap_or(0)),
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
+            screen: self.screen(),
+            answering: self.text("answering").map(|text| {
+                let [dialog, presses, answers, at] = parts(text);
+                Answering { dialog, at: ago(&at), presses: presses.parse().unwrap(), answers: answers.parse().unwrap() }
+            }),
+            answered: self.text("answered").map(|dialog| (dialog.to_owned(), 1)).into_iter().collect(),
+            messages: self.text("message").map(message).into_iter().collect(),
+            typing: self.text("typing").map(|text| {
+                let [kind, enters, at] = parts(text);
+                let Message { id, kind, body, .. } = message(&kind);
+                let submits = matches!(body, Body::Text(_));
+                Typing {
+                    id,
+                    kind,
+                    at: ago(&at),
+                    enters: enters.parse().unwrap(),
+                    submits,
+                    cursor: Some((3, 7)),
+                    tail: "the-end".to_owned(),
+                }
+            }),
+            received: None,
             obstacle: self.obstacle(),
             changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
         }
@@ -240,6 +272,52 @@ impl Line {
             was_ready: !self.has("unready"),
             exit,
             asked: self.purpose("asked").map(|purpose| (purpose, step)),
+            excuse: self.text("excuse").map(|text| match text.split_once(':') {
+                None if text == "login" => Excuse::Login,
+                None => Excuse::Limit { until: None },
+                Some((_, left)) => Excuse::Limit { until: Some(NOW + left.parse().unwrap()) },
+            }),
+        }
+    }
+
+    /// `screen=busy`, `screen=limit:1h`, `screen=asks:trust key=Enter`.
+    fn screen(&self) -> Screen {
+        let Some(text) = self.text("screen") else { return Screen::default() };
+        let key = self.text("key").unwrap_or("Enter");
+        let press = || Press { keys: vec![key.to_owned()], answers: key == "Enter" };
+        let activity = match text.split_once(':').unwrap_or((text, "")) {
+            ("unwatched", _) => Activity::Unwatched,
+            ("unclear", _) => Activity::Unclear,
+            ("idle", _) => Activity::Idle,
+            ("draft", _) => Activity::Draft,
+            ("busy", _) => Activity::Busy,
+            ("asks", "") => Activity::Asks(Question { name: None, next: Err("no rule knows it".to_owned()) }),
+            ("asks", name) if key == "none" => {
+                Activity::Asks(Question { name: Some(name.to_owned()), next: Err("no row fits".to_owned()) })
+            }
+            ("asks", name) => Activity::Asks(Question { name: Some(name.to_owned()), next: Ok(press()) }),
+            ("permission", _) => Activity::Permission,
+            ("login", _) => Activity::Login,
+            ("limit", "") => Activity::Limit { until: None },
+            ("limit", left) => Activity::Limit { until: Some(NOW + left.parse().unwrap()) },
+            ("exhausted", _) => Activity::Exhausted,
+            ("crashed", _) => Activity::Crashed,
+            (other, _) => panic!("screen={other}"),
+        };
+        let composer = self.text("composer").map(|text| match text {
+            "empty" => Composed::Empty,
+            "pasted" => Composed::Pasted,
+            text => Composed::Text(text.to_owned()),
+        });
+        let row = if self.text("says") == Some("moved") { 8 } else { 7 };
+        Screen {
+            activity,
+            lines: vec!["what it says".to_owned()],
+            composer,
+            cursor: Some((0, row)),
+            tail: format!("before{}", self.text("says").unwrap_or("")),
+            written_at: Some(NOW),
+            shell: self.text("shell").map(str::to_owned),
         }
     }
 
@@ -264,6 +342,23 @@ impl Line {
         .into_iter()
         .find_map(|(word, obstacle)| self.has(word).then_some(obstacle))
     }
+}
+
+fn parts<const N: usize>(text: &str) -> [String; N] {
+    let parts: Vec<String> = text.split(':').map(str::to_owned).collect();
+    parts.try_into().unwrap_or_else(|parts| panic!("{N} parts are needed: {parts:?}"))
+}
+
+/// `prompt`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
+fn message(word: &str) -> Message {
+    let (kind, body) = match word {
+        "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
+        "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
+        "keys" => (MessageKind::Sent, Body::Keys(vec!["C-l".to_owned()])),
+        "unreadable" => (MessageKind::Prompt, Body::Unreadable("it is gone".to_owned())),
+        other => panic!("message={other}"),
+    };
+    Message { id: format!("{word}-1"), kind, body, interrupts: word == "urgent" }
 }
 
 /// The words of a line: split at blanks that stand in no quotes and no brackets.

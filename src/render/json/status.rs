@@ -10,7 +10,7 @@ use super::super::words::{hold, release};
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
-use crate::observed::{Exit, Health, Phase, Seat, Sighting};
+use crate::observed::{Activity, Exit, Health, Phase, Seat, Sighting};
 use crate::plan::{Change, Next, Reason, Wait};
 use crate::time::Timestamp;
 
@@ -203,7 +203,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         keeper: instance.and_then(|instance| instance.keeper.as_ref()).map(|keeper| keeper.pid),
         generation: sighting.generation.0,
         since,
-        busy: None,
+        busy: sighting.is_busy(),
         attached: sighting.attached,
         restarts: sighting.failures.restarts,
         next_try: match next {
@@ -223,7 +223,19 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         cpu_s: usage.map(|usage| usage.cpu_s),
         rss_bytes: usage.map(|usage| usage.rss_bytes),
         handoffs_waiting: 0,
-        usage_limit: None,
+        usage_limit: match sighting.screen.activity {
+            Activity::Limit { until } => until,
+            Activity::Unwatched
+            | Activity::Unclear
+            | Activity::Idle
+            | Activity::Draft
+            | Activity::Busy
+            | Activity::Asks(_)
+            | Activity::Permission
+            | Activity::Login
+            | Activity::Exhausted
+            | Activity::Crashed => None,
+        },
     }
 }
 

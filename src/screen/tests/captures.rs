@@ -154,7 +154,7 @@ fn each_dialog_is_answered_by_label_from_every_row() {
                         screen = with_mark_moved(&screen, if key == "Down" { 1 } else { -1 });
                     }
                     Answer::Confirm => break choices[selected.unwrap()].label.clone(),
-                    Answer::Refuse(why) => panic!("{name}: {why}"),
+                    other @ (Answer::Press(_) | Answer::Refuse(_)) => panic!("{name}: {other:?}"),
                 }
                 assert!(keys.len() < rows, "{name}: {keys:?}");
             };

@@ -19,13 +19,13 @@ fn a_screen_is_read_from_a_file() {
     accepted, the next key would be Down
     ");
     let document = program.json(&["screen", "--file", CAPTURE, "--preset", "claude", "--json"]);
-    assert_eq!((&document["meaning"], &document["next_key"]), (&"dialog".into(), &"Down".into()));
+    assert_eq!((&document["meaning"], &document["next_keys"]), (&"dialog".into(), &serde_json::json!(["Down"])));
     // Another program's rules do not know it, and rules of one's own come on top.
     assert_eq!(program.json(&["screen", "--file", CAPTURE, "--preset", "codex", "--json"])["meaning"], "unknown_dialog");
     program
         .write("own.toml", "version = 1\nname = \"own\"\n[[dialog]]\nname = \"mine\"\nmatch = \"running in Bypass\"\nchoose = \"^No\"\n");
     let own = program.json(&["screen", "--file", CAPTURE, "--preset", "codex", "--preset", "own.toml", "--json"]);
-    assert_eq!((&own["dialog"]["name"], &own["next_key"]), (&"mine".into(), &"Enter".into()));
+    assert_eq!((&own["dialog"]["name"], &own["next_keys"]), (&"mine".into(), &serde_json::json!(["Enter"])));
 
     program.write("bad.toml", "version = 1\nname = \"bad\"\n[signs]\nbusy = [\"(\"]\n");
     assert_snapshot!(program.shot(&["screen", "--file", CAPTURE, "--preset", "bad.toml"]), @r#"

@@ -69,8 +69,9 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
 }
 
 fn counts(view: &PlanView<'_>) -> Summary {
-    let summary::Counts { spawn, replace, restart, amend, stop, adopt, forget, starting, held, blocked } = summary::counts(view.plan);
-    Summary { spawn, replace, restart, amend, stop, deliver: 0, adopt, forget, starting, held, blocked, rest: view.plan.at_rest }
+    let summary::Counts { spawn, replace, restart, amend, stop, deliver, adopt, forget, starting, held, blocked } =
+        summary::counts(view.plan);
+    Summary { spawn, replace, restart, amend, stop, deliver, adopt, forget, starting, held, blocked, rest: view.plan.at_rest }
 }
 
 fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declared>, sighting: &Sighting, now: Timestamp) -> ResourceChange {
@@ -94,8 +95,7 @@ fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declare
         why: change.map(Change::why),
         source: declared.map(|declared| Source { file: declared.source.file.to_string(), line: declared.source.line }),
         deliveries: Vec::new(),
-        // Whether it is working is not looked at.
-        interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: None, attached }),
+        interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: sighting.is_busy(), attached }),
         next: change.map(|change| step(&change.next)),
         precondition: Precondition {
             generation: sighting.generation.0,
@@ -112,7 +112,7 @@ fn actions(change: &Change) -> &'static [&'static str] {
     match change.kind {
         Kind::Spawn | Kind::Restart => &["create"],
         Kind::Replace => &["delete", "create"],
-        Kind::Amend | Kind::Adopt => &["update"],
+        Kind::Amend | Kind::Deliver | Kind::Adopt => &["update"],
         Kind::Stop => &["delete"],
         Kind::Forget => &["forget"],
     }

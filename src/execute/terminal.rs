@@ -1,0 +1,79 @@
+//! What is pressed and typed on terminals: written down first, so that no text is ever typed twice.
+
+use anyhow::Result;
+
+use super::Round;
+use crate::desired::AgentName;
+use crate::host::Act;
+use crate::observed::{Answering, Body, Message, MessageKind, Press, Receipt, Received, Sighting, Typing, as_typed, without_blanks};
+use crate::state::Record;
+use crate::time::Timestamp;
+
+impl Round<'_> {
+    pub(super) fn answer(
+        &mut self,
+        record: Record,
+        sighting: Sighting,
+        dialog: &str,
+        press: &Press,
+        presses: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Act>> {
+        let before = record.answering.as_ref().filter(|before| before.dialog == dialog).map_or(0, |before| before.answers);
+        let spec = self.spec(&record.agent)?;
+        let stays = press.answers && spec.care.dialogs.iter().any(|rule| rule.name == dialog && !rule.confirm_gone);
+        let mut record = record;
+        if stays {
+            // Its text may stay on the screen for ever: that the keys were pressed is all that will be known.
+            *record.answered.entry(dialog.to_owned()).or_default() += 1;
+            record.answering = None;
+        } else {
+            let answers = before + u32::from(press.answers);
+            record.answering = Some(Answering { dialog: dialog.to_owned(), at: now, presses, answers });
+        }
+        self.write(record)?;
+        Ok(sighting.instance.into_iter().map(|only| Act::Keys { only, keys: press.keys.clone() }).collect())
+    }
+
+    pub(super) fn begin_typing(&mut self, record: Record, sighting: Sighting, message: &Message, now: Timestamp) -> Result<Vec<Act>> {
+        let Some(only) = sighting.instance else { return Ok(Vec::new()) };
+        let (act, submits, tail) = match &message.body {
+            Body::Text(text) => (Act::Paste { only, text: text.clone() }, true, tail(text)),
+            Body::Keys(keys) => (Act::Keys { only, keys: keys.clone() }, false, String::new()),
+            Body::Unreadable(_) => return Ok(Vec::new()),
+        };
+        let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail };
+        let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
+        self.write(Record { typing: Some(typing), prompt_due, ..record })?;
+        Ok(vec![act])
+    }
+
+    pub(super) fn submit(&mut self, record: Record, sighting: Sighting, enters: u32, now: Timestamp) -> Result<Vec<Act>> {
+        let cursor = sighting.screen.cursor;
+        let typing = record.typing.clone().map(|typing| Typing { at: now, enters, cursor, ..typing });
+        self.write(Record { typing, ..record })?;
+        Ok(sighting.instance.into_iter().map(|only| Act::Keys { only, keys: vec!["Enter".to_owned()] }).collect())
+    }
+
+    /// Notes that nothing was typed, because the machine said so.
+    pub(super) fn take_back(&mut self, agent: &AgentName, why: &str) -> Result<()> {
+        let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
+        let Some(typing) = record.typing.clone() else { return Ok(()) };
+        let Typing { id, kind, at, .. } = typing;
+        let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
+        let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()) });
+        // A prompt is tried again; whoever sent something hears of it.
+        let received = if kind == MessageKind::Sent { received } else { record.received.clone() };
+        self.write(Record { typing: None, prompt_due, received, ..record })
+    }
+}
+
+/// So many characters of the end of a text tell that all of it arrived.
+const TAIL: usize = 24;
+
+/// The end of a text as it is looked for on a screen.
+fn tail(text: &str) -> String {
+    let text = without_blanks(&as_typed(text));
+    let start = text.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+    text[start..].to_owned()
+}

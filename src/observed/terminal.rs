@@ -1,0 +1,236 @@
+//! What the terminal of an agent shows it to be doing, and what is being typed into it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// What the terminal of an agent shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// What the agent does, by its rules.
+    pub activity: Activity,
+    /// The lines that show it, without control characters.
+    pub lines: Vec<String>,
+    /// What stands where a person types; none where no rule shows such a place.
+    pub composer: Option<Composed>,
+    /// Where the cursor is: column and row, which grows while text scrolls. None where nothing could be read.
+    pub cursor: Option<(u64, u64)>,
+    /// The end of what is shown, without blanks: where a typed text is looked for that no rule can tell.
+    pub tail: String,
+    /// When something was last written to its window, to the second; none where nothing could be read.
+    pub written_at: Option<Timestamp>,
+    /// The shell that waits for commands in the foreground of the terminal, if one does.
+    pub shell: Option<String>,
+}
+
+/// What stands where a person types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Composed {
+    /// Nothing.
+    Empty,
+    /// This, without its blanks.
+    Text(String),
+    /// A mark for a long text that was pasted.
+    Pasted,
+}
+
+/// What an agent does, as far as its terminal shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Activity {
+    /// No rule tells: it counts as never busy.
+    #[default]
+    Unwatched,
+    /// It has rules, and none of them knows what is shown, or nothing could be read.
+    Unclear,
+    /// It rests and takes input.
+    Idle,
+    /// It rests, and a text that nobody submitted stands where a person types.
+    Draft,
+    /// It works.
+    Busy,
+    /// It asks something before it goes on.
+    Asks(Question),
+    /// It asks whether it may do something.
+    Permission,
+    /// A person must log in.
+    Login,
+    /// Its usage is used up.
+    Limit {
+        /// Until when, if that could be told.
+        until: Option<Timestamp>,
+    },
+    /// Its context is full.
+    Exhausted,
+    /// It crashed and left this screen behind.
+    Crashed,
+}
+
+/// A dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name of the rule that knows it; none if none does.
+    pub name: Option<String>,
+    /// The keys that come next to answer it, or why none is safe.
+    pub next: Result<Press, String>,
+}
+
+/// Keys towards the answer of a dialog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Press {
+    /// The keys, by tmux's names.
+    pub keys: Vec<String>,
+    /// Whether they are the answer, and not only a step towards its row.
+    pub answers: bool,
+}
+
+/// A dialog that is being answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answering {
+    /// Its name.
+    pub dialog: String,
+    /// When the last key was pressed.
+    pub at: Timestamp,
+    /// How many times keys were pressed.
+    pub presses: u32,
+    /// How many of these were the answer.
+    pub answers: u32,
+}
+
+/// Something that is to be typed into the terminal of an agent, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What tells it from every other.
+    pub id: String,
+    /// What it is.
+    pub kind: MessageKind,
+    /// What is typed.
+    pub body: Body,
+    /// Whether it is typed while the agent works.
+    pub interrupts: bool,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageKind {
+    /// The prompt of its care.
+    Prompt,
+    /// Something that a person sends.
+    Sent,
+    /// A note for a successor.
+    Handoff,
+    /// The question of a drain step.
+    Ask,
+    /// The nudge of one whose heart does not beat.
+    Nudge,
+}
+
+impl MessageKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Sent => "text",
+            Self::Handoff => "handoff",
+            Self::Ask => "request to end",
+            Self::Nudge => "nudge",
+        }
+    }
+}
+
+/// What is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A text, pasted and submitted.
+    Text(String),
+    /// Keys, by tmux's names.
+    Keys(Vec<String>),
+    /// A text that could not be read, and why.
+    Unreadable(String),
+}
+
+/// A text as it is typed: lines end with a line feed, there is none at the end, and nothing in it commands a terminal.
+pub fn as_typed(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let kept: String = text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect();
+    kept.trim_end_matches('\n').to_owned()
+}
+
+/// A text without its white space: what a terminal wraps and pads is the same then.
+pub fn without_blanks(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// A message whose typing was begun. It is written down before the first key, so that its text is never typed again and never taken for a
+/// person's draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// The message's.
+    pub id: String,
+    /// What it is.
+    pub kind: MessageKind,
+    /// When the last step was.
+    pub at: Timestamp,
+    /// How many times Enter was pressed.
+    pub enters: u32,
+    /// Whether Enter is to follow.
+    pub submits: bool,
+    /// Where the cursor was when Enter was pressed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<(u64, u64)>,
+    /// The end of the text without blanks: by which it is found on a screen that no rule reads.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+}
+
+/// The last message, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// The message's.
+    pub id: String,
+    /// What it was.
+    pub kind: MessageKind,
+    /// When that was known.
+    pub at: Timestamp,
+    /// What came of it.
+    pub receipt: Receipt,
+}
+
+/// What came of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Receipt {
+    /// It was submitted: the agent works, or what was typed is gone from where a person types.
+    Confirmed,
+    /// It was typed, and whether it arrived cannot be told.
+    Unconfirmed(String),
+    /// It stands where a person types, and could not be submitted.
+    Stranded(String),
+    /// It was not typed.
+    Refused(String),
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confirmed => f.write_str("confirmed"),
+            Self::Unconfirmed(why) => write!(f, "unconfirmed: {why}"),
+            Self::Stranded(why) => write!(f, "stranded: {why}"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_commands_a_terminal() {
+        assert_eq!(as_typed("one\r\ntwo\rthree\n\n"), "one\ntwo\nthree");
+        assert_eq!(as_typed("a\u{1b}[31mb\u{8}\u{7f}\u{9b}c\td\u{3}"), "a[31mbc\td");
+        assert_eq!(as_typed("żółć 日本 🎉"), "żółć 日本 🎉");
+    }
+}

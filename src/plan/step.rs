@@ -1,0 +1,211 @@
+//! The steps of a plan: what is done, waited for, held or blocked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{AgentName, DrainAsk, Generation, Milestone};
+use crate::observed::{Failures, Message, MessageKind, Press, Purpose, Receipt, Step};
+use crate::time::Timestamp;
+
+/// The step of this round.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Do this.
+    Act(Action),
+    /// Nothing yet; it will go on by itself.
+    Wait(Wait),
+    /// Nothing until the condition that holds it ends.
+    Held(Held),
+    /// Nothing until a person does something.
+    Blocked(Blocked),
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Start an instance.
+    Spawn {
+        /// Which life it is.
+        generation: Generation,
+        /// The failures to remember with it.
+        failures: Failures,
+    },
+    /// Press keys towards the answer of a dialog.
+    Answer {
+        /// Which life.
+        generation: Generation,
+        /// The dialog's name.
+        dialog: String,
+        /// The keys.
+        press: Press,
+        /// How many times keys were pressed for this dialog then.
+        presses: u32,
+    },
+    /// Type a message into its terminal.
+    Type {
+        /// Which life.
+        generation: Generation,
+        /// What.
+        message: Message,
+    },
+    /// Press Enter after it.
+    Submit {
+        /// Which life.
+        generation: Generation,
+        /// The message's.
+        id: String,
+        /// How many times Enter was pressed then.
+        enters: u32,
+    },
+    /// Note what came of it.
+    Receive {
+        /// Which life.
+        generation: Generation,
+        /// The message's.
+        id: String,
+        /// What it was.
+        kind: MessageKind,
+        /// What came of it.
+        receipt: Receipt,
+    },
+    /// Ask it to end.
+    Drain {
+        /// Which life.
+        generation: Generation,
+        /// The step, from 0.
+        step: usize,
+        /// How it is asked.
+        ask: DrainAsk,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// End the whole tree.
+    Kill {
+        /// Which life.
+        generation: Generation,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// End what lives have left behind.
+    Sweep,
+    /// Remember and apply the declared care.
+    Amend,
+    /// Take over the record, and the names by default, of an agent that was called otherwise.
+    Rename {
+        /// The old name.
+        from: AgentName,
+    },
+    /// Remember a running instance as ours.
+    Adopt {
+        /// Which life it counts as.
+        generation: Generation,
+    },
+    /// Let it go: remove the record and the dead pane. An instance that runs is left running.
+    Forget,
+}
+
+impl Action {
+    /// Whether it only goes on with what an earlier step began.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self, Self::Submit { .. } | Self::Receive { .. })
+    }
+}
+
+/// What a step waits for. Every wait ends by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wait {
+    /// The pause after a failure.
+    Backoff {
+        /// Its end.
+        until: Timestamp,
+    },
+    /// Its own readiness.
+    Ready {
+        /// When to look again.
+        look_at: Timestamp,
+        /// When it is overdue.
+        until: Timestamp,
+    },
+    /// What its terminal shows next.
+    Screen {
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// The end that it was asked for.
+    Leave {
+        /// The step that was asked.
+        step: Step,
+        /// When the next step is due.
+        until: Timestamp,
+    },
+    /// Another agent's milestone.
+    After {
+        /// The other.
+        agent: AgentName,
+        /// What it is to reach.
+        milestone: Milestone,
+    },
+    /// The end of agents that depend on it.
+    Dependants(Vec<AgentName>),
+    /// Its turn: as many agents are on their way as may be.
+    Turn,
+}
+
+/// What holds a change that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// People are attached to its session.
+    Attached(u32),
+    /// It is protected.
+    Protected,
+    /// It works.
+    Busy,
+    /// A text that nobody submitted stands where a person types.
+    Draft,
+    /// A shell waits for commands in its terminal, and would run what is typed.
+    Shell(String),
+    /// It cannot be told whether it works.
+    Unclear,
+    /// Its usage is used up, until then.
+    Limit(Option<Timestamp>),
+    /// The plan as it was shown did not say that it would be interrupted.
+    NotShown,
+    /// An agent that depends on it is held itself.
+    Dependant(AgentName),
+}
+
+/// What needs a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blocked {
+    /// One of the contract's reasons.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The reasons of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The place is in the hands of somebody else.
+    PlaceTaken,
+    /// The folder does not exist.
+    CwdMissing,
+    /// The program does not exist.
+    CommandMissing,
+    /// What it waits for will not come.
+    DependencyEnded,
+    /// It failed, and is not tried again.
+    GaveUp,
+    /// It asks something that is not accepted or that no rule knows.
+    Dialog,
+    /// A person must log in.
+    Login,
+    /// It asks whether it may do something.
+    Permission,
+    /// Record and mark contradict each other.
+    RecordMismatch,
+    /// The tmux server cannot hold more panes.
+    TooManyPanes,
+    /// It could not be looked at, or a file that it needs could not be read.
+    Unreadable,
+}

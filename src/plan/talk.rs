@@ -1,0 +1,249 @@
+//! What is answered and typed on the terminal of an agent, one key or text at a time, and what keeps from it.
+
+use super::local::{Agent, blocked};
+use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
+use crate::desired::Care;
+use crate::observed::{Activity, Body, Composed, Message, Press, Question, Receipt, Screen, Typing};
+use crate::time::{Duration, Timestamp};
+
+/// The pause after each key of a dialog: programs lose keys that come faster.
+const KEY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long a dialog may take to go once it was answered, before its answer is given again.
+const DIALOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many keys are pressed at most to get to the row of an answer.
+const MOST_PRESSES: u32 = 60;
+
+/// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long a text may take to be seen where a person types.
+const ARRIVAL: Duration = Duration::from_secs(5);
+
+/// How long a program may take to take a text away after Enter, before Enter is pressed again.
+const ENTER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many times Enter is pressed at most, and so many times an answer is given.
+const MOST_ENTERS: u32 = 5;
+
+/// How soon a screen is looked at again that is about to change.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What a screen that needs an answer, or a person, leads to.
+pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change> {
+    let screen = &agent.sighting.screen;
+    let (cause, next) = match &screen.activity {
+        Activity::Asks(question) => asks(agent, care, question),
+        Activity::Permission => {
+            let what = format!("it asks for a permission: {}; answer it: reconcile attach {} --rw", said(screen), agent.name);
+            ("it asks for a permission".to_owned(), blocked(Reason::Permission, what))
+        }
+        Activity::Login => {
+            let what = format!("a person must log in: {}; do it: reconcile attach {} --rw", said(screen), agent.name);
+            ("it waits for a login".to_owned(), blocked(Reason::Login, what))
+        }
+        Activity::Exhausted => {
+            let what = format!(
+                "its context is full, and it can act no more: {}; have it begin anew: reconcile restart {}",
+                said(screen),
+                agent.name
+            );
+            ("its context is full".to_owned(), blocked(Reason::GaveUp, what))
+        }
+        Activity::Crashed => {
+            let what = format!("it crashed and left its screen behind: {}; reconcile restart {}", said(screen), agent.name);
+            ("it crashed".to_owned(), blocked(Reason::GaveUp, what))
+        }
+        Activity::Unwatched | Activity::Unclear | Activity::Idle | Activity::Draft | Activity::Busy | Activity::Limit { .. } => {
+            return None;
+        }
+    };
+    Some(Change { kind, cause: Cause::Shows(cause), fields: Vec::new(), next })
+}
+
+fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
+    let shown = said(&agent.sighting.screen);
+    let by_hand = format!("answer it: reconcile attach {} --rw", agent.name);
+    let Some(name) = &question.name else {
+        return ("it asks something".to_owned(), blocked(Reason::Dialog, format!("no rule knows what it asks: {shown}; {by_hand}")));
+    };
+    let cause = format!("it asks `{name}`");
+    let needs_a_person = |why: String| (cause.clone(), blocked(Reason::Dialog, why));
+    if !care.accepts(name) {
+        let own = care.dialogs.iter().any(|rule| rule.name == *name);
+        let allow = if own { String::new() } else { format!(" allow it with accept = [\"{name}\"], or") };
+        return needs_a_person(format!("it asks `{name}`: {shown};{allow} {by_hand}"));
+    }
+    let press = match &question.next {
+        Ok(press) => press,
+        Err(why) => return needs_a_person(format!("`{name}` cannot be answered: {why}; {by_hand}")),
+    };
+    let most = care.dialogs.iter().find(|rule| rule.name == *name).map_or(1, |rule| rule.max);
+    let begun = agent.sighting.answering.as_ref().filter(|answering| answering.dialog == *name);
+    let next = match begun {
+        None if agent.sighting.answered.get(name).is_some_and(|times| *times >= most) => {
+            return needs_a_person(format!("it asks `{name}` again, which was answered in this life before; {by_hand}"));
+        }
+        Some(begun) => {
+            let pause = if begun.answers > 0 { DIALOG_PATIENCE } else { KEY_PAUSE };
+            if agent.now < begun.at + pause {
+                let until = (agent.now + LOOK_AGAIN).max(begun.at + KEY_PAUSE);
+                return (cause, Next::Wait(Wait::Screen { until: until.min(begun.at + pause) }));
+            }
+            if begun.answers >= MOST_ENTERS || begun.presses >= MOST_PRESSES {
+                return needs_a_person(format!("`{name}` does not go away, whatever is pressed; {by_hand}"));
+            }
+            answer(agent, name, press, begun.presses)
+        }
+        None => answer(agent, name, press, 0),
+    };
+    (cause, next)
+}
+
+fn answer(agent: &Agent<'_>, dialog: &str, press: &Press, presses: u32) -> Next {
+    Next::Act(Action::Answer {
+        generation: agent.sighting.generation,
+        dialog: dialog.to_owned(),
+        press: press.clone(),
+        presses: presses + 1,
+    })
+}
+
+/// The lines that a person should see, in one.
+fn said(screen: &Screen) -> String {
+    let lines: Vec<&str> = screen.lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    let text = lines.join(" / ");
+    let end = text.char_indices().nth(300).map_or(text.len(), |(at, _)| at);
+    if end < text.len() { format!("\"{}…\"", &text[..end]) } else { format!("\"{text}\"") }
+}
+
+/// The next step of what is being typed, or the first of what waits to be.
+pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
+    let change = |cause, next| Some(Change { kind: Kind::Deliver, cause, fields: Vec::new(), next });
+    if let Some(typing) = &agent.sighting.typing {
+        return change(Cause::Message(typing.kind), go_on(agent, typing));
+    }
+    let message = agent.sighting.messages.first()?;
+    if let Some(shell) = &agent.sighting.screen.shell {
+        return change(Cause::Message(message.kind), Next::Held(Held::Shell(shell.clone())));
+    }
+    if let Body::Unreadable(why) = &message.body {
+        return change(
+            Cause::Message(message.kind),
+            blocked(Reason::Unreadable, format!("its {} cannot be read: {why}", message.kind.as_str())),
+        );
+    }
+    let next = match &agent.sighting.screen.activity {
+        Activity::Busy if !message.interrupts => Next::Held(Held::Busy),
+        Activity::Draft => Next::Held(Held::Draft),
+        Activity::Unclear => Next::Held(Held::Unclear),
+        Activity::Limit { until } if until.is_none_or(|until| agent.now < until) => Next::Held(Held::Limit(*until)),
+        Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Limit { .. } => begin(agent, message),
+        // Those come before everything else.
+        Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => return None,
+    };
+    change(Cause::Message(message.kind), next)
+}
+
+fn begin(agent: &Agent<'_>, message: &Message) -> Next {
+    Next::Act(Action::Type { generation: agent.sighting.generation, message: message.clone() })
+}
+
+fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
+    let generation = agent.sighting.generation;
+    let conclude = |receipt| Next::Act(Action::Receive { generation, id: typing.id.clone(), kind: typing.kind, receipt });
+    let enter = || Next::Act(Action::Submit { generation, id: typing.id.clone(), enters: typing.enters + 1 });
+    let wait = |until: Timestamp| Next::Wait(Wait::Screen { until: until.min(agent.now + LOOK_AGAIN).max(agent.now) });
+    let screen = &agent.sighting.screen;
+    let waited = |length: Duration| agent.now >= typing.at + length;
+    if !typing.submits {
+        return conclude(Receipt::Confirmed);
+    }
+    if typing.enters == 0 {
+        if !waited(SETTLE) {
+            return Next::Wait(Wait::Screen { until: typing.at + SETTLE });
+        }
+        return match arrived(screen, typing) {
+            Arrived::Yes => enter(),
+            Arrived::NotYet if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
+            // What stands there may be shown otherwise than it was typed.
+            Arrived::NotYet if matches!(screen.composer, Some(Composed::Text(_))) || screen.activity == Activity::Unwatched => enter(),
+            Arrived::NotYet => {
+                conclude(Receipt::Unconfirmed(format!("{} after it was typed, nothing of it was seen where a person types", ARRIVAL)))
+            }
+        };
+    }
+    match taken(screen, typing) {
+        Taken::Yes => conclude(Receipt::Confirmed),
+        Taken::No if !waited(ENTER_PATIENCE) => wait(typing.at + ENTER_PATIENCE),
+        Taken::No if typing.enters < MOST_ENTERS => enter(),
+        Taken::No => {
+            conclude(Receipt::Stranded(format!("Enter was pressed {} times, and it still stands where a person types", typing.enters)))
+        }
+        Taken::Unknown if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
+        Taken::Unknown => conclude(Receipt::Unconfirmed(format!("what its screen shows does not tell: {}", said(screen)))),
+    }
+}
+
+enum Arrived {
+    Yes,
+    NotYet,
+}
+
+/// Whether a text that was typed stands where a person types, all of it.
+fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
+    let whole = match &screen.composer {
+        Some(Composed::Pasted) => true,
+        Some(Composed::Text(text)) => text.ends_with(&typing.tail),
+        Some(Composed::Empty) => false,
+        None => screen.activity == Activity::Unwatched && screen.tail.contains(&typing.tail),
+    };
+    if whole { Arrived::Yes } else { Arrived::NotYet }
+}
+
+enum Taken {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// Whether the program took what was submitted.
+fn taken(screen: &Screen, typing: &Typing) -> Taken {
+    match (&screen.composer, &screen.activity) {
+        (Some(Composed::Empty), _) => Taken::Yes,
+        (Some(Composed::Text(_) | Composed::Pasted), _) => Taken::No,
+        // It gave way to what came of it.
+        (
+            None,
+            Activity::Busy | Activity::Permission | Activity::Asks(_) | Activity::Limit { .. } | Activity::Login | Activity::Exhausted,
+        ) => Taken::Yes,
+        (None, Activity::Unwatched | Activity::Idle) => {
+            let row = |cursor: Option<(u64, u64)>| cursor.map(|(_, row)| row);
+            if row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
+        }
+        (None, Activity::Unclear | Activity::Draft | Activity::Crashed) => Taken::Unknown,
+    }
+}
+
+/// What else is due on the terminal of an agent by a run that is there for nothing but that: nothing is started, stopped or answered.
+pub(super) fn only_messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
+    let first = agent.sighting.messages.first();
+    if agent.sighting.typing.is_none()
+        && let Some(message) = first
+        && let Some(Change { next, .. }) = asked(agent, care, Kind::Deliver)
+    {
+        // A dialog that an apply would answer is one that this run does not.
+        let next = match next {
+            Next::Act(_) | Next::Wait(_) => blocked(Reason::Dialog, format!("it asks something: {}", said(&agent.sighting.screen))),
+            next @ (Next::Held(_) | Next::Blocked(_)) => next,
+        };
+        return Some(Change { kind: Kind::Deliver, cause: Cause::Message(message.kind), fields: Vec::new(), next });
+    }
+    messages(agent)
+}
+
+/// Whether a message is keys, whose effect nobody can tell.
+pub(super) fn submits(body: &Body) -> bool {
+    matches!(body, Body::Text(_))
+}

@@ -1,0 +1,251 @@
+//! What is answered and typed on terminals, and what keeps from it.
+
+use super::*;
+
+const LEAD: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\naccept = [\"trust\"]\n";
+const PLAIN: &str = "[agents.lead]\ncommand = [\"run\"]\n";
+
+#[test]
+fn an_accepted_dialog_is_answered_key_by_key() {
+    let asks = "lead  spawn  it asks `trust`";
+    check(LEAD, "lead running starting screen=asks:trust key=Down", &format!("{asks}  answer trust by Down, press 1"));
+    // Keys that come too fast get lost.
+    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:1:0:100ms", &format!("{asks}  screen, look in 100ms"));
+    check(
+        LEAD,
+        "lead running starting screen=asks:trust key=Enter answering=trust:1:0:200ms",
+        &format!("{asks}  answer trust by Enter, press 2"),
+    );
+    // After the answer it is looked for the end of the dialog, and only then answered again.
+    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:2:1:1s", &format!("{asks}  screen, look in 100ms"));
+    check(
+        LEAD,
+        "lead running starting screen=asks:trust key=Enter answering=trust:2:1:2s",
+        &format!("{asks}  answer trust by Enter, press 3"),
+    );
+    check(
+        LEAD,
+        "lead running starting screen=asks:trust answering=trust:7:5:2s",
+        &format!("{asks}  dialog: `trust` does not go away, whatever is pressed; answer it: reconcile attach lead --rw"),
+    );
+    // What was begun for another dialog says nothing about this one.
+    check(
+        LEAD,
+        "lead running starting screen=asks:trust key=Down answering=bypass:3:1:10ms",
+        &format!("{asks}  answer trust by Down, press 1"),
+    );
+}
+
+#[test]
+fn a_dialog_that_is_not_accepted_needs_a_person_and_says_how_to_accept_it() {
+    check(
+        LEAD,
+        "lead running starting screen=asks:bypass",
+        "lead  spawn  it asks `bypass`  dialog: it asks `bypass`: \"what it says\"; allow it with accept = [\"bypass\"], or answer it: reconcile attach lead --rw",
+    );
+    check(
+        LEAD,
+        "lead running starting screen=asks",
+        "lead  spawn  it asks something  dialog: no rule knows what it asks: \"what it says\"; answer it: reconcile attach lead --rw",
+    );
+    check(
+        LEAD,
+        "lead running starting screen=asks:trust key=none",
+        "lead  spawn  it asks `trust`  dialog: `trust` cannot be answered: no row fits; answer it: reconcile attach lead --rw",
+    );
+    check(
+        LEAD,
+        "lead running screen=asks:trust answered=trust",
+        "lead  deliver  it asks `trust`  dialog: it asks `trust` again, which was answered in this life before; answer it: reconcile attach lead --rw",
+    );
+}
+
+#[test]
+fn rules_of_the_manifest_are_answered_as_often_as_they_say() {
+    let rule = |more: &str| format!("{PLAIN}dialogs = [{{ name = \"update\", match = \"Update\", {more} }}]\n");
+    let asks = "lead running screen=asks:update answered=update";
+    check(&rule("keys = [\"s\"], max = 2"), asks, "lead  deliver  it asks `update`  answer update by Enter, press 1");
+    let again = "it asks `update` again, which was answered in this life before; answer it: reconcile attach lead --rw";
+    check(&rule("keys = [\"s\"]"), asks, &format!("lead  deliver  it asks `update`  dialog: {again}"));
+    check(
+        &rule("stop = true"),
+        "lead running screen=asks:update",
+        "lead  deliver  it asks `update`  dialog: it asks `update`: \"what it says\"; answer it: reconcile attach lead --rw",
+    );
+}
+
+#[test]
+fn what_only_a_person_can_do_is_blocked_and_nothing_is_typed() {
+    check(
+        LEAD,
+        "lead running screen=permission message=prompt",
+        "lead  deliver  it asks for a permission  permission: it asks for a permission: \"what it says\"; answer it: reconcile attach lead --rw",
+    );
+    check(
+        LEAD,
+        "lead running starting screen=login",
+        "lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: reconcile attach lead --rw",
+    );
+    check(
+        LEAD,
+        "lead running screen=exhausted message=prompt",
+        "lead  deliver  its context is full  gave_up: its context is full, and it can act no more: \"what it says\"; have it begin anew: reconcile restart lead",
+    );
+    check(
+        LEAD,
+        "lead running screen=crashed",
+        "lead  deliver  it crashed  gave_up: it crashed and left its screen behind: \"what it says\"; reconcile restart lead",
+    );
+}
+
+#[test]
+fn whom_a_dialog_keeps_from_being_ready_is_not_waited_for() {
+    let fleet = format!("{LEAD}[agents.clone]\ncommand = [\"run\"]\nafter = [\"lead\"]\n");
+    check(
+        &fleet,
+        "lead running starting screen=asks:trust key=Down\nclone absent",
+        "clone  spawn  new in the manifest  waits for lead to be ready\nlead  spawn  it asks `trust`  answer trust by Down, press 1",
+    );
+    check(
+        &fleet,
+        "lead running starting screen=login\nclone absent",
+        "clone  spawn  new in the manifest  dependency_ended: waits for lead to be ready, but lead is blocked: a person must log in: \"what it says\"; do it: reconcile attach lead --rw
+         lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: reconcile attach lead --rw",
+    );
+}
+
+#[test]
+fn a_prompt_is_typed_when_the_agent_rests_and_never_over_something() {
+    let due = "lead  deliver  a prompt waits for it";
+    check(LEAD, "lead running message=prompt screen=idle composer=empty", &format!("{due}  type prompt-1 1"));
+    check(LEAD, "lead running message=prompt screen=busy", &format!("{due}  held: busy"));
+    check(LEAD, "lead running message=prompt screen=draft composer=hello", &format!("{due}  held: draft"));
+    check(LEAD, "lead running message=prompt screen=unclear", &format!("{due}  held: unclear"));
+    check(LEAD, "lead running message=prompt screen=limit:1h", &format!("{due}  held: limit for 1h"));
+    check(LEAD, "lead running message=prompt screen=limit", &format!("{due}  held: limit"));
+    check(LEAD, "lead running message=prompt screen=idle shell=bash", &format!("{due}  held: at bash"));
+    check(LEAD, "lead running message=unreadable screen=idle", &format!("{due}  unreadable: its prompt cannot be read: it is gone"));
+    check(PLAIN, "lead running message=prompt", &format!("{due}  type prompt-1 1"));
+    // Not before it is ready.
+    check(PLAIN, "lead running starting up=500ms message=prompt", "lead  spawn  not ready yet  ready? look in 500ms, until 1m29s500ms");
+    // Only who says so is typed while it works; over a draft, nobody.
+    check(LEAD, "lead running message=urgent screen=busy", "lead  deliver  a text waits for it  type urgent-1 1");
+    check(LEAD, "lead running message=urgent screen=draft", "lead  deliver  a text waits for it  held: draft");
+}
+
+#[test]
+fn enter_follows_when_all_of_a_text_stands_there() {
+    let due = "lead  deliver  a prompt waits for it";
+    let typing = |look: &str| format!("lead running typing=prompt:0:{look}");
+    check(LEAD, &typing("100ms screen=draft composer=dothe-end"), &format!("{due}  screen, look in 200ms"));
+    check(LEAD, &typing("300ms screen=draft composer=dothe-end"), &format!("{due}  submit prompt-1, enter 1"));
+    check(LEAD, &typing("300ms screen=draft composer=pasted"), &format!("{due}  submit prompt-1, enter 1"));
+    // A slow reader shows it bit by bit.
+    check(LEAD, &typing("300ms screen=draft composer=doth"), &format!("{due}  screen, look in 100ms"));
+    check(LEAD, &typing("300ms screen=idle composer=empty"), &format!("{due}  screen, look in 100ms"));
+    // It may be shown in other words than it was typed; what is never seen is not submitted.
+    check(LEAD, &typing("5s screen=draft composer=doth"), &format!("{due}  submit prompt-1, enter 1"));
+    check(
+        LEAD,
+        &typing("5s screen=idle composer=empty"),
+        &format!("{due}  receive prompt-1 unconfirmed: 5s after it was typed, nothing of it was seen where a person types"),
+    );
+    // Without rules, its end is looked for on the screen.
+    check(PLAIN, &typing("300ms screen=unwatched says=the-end"), &format!("{due}  submit prompt-1, enter 1"));
+    check(PLAIN, &typing("300ms"), &format!("{due}  screen, look in 100ms"));
+    check(PLAIN, &typing("5s"), &format!("{due}  submit prompt-1, enter 1"));
+}
+
+#[test]
+fn only_enter_is_pressed_again_and_every_end_has_a_receipt() {
+    let due = "lead  deliver  a prompt waits for it";
+    let typing = |look: &str| format!("lead running typing=prompt:{look}");
+    check(LEAD, &typing("1:0s screen=idle composer=empty"), &format!("{due}  receive prompt-1 confirmed"));
+    check(LEAD, &typing("1:0s screen=busy composer=empty"), &format!("{due}  receive prompt-1 confirmed"));
+    check(LEAD, &typing("1:0s screen=busy"), &format!("{due}  receive prompt-1 confirmed"));
+    check(LEAD, &typing("1:500ms screen=draft composer=dothe-end"), &format!("{due}  screen, look in 100ms"));
+    check(LEAD, &typing("1:1s screen=draft composer=dothe-end"), &format!("{due}  submit prompt-1, enter 2"));
+    check(
+        LEAD,
+        &typing("5:1s screen=draft composer=dothe-end"),
+        &format!("{due}  receive prompt-1 stranded: Enter was pressed 5 times, and it still stands where a person types"),
+    );
+    check(LEAD, &typing("1:1s screen=unclear"), &format!("{due}  screen, look in 100ms"));
+    check(
+        LEAD,
+        &typing("1:5s screen=unclear"),
+        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
+    );
+    // Without rules, the cursor tells: it went on to another row.
+    check(PLAIN, &typing("1:100ms screen=unwatched says=moved"), &format!("{due}  receive prompt-1 confirmed"));
+    check(PLAIN, &typing("1:100ms screen=unwatched"), &format!("{due}  screen, look in 100ms"));
+    check(
+        PLAIN,
+        &typing("1:5s screen=unwatched"),
+        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
+    );
+    // Keys are pressed, and what they do nobody can tell.
+    check(PLAIN, "lead running typing=keys:0:0s", "lead  deliver  a text waits for it  receive keys-1 confirmed");
+}
+
+#[test]
+fn a_run_for_messages_does_nothing_else() {
+    check_under(
+        "only_messages",
+        LEAD,
+        "lead running message=text screen=idle command=[\"old\"]",
+        "lead  deliver  a text waits for it  type text-1 1",
+    );
+    check_under("only_messages", LEAD, "lead running screen=asks:trust key=Down", "");
+    check_under(
+        "only_messages",
+        LEAD,
+        "lead running message=text screen=asks:trust key=Down",
+        "lead  deliver  a text waits for it  dialog: it asks something: \"what it says\"",
+    );
+    check_under("only_messages", LEAD, "lead absent", "");
+    check_under("only_messages", LEAD, "lead running starting message=text screen=idle", "");
+}
+
+#[test]
+fn work_holds_what_would_interrupt_it() {
+    let replace = "lead  replace  command[0] \"old\" → \"run\"";
+    let look = |screen: &str| format!("lead running command=[\"old\"] screen={screen}");
+    check(LEAD, &look("busy"), &format!("{replace}  held: busy"));
+    check(LEAD, &look("permission"), &format!("{replace}  held: busy"));
+    check(LEAD, &look("draft"), &format!("{replace}  held: draft"));
+    check(LEAD, &look("unclear"), &format!("{replace}  held: unclear"));
+    check(LEAD, &look("asks"), &format!("{replace}  held: unclear"));
+    for rests in ["idle", "login", "limit:1h", "exhausted", "crashed", "asks:bypass"] {
+        check(LEAD, &look(rests), &format!("{replace}  drain 1 by 1: keys C-c"));
+    }
+    check_under("now", LEAD, &look("busy"), &format!("{replace}  drain 1 by 1: keys C-c"));
+    check(&format!("{LEAD}hold = [\"attached\"]\n"), &look("busy"), &format!("{replace}  drain 1 by 1: keys C-c"));
+    // One that is not ready yet has done nothing that could be lost.
+    check(LEAD, "lead running starting command=[\"old\"] screen=unclear", &format!("{replace}  drain 1 by 1: keys C-c"));
+    // An end that was begun goes on.
+    check(
+        LEAD,
+        "lead leaving drain=1 asked=10s purpose=replace command=[\"old\"] screen=busy",
+        &format!("{replace}  drain 1 by 2: signal TERM"),
+    );
+}
+
+#[test]
+fn a_limit_and_a_login_are_no_failures() {
+    let ended = |excuse: &str| format!("lead exited code=1 up=1h ago=2s streak=1 recent=[30s] excuse={excuse}");
+    check(LEAD, &ended("limit:1h"), "lead  restart  it exited with status 1  held: limit for 1h");
+    check(LEAD, &ended("limit:0s"), "lead  restart  it exited with status 1  spawn 2 (streak 1, recent 1, restarts 0)");
+    check(LEAD, &ended("limit"), "lead  restart  it exited with status 1  held: limit for 58s");
+    check(
+        LEAD,
+        &ended("login"),
+        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then have it run again: reconcile start lead",
+    );
+}
+
+#[test]
+fn what_is_foreseen_ends_in_a_delivery() {
+    let fleet = format!("{LEAD}prompt = \"begin\"\n");
+    check_rounds("", &fleet, "lead absent", "lead spawn 1\n lead type prompt-1 1");
+}
