@@ -10,5 +10,6 @@ mod keeper;
 mod manifest;
 mod reality;
 mod schemas;
+mod standin;
 mod state;
 mod support;

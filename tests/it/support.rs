@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,28 @@ pub(crate) fn eventually<T>(mut check: impl FnMut() -> Option<T>, limit: Duratio
         assert!(Instant::now() < until, "this did not come true within {limit:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// The stand-in for an agent program. `cargo test` builds it; where only this binary of tests was asked for, it is built here.
+pub(crate) fn standin() -> PathBuf {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let profile = Path::new(env!("CARGO_BIN_EXE_reconcile")).parent().unwrap();
+        let program = profile.join("examples/standin");
+        let sources = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin")).unwrap();
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        let newest = sources.filter_map(|source| changed(&source.unwrap().path())).max();
+        if changed(&program) < newest {
+            let named = |folder: &Path| folder.file_name().unwrap().to_str().unwrap().to_owned();
+            let triple = profile.parent().unwrap();
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--example", "standin", "--target", &named(triple), "--profile"]);
+            cargo.arg(if named(profile) == "debug" { "dev".to_owned() } else { named(profile) });
+            cargo.arg("--target-dir").arg(triple.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(cargo.status().unwrap().success(), "{cargo:?}");
+        }
+        program
+    });
+    BUILT.clone()
 }
 
 /// A mark that no other test has: of fleet `test`, generation 1.
