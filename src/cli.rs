@@ -23,6 +23,7 @@ mod reset;
 mod schema;
 mod screen;
 mod select;
+mod send;
 mod setup;
 mod status;
 mod terminal;
@@ -66,6 +67,8 @@ enum Command {
     Explain(explain::Args),
     History(history::Args),
     Wait(wait::Args),
+    Send(send::SendArgs),
+    Keys(send::KeysArgs),
     Attach(attach::Args),
     Logs(logs::Args),
     Screen(screen::Args),
@@ -102,6 +105,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(args, global, &terminal),
         Command::History(args) => history::run(args, global, &terminal),
         Command::Wait(args) => wait::run(args, global, &terminal),
+        Command::Send(args) => send::text(args, global, &terminal),
+        Command::Keys(args) => send::keys(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),

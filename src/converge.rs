@@ -17,6 +17,10 @@ use crate::process::ProcId;
 use crate::state::{Fleet, Journal};
 use crate::time::{Duration, Timestamp};
 
+mod send;
+
+pub use send::{Attempt, send};
+
 /// The pause before the same step is taken again, where one look later it is still due.
 const AGAIN: Duration = Duration::from_millis(50);
 

@@ -31,10 +31,10 @@ pub use events::{event_human, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use rounds::rounds;
-pub use screen::{screen_document, screen_human};
+pub use screen::{receipt_document, screen_document, screen_human};
 pub use status::status_human;
 pub use summary::refusal;
-pub use text::printed;
+pub use text::{plain, printed};
 
 /// What the receiver of human text can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

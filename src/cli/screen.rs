@@ -9,7 +9,7 @@ use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Reach, terminal_text};
-use crate::observe::observe;
+use crate::observe::{self, observe};
 use crate::render::{self, json::pretty};
 use crate::screen::{self, Meaning, Rules};
 
@@ -26,8 +26,8 @@ pub(super) struct Args {
     /// The manifest [default: $RECONCILE_MANIFEST, else constellation.toml here or above]
     #[arg(short = 'f', value_name = "MANIFEST")]
     manifest: Option<PathBuf>,
-    /// The rules: claude, codex, gemini, opencode, or files of your own; of several the later ones count
-    #[arg(long, value_name = "NAME|FILE", required = true)]
+    /// The rules: claude, codex, gemini, opencode, or files of your own; of several the later ones count. Default: those of the agent
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "agent")]
     preset: Vec<String>,
     /// Write JSON
     #[arg(long)]
@@ -35,15 +35,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let rules = rules(&args.preset)?;
-    let text = match (&args.agent, &args.file) {
+    let (text, rules) = match (&args.agent, &args.file) {
         (_, Some(path)) => {
             let bytes = std::fs::read(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
-            String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?
+            let text = String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?;
+            (text, rules(&args.preset)?)
         }
         (Some(agent), None) => {
-            let Some(text) = shown(agent, &args, global, terminal)? else { return Ok(ExitStatus::Failed) };
-            text
+            let Some(shown) = shown(agent, &args, global, terminal)? else { return Ok(ExitStatus::Failed) };
+            shown
         }
         (None, None) => bail!("name an agent, or a screen with --file"),
     };
@@ -58,16 +58,21 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     Ok(ExitStatus::Done)
 }
 
-/// What the pane of an agent shows; none if the manifest is not valid, which was said.
-fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<String>> {
+/// What the pane of an agent shows, and by which rules it is read; none if the manifest is not valid, which was said.
+fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<(String, Rules)>> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(None) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
-    match instance.and_then(|instance| terminal_text(instance, Reach::Shown)) {
-        Some(text) => text.map(Some).map_err(|why| anyhow!("the terminal of {agent} cannot be read: {why}")),
-        None => bail!("{agent} has no terminal now"),
-    }
+    let Some(text) = instance.and_then(|instance| terminal_text(instance, Reach::Shown)) else { bail!("{agent} has no terminal now") };
+    let text = text.map_err(|why| anyhow!("the terminal of {agent} cannot be read: {why}"))?;
+    let care = setup.desired.agents.get(&agent).map(|declared| &declared.spec.care);
+    let rules = match care.filter(|care| args.preset.is_empty() && care.reads_screen()) {
+        Some(care) => observe::rules(&care.preset, &care.dialogs, care.idle.as_ref()),
+        None if args.preset.is_empty() => bail!("{agent} has no `preset` in the manifest: name one with --preset"),
+        None => rules(&args.preset)?,
+    };
+    Ok(Some((text, rules)))
 }
 
 /// The rules of these names and files, in one.

@@ -1,6 +1,6 @@
 //! `reconcile wait`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use super::ExitStatus;
@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use crate::desired::AgentName;
 use crate::host::{Host, Interrupts, Wake};
 use crate::observe::observe;
-use crate::observed::{Health, Observed, Phase};
+use crate::observed::{Health, Observed, Phase, Sighting};
 use crate::plan::{Plan, Terms, plan};
 use crate::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) struct Args {
 enum State {
     /// It runs and is ready.
     Ready,
+    /// It is ready, and does not work.
+    Idle,
     /// It does not run.
     Stopped,
     /// Nothing is due for it.
@@ -46,6 +48,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
     let agents = select_all(&args.agents.patterns(), &setup.desired, &seen.observed)?;
+    if args.state == State::Idle {
+        let care = |agent: &AgentName| setup.desired.agents.get(agent).map(|declared| &declared.spec.care);
+        if let Some(agent) = agents.iter().find(|agent| !care(agent).is_some_and(|care| care.reads_screen())) {
+            bail!("nothing tells whether {agent} works: give it a `preset` or `idle` in the manifest, or wait for ready");
+        }
+    }
     let deadline = host.now() + args.timeout;
     loop {
         let plan = plan(&setup.desired, &seen.observed, &Terms::default());
@@ -68,8 +76,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 }
 
 fn is_there(agent: &AgentName, state: State, observed: &Observed, plan: &Plan) -> bool {
-    let phase = observed.agents.get(agent).map_or(&Phase::Absent, |sighting| &sighting.phase);
+    let never_seen = Sighting::default();
+    let sighting = observed.agents.get(agent).unwrap_or(&never_seen);
+    let phase = &sighting.phase;
     match state {
+        State::Idle => matches!(phase, Phase::Running { health: Health::Ready(_), .. }) && sighting.is_busy() == Some(false),
         State::Ready => matches!(phase, Phase::Running { health: Health::Ready(_), .. }),
         State::Stopped => matches!(phase, Phase::Absent | Phase::Exited(_)),
         State::Rest => !plan.changes.contains_key(agent),

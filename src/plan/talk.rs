@@ -112,7 +112,9 @@ fn answer(agent: &Agent<'_>, dialog: &str, press: &Press, presses: u32) -> Next 
 
 /// The lines that a person should see, in one.
 fn said(screen: &Screen) -> String {
-    let lines: Vec<&str> = screen.lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    // Lines that are only drawn say nothing.
+    let speaks = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let lines: Vec<&str> = screen.lines.iter().map(|line| line.trim()).filter(speaks).collect();
     let text = lines.join(" / ");
     let end = text.char_indices().nth(300).map_or(text.len(), |(at, _)| at);
     if end < text.len() { format!("\"{}…\"", &text[..end]) } else { format!("\"{text}\"") }

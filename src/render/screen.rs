@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::Style;
 use super::text::{BOLD, DIM, line, paint, plain};
+use crate::desired::AgentName;
+use crate::observed::Receipt;
 use crate::screen::{Answer, Meaning, Reading, Until};
 
 /// The meaning, the rule, and the lines that show it; for a dialog its rows and the key that would be pressed next, if it may be answered.
@@ -53,6 +55,17 @@ pub fn screen_document(reading: &Reading, answer: Option<&Answer>) -> Value {
         "format_version": "1.0", "meaning": word(&reading.meaning), "dialog": dialog, "until": until, "composer": composer,
         "next_keys": answer.map(Answer::keys).unwrap_or_default(), "refused": refused, "rule": reading.evidence.rule, "lines": reading.evidence.lines,
     })
+}
+
+/// What came of something that was typed, for programs.
+pub fn receipt_document(agent: &AgentName, id: &str, receipt: &Receipt) -> Value {
+    let (word, reason) = match receipt {
+        Receipt::Confirmed => ("confirmed", None),
+        Receipt::Unconfirmed(why) => ("unconfirmed", Some(why)),
+        Receipt::Stranded(why) => ("stranded", Some(why)),
+        Receipt::Refused(why) => ("refused", Some(why)),
+    };
+    json!({ "format_version": "1.0", "agent": agent, "id": id, "receipt": word, "reason": reason })
 }
 
 fn meaning(meaning: &Meaning) -> String {

@@ -29,7 +29,7 @@ pub fn printed(bytes: &[u8]) -> String {
 }
 
 /// The text with everything written out that a terminal would obey or hide: control characters, and those that turn the direction of text.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -22,7 +22,7 @@ impl Pane {
     fn new((columns, rows): (u16, u16), options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tmux = Tmux::in_folder(folder.path());
-        let pane = Self { tmux, rules: Rules::preset("claude").unwrap(), folder };
+        let pane = Self { tmux, rules: Rules::preset("claude").unwrap().clone(), folder };
         let (program, log) = (standin(), pane.log_path());
         let start = ["start-server", ";", "set-option", "-g", "status", "off", ";", "set-option", "-g", "remain-on-exit", "on", ";"];
         let session = ["new-session", "-d", "-s", "it", "-x", &columns.to_string(), "-y", &rows.to_string(), "--"].map(str::to_owned);

@@ -1,0 +1,141 @@
+//! `reconcile send` and `reconcile keys`.
+
+use std::io::Read;
+
+use anyhow::{Context, Result, bail};
+
+use super::ExitStatus;
+use super::select::named;
+use super::setup::{Global, Setup};
+use super::terminal::Terminal;
+use crate::converge::{Attempt, Audience, send};
+use crate::desired::AgentName;
+use crate::event::Entry;
+use crate::host::{Host, Interrupts, Live, Wake};
+use crate::observed::{Body, Message, MessageKind, Observed, Receipt, as_typed};
+use crate::plan::Plan;
+use crate::render;
+use crate::time::Duration;
+
+/// How often is looked whether the agent takes it now.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Type a text into the terminal of an agent and submit it; says whether it arrived
+#[derive(Debug, clap::Args)]
+pub(super) struct SendArgs {
+    /// The agent
+    agent: String,
+    /// The text; without it, what stands on the standard input
+    text: Option<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Press keys in the terminal of an agent
+#[derive(Debug, clap::Args)]
+pub(super) struct KeysArgs {
+    /// The agent
+    agent: String,
+    /// Keys by tmux's names, such as Escape or C-c; what is no name of a key is typed as it stands
+    #[arg(required = true)]
+    keys: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Do not wait until it rests
+    #[arg(long)]
+    interrupt: bool,
+    /// Wait so long at most until it takes it
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    timeout: Duration,
+    /// Wait so long for another run of this fleet to end
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    lock_timeout: Duration,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn text(args: SendArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let text = match args.text {
+        Some(text) => text,
+        None => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("the text cannot be read from the standard input")?;
+            text
+        }
+    };
+    if as_typed(&text).trim().is_empty() {
+        bail!("there is nothing to send: the text is empty");
+    }
+    run("send", &args.agent, Body::Text(text), args.how, global, terminal)
+}
+
+pub(super) fn keys(args: KeysArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    run("keys", &args.agent, Body::Keys(args.keys), args.how, global, terminal)
+}
+
+fn run(command: &str, agent: &str, body: Body, how: How, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let agent = named(agent, &setup.desired)?;
+    let mut host = setup.machine()?;
+    host.heed(Interrupts::install().context("cannot take over the signals")?);
+    let message = Message { id: host.fresh_id(), kind: MessageKind::Sent, body, interrupts: how.interrupt };
+    let receipt = match receipt(command, &setup, &mut host, &agent, &message, &how, terminal)? {
+        Ok(receipt) => receipt,
+        Err(status) => return Ok(status),
+    };
+    if how.json {
+        terminal.print(&render::json::pretty(&render::receipt_document(&agent, &message.id, &receipt)))?;
+    } else {
+        terminal.print(&format!("{agent}: {}\n", render::plain(&receipt.to_string())))?;
+    }
+    Ok(match receipt {
+        Receipt::Confirmed => ExitStatus::Done,
+        Receipt::Unconfirmed(_) | Receipt::Stranded(_) => ExitStatus::NotAtRest,
+        Receipt::Refused(_) => ExitStatus::Refused,
+    })
+}
+
+/// What came of it, once the agent takes it or the time is over. The lock is held while something is typed, and not while it is waited.
+fn receipt(
+    command: &str,
+    setup: &Setup,
+    host: &mut Live,
+    agent: &AgentName,
+    message: &Message,
+    how: &How,
+    terminal: &Terminal,
+) -> Result<Result<Receipt, ExitStatus>> {
+    let deadline = host.now() + how.timeout;
+    loop {
+        let attempt = {
+            let _lock = match setup.lock(command, how.lock_timeout, false, terminal)? {
+                Ok(lock) => lock,
+                Err(status) => return Ok(Err(status)),
+            };
+            send(&setup.desired, &setup.fleet, host, agent, message, &mut Silence)?
+        };
+        match attempt {
+            Attempt::Over(receipt) => return Ok(Ok(receipt)),
+            Attempt::NotNow(why) if host.now() >= deadline => {
+                return Ok(Ok(Receipt::Refused(format!("after {}: {why}", how.timeout))));
+            }
+            Attempt::NotNow(_) => {}
+        }
+        if host.wait(&[], (host.now() + INTERVAL).min(deadline)) == Wake::Signal {
+            return Ok(Err(ExitStatus::Interrupted));
+        }
+    }
+}
+
+/// The receipt is all that is told.
+struct Silence;
+
+impl Audience for Silence {
+    fn event(&mut self, _: &Entry) {}
+    fn round(&mut self, _: &Plan, _: &Observed) {}
+}

@@ -1,0 +1,82 @@
+//! One message for one agent, at once or not at all: what came of it is known when this is over.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::{Audience, converge};
+use crate::desired::{AgentName, Desired};
+use crate::host::Host;
+use crate::observe::{observe, observe_again};
+use crate::observed::{Health, Message, Observed, Phase, Receipt};
+use crate::plan::{Held, Next, Terms, plan};
+use crate::state::Fleet;
+use crate::time::Duration;
+
+/// How long one message may take from the first key to its receipt: longer than all patience with it together.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What came of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is over.
+    Over(Receipt),
+    /// Nothing was typed, and it may be possible later.
+    NotNow(String),
+}
+
+/// Whether somebody who is not ready may get ready by himself.
+fn not_ready(desired: &Desired, observed: &Observed, agent: &AgentName) -> Attempt {
+    let terms = Terms { scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
+    match plan(desired, observed, &terms).changes.get(agent).map(|change| &change.next) {
+        Some(Next::Blocked(blocked)) => Attempt::Over(Receipt::Refused(blocked.message.clone())),
+        Some(Next::Act(_) | Next::Wait(_) | Next::Held(_)) | None => Attempt::NotNow("it is not ready yet".to_owned()),
+    }
+}
+
+/// Types a message now, if the agent takes it now. Whoever calls it holds the fleet's lock: that keeps two senders apart.
+///
+/// # Errors
+///
+/// If the state folder cannot be read or written.
+pub fn send(
+    desired: &Desired,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+    agent: &AgentName,
+    message: &Message,
+    audience: &mut dyn Audience,
+) -> Result<Attempt> {
+    let mut seen = observe(desired, fleet, host)?;
+    match seen.observed.agents.get(agent).map(|sighting| &sighting.phase) {
+        Some(Phase::Running { health: Health::Ready(_), .. }) => {}
+        Some(Phase::Running { .. }) => return Ok(not_ready(desired, &seen.observed, agent)),
+        Some(Phase::Unknown { why }) => return Ok(Attempt::Over(Receipt::Refused(format!("it cannot be told how it is: {why}")))),
+        Some(Phase::Leaving(_)) => return Ok(Attempt::Over(Receipt::Refused("it was asked to end".to_owned()))),
+        Some(Phase::Exited(_) | Phase::Absent) | None => return Ok(Attempt::Over(Receipt::Refused("it does not run".to_owned()))),
+    }
+    seen.sent.insert(agent.clone(), message.clone());
+    let seen = observe_again(desired, fleet, host, seen)?;
+    let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
+    let before = plan(desired, &seen.observed, &terms);
+    match before.changes.get(agent).map(|change| &change.next) {
+        Some(Next::Held(held @ (Held::Busy | Held::Unclear))) => return Ok(Attempt::NotNow(held.to_string())),
+        Some(Next::Held(held)) => return Ok(Attempt::Over(Receipt::Refused(held.to_string()))),
+        Some(Next::Blocked(blocked)) => return Ok(Attempt::Over(Receipt::Refused(blocked.message.clone()))),
+        Some(Next::Act(_) | Next::Wait(_)) => {}
+        None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
+    }
+    let deadline = host.now() + PATIENCE;
+    let converged = converge(desired, fleet, host, &terms, deadline, Some(seen), audience)?;
+    let sighting = converged.observed.agents.get(agent);
+    let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
+    let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);
+    Ok(match received {
+        Some(received) => Attempt::Over(received.receipt.clone()),
+        None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),
+        None if sighting.is_none_or(|sighting| !matches!(sighting.phase, Phase::Running { .. })) => {
+            Attempt::Over(Receipt::Unconfirmed("the agent ended meanwhile".to_owned()))
+        }
+        None => Attempt::NotNow("something came between".to_owned()),
+    })
+}
