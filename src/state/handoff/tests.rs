@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -31,7 +32,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let world = Self { root: tempfile::tempdir().unwrap(), agent: "lead".parse().unwrap(), expires: None, keep: 100 };
-        fs::create_dir(world.path("work")).unwrap();
+        make_folder(&world.path("work"));
         world
     }
 
@@ -44,7 +45,7 @@ impl World {
     }
 
     fn write(&self, text: impl AsRef<[u8]>) {
-        fs::write(self.source(), text).unwrap();
+        write(&self.source(), text);
     }
 
     /// What is in a folder, hidden or not, in order.
@@ -93,6 +94,16 @@ impl World {
 fn now(second: u64) -> Timestamp {
     "2026-11-20T14:02:11Z".parse::<jiff::Timestamp>().map(|time| Timestamp::from_millis(time.as_millisecond())).unwrap()
         + Duration::from_secs(second)
+}
+
+/// Writes a file as its user alone can, whatever the umask is.
+fn write(path: &Path, text: impl AsRef<[u8]>) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn make_folder(path: &Path) {
+    fs::DirBuilder::new().mode(0o700).create(path).unwrap();
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -150,7 +161,6 @@ fn a_note_is_delivered_archived_and_gone() {
 
 #[test]
 fn what_is_made_is_for_its_user_only() {
-    use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     world.write("secret");
     world.finish(&world.claimed(1)).unwrap();

@@ -100,7 +100,7 @@ fn a_second_note_comes_second() {
                 take();
                 // As soon as the first is claimed.
                 if !written.get() && !source.exists() {
-                    fs::write(&source, "2 second").unwrap();
+                    write(&source, "2 second");
                     written.set(true);
                 }
             }

@@ -40,7 +40,7 @@ fn the_spool_gives_the_oldest_first() {
 fn the_archive_keeps_the_newest_and_what_is_pending() {
     let mut world = World::new();
     world.keep = 2;
-    fs::create_dir(world.path("archive")).unwrap();
+    make_folder(&world.path("archive"));
     for name in ["notes.txt", "00000000T000000Z-x-y"] {
         fs::write(world.path("archive").join(name), "").unwrap();
     }
@@ -101,7 +101,7 @@ fn the_dead_are_removed_only_when_asked_and_oldest_first() {
 fn what_is_known_of_a_dead_letter_is_understood_in_every_version() {
     let world = World::new();
     let folder = world.path("dead");
-    fs::create_dir(&folder).unwrap();
+    make_folder(&folder);
     let v1 = r#"{"version":1,"id":"00000000000000ab","to":"lead","from":"lead-7","source":"/w/note.md","why":"it is not UTF-8 text","at":"2026-11-20T14:02:11Z"}"#;
     fs::write(folder.join("00000000000000ab-note.md"), "x").unwrap();
     let why = folder.join("00000000000000ab-note.md.why.json");
@@ -121,7 +121,9 @@ fn what_is_known_of_a_dead_letter_is_understood_in_every_version() {
 #[test]
 fn every_folder_may_be_on_a_filesystem_of_its_own() {
     let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return };
-    let source = other.path().join("note.md");
+    let folder = other.path().join("work");
+    make_folder(&folder);
+    let source = folder.join("note.md");
     let device = |path: &Path| fs::metadata(path).unwrap().dev();
     // Delivered, or dead: what is then in inbox, archive and the folder of the dead.
     for (content, expected) in [(&b"text"[..], [1, 1, 0]), (&[0xff], [0, 0, 2])] {
@@ -135,11 +137,11 @@ fn every_folder_may_be_on_a_filesystem_of_its_own() {
                     Claim::Unusable(why) => panic!("{why}"),
                 })
             };
-            fs::write(&source, content).unwrap();
+            write(&source, content);
             let (_, died) = crash::at(*steps, || {}, || run(1));
             run(100).unwrap();
             assert_eq!(["inbox", "archive", "dead"].map(|part| world.names(part).len()), expected, "dies at {steps}");
-            assert!(names(other.path()).is_empty(), "dies at {steps}");
+            assert!(names(&folder).is_empty(), "dies at {steps}");
             let apart = device(world.root.path()) != device(other.path());
             assert!(died || !apart || *steps >= 12, "dies at {steps} steps only");
             !died

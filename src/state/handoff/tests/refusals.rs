@@ -1,6 +1,6 @@
 //! What is no note, what cannot be delivered, and what changes while it is looked at.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use super::super::dead;
@@ -119,7 +119,7 @@ fn what_counts_is_what_was_claimed() {
     let (source, mut newer) = (world.source(), Some("newer"));
     let replace = move || {
         if let Some(text) = newer.take() {
-            fs::write(source.with_extension("new"), text).unwrap();
+            write(&source.with_extension("new"), text);
             fs::rename(source.with_extension("new"), &source).unwrap();
         }
     };
@@ -134,7 +134,7 @@ fn what_is_no_note_after_all_is_given_back() {
     for (make, expected) in [
         ((|path: &Path| symlink("/etc/passwd", path).unwrap()) as fn(&Path), Some("is a link")),
         (|path: &Path| fs::create_dir(path).unwrap(), Some("is a folder")),
-        (|path: &Path| fs::write(path, "").unwrap(), None),
+        (|path: &Path| write(path, ""), None),
     ] {
         let world = World::new();
         world.write("text");
