@@ -51,7 +51,7 @@
 //! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
-//! | [`state`] | records, locks, journal, runs | desired, event, observed, paths, time |
+//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
 //! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |

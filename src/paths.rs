@@ -106,6 +106,16 @@ impl Paths {
         self.folder.join(format!("archive/{agent}"))
     }
 
+    /// The folder of notes that wait for an agent, put there by `handoff put`.
+    pub fn spool(&self, agent: &AgentName) -> PathBuf {
+        self.folder.join(format!("spool/{agent}"))
+    }
+
+    /// The folder of notes that could not be delivered to an agent.
+    pub fn dead(&self, agent: &AgentName) -> PathBuf {
+        self.folder.join(format!("dead/{agent}"))
+    }
+
     /// The file by whose change time an agent shows that it lives.
     pub fn heartbeat(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("run/{agent}.heartbeat"))

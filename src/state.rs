@@ -15,7 +15,9 @@ use crate::event::Entry;
 use crate::paths::Paths;
 use crate::time::{Duration, Timestamp};
 
+mod crash;
 mod files;
+pub mod handoff;
 mod journal;
 mod key;
 mod lock;

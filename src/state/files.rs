@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+
+use super::crash;
 
 /// Ends the name of every file that is not complete yet; it begins with a dot.
 const UNFINISHED: &str = ".tmp";
@@ -24,6 +26,15 @@ pub(super) enum Lasting {
     ForGood,
 }
 
+/// What a folder is for: it decides what a person is told who must set it right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To remember a fleet.
+    State,
+    /// To hold notes: a folder that the manifest names, anywhere.
+    Notes,
+}
+
 /// A folder that nobody else can write to.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -32,27 +43,44 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The folder, or none if there is none. An error if it is not ours alone.
+    /// The folder of state, or none if there is none. An error if it is not ours alone.
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
+        Self::open_for(Purpose::State, path)
+    }
+
+    /// The folder of state, made with mode 0700 if there is none. An error if it is not ours alone.
+    pub(super) fn make(path: &Path) -> Result<Self> {
+        Self::make_for(Purpose::State, path)
+    }
+
+    /// The folder, or none if there is none. An error if it is not ours alone.
+    pub(super) fn open_for(purpose: Purpose, path: &Path) -> Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::NOTDIR) => bail!("{} is not a folder: move it away, or name another place with --state-dir", path.display()),
+            Err(Errno::NOTDIR) => {
+                let advice = match purpose {
+                    Purpose::State => "name another place with --state-dir",
+                    Purpose::Notes => "name another place in the manifest",
+                };
+                bail!("{} is not a folder: move it away, or {advice}", path.display())
+            }
             Err(error) => return Err(error).with_context(|| format!("cannot open the folder {}", path.display())),
         };
         let stat = rustix::fs::fstat(&handle).with_context(|| format!("cannot look at the folder {}", path.display()))?;
-        check_owner(path, stat.st_uid, stat.st_mode, rustix::process::geteuid().as_raw())?;
+        check_owner(purpose, path, stat.st_uid, stat.st_mode, rustix::process::geteuid().as_raw())?;
         Ok(Some(Self { handle, path: path.to_owned() }))
     }
 
     /// The folder, made with mode 0700 if there is none. An error if it is not ours alone.
-    pub(super) fn make(path: &Path) -> Result<Self> {
-        if let Some(folder) = Self::open(path)? {
+    pub(super) fn make_for(purpose: Purpose, path: &Path) -> Result<Self> {
+        if let Some(folder) = Self::open_for(purpose, path)? {
             return Ok(folder);
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-        Self::open(path)?.with_context(|| format!("the folder {} vanished while it was being made", path.display()))
+        let make = || crash::step().and_then(|()| DirBuilder::new().recursive(true).mode(0o700).create(path));
+        make().with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Self::open_for(purpose, path)?.with_context(|| format!("the folder {} vanished while it was being made", path.display()))
     }
 
     /// The path of a file in it, for messages.
@@ -62,12 +90,19 @@ impl Folder {
 
     /// The names of all files that are complete, in no order.
     pub(super) fn names(&self) -> Result<Vec<String>> {
+        let mut names = self.all_names()?;
+        names.retain(|name| !name.starts_with('.'));
+        Ok(names)
+    }
+
+    /// All names, also those that begin with a dot, in no order.
+    pub(super) fn all_names(&self) -> Result<Vec<String>> {
         let listing = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
             for entry in rustix::fs::Dir::read_from(&self.handle)? {
                 // Names that are not text are not ours.
                 if let Ok(name) = entry?.file_name().to_str()
-                    && !name.starts_with('.')
+                    && !matches!(name, "." | "..")
                 {
                     names.push(name.to_owned());
                 }
@@ -100,12 +135,12 @@ impl Folder {
 
     fn replace_in_steps(&self, name: &str, content: &[u8], lasting: Lasting) -> io::Result<()> {
         let unfinished = self.write_unfinished(name, content, lasting)?;
-        if let Err(error) = rustix::fs::renameat(&self.handle, &unfinished, &self.handle, name) {
+        if let Err(error) = self.rename(&unfinished, name) {
             let _ = self.remove(&unfinished);
-            return Err(error.into());
+            return Err(error);
         }
         if lasting == Lasting::ForGood {
-            rustix::fs::fsync(&self.handle)?;
+            self.sync()?;
         }
         Ok(())
     }
@@ -113,10 +148,11 @@ impl Folder {
     /// Writes a file unless it is there already; false if it is.
     pub(super) fn create(&self, name: &str, content: &[u8]) -> io::Result<bool> {
         let unfinished = self.write_unfinished(name, content, Lasting::ForGood)?;
+        crash::step()?;
         let linked = rustix::fs::linkat(&self.handle, &unfinished, &self.handle, name, AtFlags::empty());
         self.remove(&unfinished)?;
         match linked {
-            Ok(()) => rustix::fs::fsync(&self.handle).map(|()| true).map_err(io::Error::from),
+            Ok(()) => self.sync().map(|()| true),
             Err(Errno::EXIST) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -126,34 +162,70 @@ impl Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let unfinished = format!(".{name}.{}.{count}{UNFINISHED}", std::process::id());
-        let create = || self.open_file(&unfinished, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
-        let mut file = match create() {
-            // Left by a process of the same number that died here.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.remove(&unfinished)?;
-                create()?
-            }
-            outcome => outcome?,
-        };
-        let written = file.write_all(content).and_then(|()| match lasting {
-            Lasting::UntilBoot => Ok(()),
-            Lasting::ForGood => file.sync_all(),
-        });
-        if let Err(error) = written {
+        if let Err(error) = self.write_at_once(&unfinished, content, lasting) {
             let _ = self.remove(&unfinished);
             return Err(error);
         }
         Ok(unfinished)
     }
 
+    /// Writes a file that nobody reads yet, in place of one that was left by a process that died here.
+    pub(super) fn write_at_once(&self, name: &str, content: &[u8], lasting: Lasting) -> io::Result<()> {
+        let mut file = self.create_anew(name)?;
+        file.write_all(content)?;
+        match lasting {
+            Lasting::UntilBoot => Ok(()),
+            Lasting::ForGood => file.sync_all(),
+        }
+    }
+
+    /// A new empty file, in place of one that was left by a process that died here.
+    pub(super) fn create_anew(&self, name: &str) -> io::Result<File> {
+        let create = || -> io::Result<File> {
+            crash::step()?;
+            self.open_file(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
+        };
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.remove(name)?;
+                create()?
+            }
+            outcome => outcome?,
+        };
+        crash::step()?;
+        Ok(file)
+    }
+
     /// Gives a file another name; what had that name before is gone.
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        rustix::fs::renameat(&self.handle, from, &self.handle, to)?;
+        self.move_to(from, self, to)
+    }
+
+    /// Moves a file to another folder of the same filesystem; what had that name before is gone.
+    pub(super) fn move_to(&self, from: &str, folder: &Self, to: &str) -> io::Result<()> {
+        crash::step()?;
+        rustix::fs::renameat(&self.handle, from, &folder.handle, to)?;
         Ok(())
+    }
+
+    /// Moves a file to a name that is free; false if it is not.
+    pub(super) fn move_to_free(&self, from: &str, folder: &Self, to: &str) -> io::Result<bool> {
+        crash::step()?;
+        match rustix::fs::renameat_with(&self.handle, from, &folder.handle, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            // A filesystem that cannot do both in one step.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match folder.stat(to)? {
+                Some(_) => Ok(false),
+                None => Ok(rustix::fs::renameat(&self.handle, from, &folder.handle, to).map(|()| true)?),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes a file; it is no error if there is none.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        crash::step()?;
         match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
@@ -179,12 +251,22 @@ impl Folder {
 
     /// Makes what happened to names in it last.
     pub(super) fn sync(&self) -> io::Result<()> {
+        crash::step()?;
         Ok(rustix::fs::fsync(&self.handle)?)
+    }
+
+    /// What has this name now, a link itself and not what it leads to; none if there is none.
+    pub(super) fn stat(&self, name: &str) -> io::Result<Option<Stat>> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The identity of the file that has this name now; none if there is none.
     pub(super) fn identity(&self, name: &str) -> Option<(u64, u64)> {
-        let stat = rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = self.stat(name).ok()??;
         Some((stat.st_dev, stat.st_ino))
     }
 }
@@ -213,16 +295,30 @@ fn read_all(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// An error unless only the user can write to the folder.
-fn check_owner(path: &Path, owner: u32, mode: u32, user: u32) -> Result<()> {
+fn check_owner(purpose: Purpose, path: &Path, owner: u32, mode: u32, user: u32) -> Result<()> {
     let path = path.display();
     if owner != user {
-        bail!(
-            "the state folder {path} belongs to another user (uid {owner}, not {user}), who could tell us to stop anything: nothing was read. \
-             Name a folder of your own with --state-dir or RECONCILE_STATE_DIR"
-        );
+        match purpose {
+            Purpose::State => bail!(
+                "the state folder {path} belongs to another user (uid {owner}, not {user}), who could tell us to stop anything: nothing was read. \
+                 Name a folder of your own with --state-dir or RECONCILE_STATE_DIR"
+            ),
+            Purpose::Notes => bail!(
+                "the folder {path} belongs to another user (uid {owner}, not {user}), who could tell an agent anything: nothing was touched. \
+                 Name a folder of your own in the manifest"
+            ),
+        }
     }
     if mode & 0o022 != 0 {
-        bail!("other users can write to the state folder {path} (mode {:04o}): nothing was read. Run `chmod 700 {path}`", mode & 0o7777);
+        let mode = mode & 0o7777;
+        match purpose {
+            Purpose::State => {
+                bail!("other users can write to the state folder {path} (mode {mode:04o}): nothing was read. Run `chmod 700 {path}`")
+            }
+            Purpose::Notes => {
+                bail!("other users can write to the folder {path} (mode {mode:04o}): nothing was touched. Run `chmod go-w {path}`")
+            }
+        }
     }
     Ok(())
 }
@@ -233,13 +329,29 @@ mod tests {
 
     #[test]
     fn a_folder_of_others_is_refused() {
-        let check = |owner, mode| check_owner(Path::new("/s"), owner, mode, 1000).map_err(|error| error.to_string());
+        let check = |owner, mode| check_owner(Purpose::State, Path::new("/s"), owner, mode, 1000).map_err(|error| error.to_string());
         assert_eq!(check(1000, 0o40700), Ok(()));
         assert_eq!(check(1000, 0o40755), Ok(()));
         assert!(check(0, 0o40700).unwrap_err().contains("belongs to another user (uid 0, not 1000)"));
         assert!(check(1000, 0o40770).unwrap_err().contains("(mode 0770): nothing was read. Run `chmod 700 /s`"));
         assert!(check(1000, 0o40702).is_err());
         assert!(check(1000, 0o41777).is_err());
+        let notes = |owner, mode| check_owner(Purpose::Notes, Path::new("/n"), owner, mode, 1000).unwrap_err().to_string();
+        assert!(notes(0, 0o40700).contains("belongs to another user (uid 0, not 1000)"));
+        assert!(notes(1000, 0o40775).ends_with("(mode 0775): nothing was touched. Run `chmod go-w /n`"));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_given_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::make(root.path()).unwrap();
+        for name in ["a", "b"] {
+            folder.write_at_once(name, name.as_bytes(), Lasting::UntilBoot).unwrap();
+        }
+        assert!(!folder.move_to_free("a", &folder, "b").unwrap());
+        assert_eq!(std::fs::read(root.path().join("b")).unwrap(), b"b");
+        assert!(folder.move_to_free("a", &folder, "c").unwrap());
+        assert_eq!(folder.move_to_free("a", &folder, "d").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
