@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
+use reconcile::process::{self, ProcId};
 use reconcile::screen::{Choice, Composer, Meaning, Reading, Rules, read};
 use serde_json::{Value, json};
 
@@ -73,9 +74,10 @@ impl Pane {
         self.tmux.run(paste.iter().chain(then));
     }
 
+    /// What the log holds; a long line may be written only in part.
     fn log(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.log_path()).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let text = String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned();
+        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits until the log holds exactly this.
@@ -85,11 +87,22 @@ impl Pane {
         assert_eq!(self.log(), lines);
     }
 
-    /// Waits for its exit status.
+    /// The process that tmux names so.
+    fn process(&self, format: &str) -> ProcId {
+        let pid = self.tmux.run(["display-message", "-p", "-t", "=it:", format]);
+        ProcId::of(pid.trim().parse().unwrap()).unwrap().unwrap()
+    }
+
+    /// Waits for its exit status. Before 3.6, tmux may miss that a program ended, until it is told to look again.
     #[track_caller]
     fn ends(&self, status: &str) {
-        let ended = || self.tmux.run(["display-message", "-p", "-t", "=it:", "#{pane_dead} #{pane_dead_status}"]);
-        eventually(|| (ended().trim() == format!("1 {status}")).then_some(()), LIMIT);
+        let server = self.process("#{pid}");
+        let ended = || {
+            process::signal(&server, process::Signal::CHILD).unwrap();
+            let now = self.tmux.run(["display-message", "-p", "-t", "=it:", "#{pane_dead} #{pane_dead_status}"]);
+            (now.trim() == format!("1 {status}")).then_some(())
+        };
+        eventually(ended, LIMIT);
     }
 }
 
@@ -265,9 +278,7 @@ fn a_permission_is_asked_for_until_it_is_answered() {
 fn it_ends_when_and_how_it_is_told_to() {
     let pane = Pane::new(WIDE, &["--deaf", "--ignore-term", "--start", "100", "--exit-after", "2500", "--status", "7"]);
     pane.means(Meaning::Ready);
-    let pid = pane.tmux.run(["display-message", "-p", "-t", "=it:", "#{pane_pid}"]);
-    let process = reconcile::process::ProcId::of(pid.trim().parse().unwrap()).unwrap().unwrap();
-    reconcile::process::signal(&process, reconcile::process::Signal::TERM).unwrap();
+    process::signal(&pane.process("#{pane_pid}"), process::Signal::TERM).unwrap();
     pane.types("unheard");
     pane.ends("7");
     assert_eq!(pane.log(), [] as [Value; 0]);

@@ -1,4 +1,4 @@
-//! The log in which tests read what arrived: a line of JSON each, written at once. Decides nothing.
+//! The log in which tests read what arrived: a line of JSON each, whole once its line break is there. Decides nothing.
 
 use std::fs::File;
 use std::io::Write;
