@@ -15,6 +15,7 @@ use crate::support::{LIMIT, Program, Tmux, eventually};
 mod look;
 mod order;
 mod screen;
+mod terminal;
 
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.
 const FLEET: &str = r#"
