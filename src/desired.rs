@@ -508,6 +508,9 @@ pub struct Care {
     pub hold: BTreeSet<HoldOn>,
     /// Where a daemon's output goes.
     pub log: Log,
+    /// Where what a pane's terminal gets is written, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pane_log: Option<Log>,
     /// The layout of the window that it shares, a name that `tmux select-layout` knows.
     pub layout: Option<String>,
     /// Options of its session.
@@ -538,6 +541,7 @@ impl Default for Care {
             desired: Wish::Running,
             hold: BTreeSet::from([HoldOn::Busy, HoldOn::Attached]),
             log: Log::default(),
+            pane_log: None,
             layout: None,
             session_options: BTreeMap::new(),
             title: None,
@@ -858,7 +862,7 @@ pub enum HoldOn {
     Attached,
 }
 
-/// Where a daemon's output goes.
+/// Where the output of an agent goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Log {

@@ -20,6 +20,7 @@ mod interrupts;
 mod launch;
 mod limits;
 mod live;
+mod logs;
 mod look;
 mod obstacle;
 mod output;
@@ -28,6 +29,7 @@ mod probe;
 mod screens;
 mod secret;
 pub mod sim;
+mod since;
 mod story;
 mod tmux;
 mod typing;
@@ -39,6 +41,7 @@ pub use interrupts::Interrupts;
 pub use live::{Live, Setup};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
+pub use since::Since;
 pub use usage::usage;
 
 /// Whatever is not a function of its arguments.

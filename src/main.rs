@@ -9,5 +9,8 @@ fn main() -> ExitCode {
     if let Some((label, spec)) = keeper::asked_for() {
         return ExitCode::from(keeper::keep(&label, &spec));
     }
+    if let Some(settings) = keeper::writer_asked_for() {
+        return ExitCode::from(keeper::write_log(&settings));
+    }
     cli::run()
 }

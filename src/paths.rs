@@ -91,7 +91,7 @@ impl Paths {
         self.folder.join(format!("run/{}.{}.spec", mark.agent, mark.id))
     }
 
-    /// The settings of a daemon's log, which its keeper reads anew when it is told to.
+    /// The settings of a log: of a daemon's, which its keeper reads anew when it is told to, or of a pane's, which its writer is started with.
     pub fn log_settings(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("run/{agent}.log.json"))
     }
@@ -121,7 +121,7 @@ impl Paths {
         self.folder.join(format!("run/{agent}.heartbeat"))
     }
 
-    /// The default log of a daemon.
+    /// The default log.
     pub fn log(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("logs/{agent}.log"))
     }

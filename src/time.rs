@@ -81,6 +81,18 @@ impl Add<Duration> for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = String;
+    /// RFC 3339, or `YYYY-MM-DD HH:MM:SS` in the zone of the machine.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let here =
+            || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::system()).ok().map(|zoned| zoned.timestamp());
+        let instant = text.parse::<jiff::Timestamp>().ok().or_else(here);
+        let hint = "write it like \"2026-11-20 14:02:11\" or \"2026-11-20T14:02:11Z\"";
+        instant.map(|instant| Self(instant.as_millisecond())).ok_or_else(|| format!("`{}` is no time: {hint}", text.escape_debug()))
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

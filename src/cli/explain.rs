@@ -82,7 +82,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// What it printed last, as far as that can be read: here it is only evidence.
 fn last_lines(setup: &Setup, seen: &Seen, agent: &AgentName) -> Vec<String> {
     const MOST: u64 = 16 * 1024;
-    let bytes = Printed::by(setup, seen, agent).and_then(|mut printed| printed.last(MOST)).unwrap_or_default();
+    let bytes = Printed::on_terminal(seen, agent)
+        .or_else(|_| Printed::by(setup, seen, agent))
+        .and_then(|mut printed| printed.last(MOST))
+        .unwrap_or_default();
     let text = render::printed(&bytes);
     // A terminal is mostly empty.
     let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();

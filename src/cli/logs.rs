@@ -1,6 +1,7 @@
 //! `reconcile logs`.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -10,26 +11,29 @@ use super::select::one;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
-use crate::host::{Host, Interrupts, Live, LogReader, Reach, Wake, terminal_text};
+use crate::host::{Host, Interrupts, Live, LogReader, Reach, Since, Wake, terminal_text};
 use crate::manifest::Bytes;
 use crate::observe::{Seen, observe};
 use crate::render::{self, json::pretty};
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// How often a log is looked at that is followed.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Show what an agent has printed: the log of a daemon, or what its terminal shows and has shown
+/// Show what an agent has printed: its log, or what its terminal shows and has shown
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The agent
     agent: String,
-    /// Go on with what is printed from now on, until Ctrl-C; of daemons only
+    /// Go on with what is printed from now on, until Ctrl-C; only where there is a log
     #[arg(short = 'f', long)]
     follow: bool,
-    /// Show so much at most, the last of it
-    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
-    max_bytes: Bytes,
+    /// Show so much at most, the last of it [default: 64KiB, or 16MiB with --since]
+    #[arg(long, value_name = "SIZE")]
+    max_bytes: Option<Bytes>,
+    /// Only what was written to its log since then: a length of time such as 10m, or a time; exact to a second
+    #[arg(long, value_name = "DURATION|TIME")]
+    since: Option<Moment>,
     /// Write JSON
     #[arg(long, conflicts_with = "follow")]
     json: bool,
@@ -44,9 +48,18 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut host = setup.machine()?;
     let seen = observe(&setup.desired, &setup.fleet, &mut host)?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
-    let Bytes(most) = args.max_bytes;
     let mut printed = Printed::by(&setup, &seen, &agent)?;
-    let last = printed.last(most)?;
+    let last = match &args.since {
+        None => printed.last(args.max_bytes.unwrap_or(LAST).0)?,
+        Some(moment) => {
+            let since = moment.before(host.now());
+            let found = printed.since(since, args.max_bytes.unwrap_or(SINCE).0, &agent)?;
+            if found.is_cut {
+                terminal.say("this is only the end of it: more with a larger --max-bytes\n");
+            }
+            found.bytes
+        }
+    };
     if args.json {
         let (source, path) = match &printed {
             Printed::Log(path, _) => ("log", Some(path)),
@@ -59,7 +72,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         return Ok(ExitStatus::Done);
     }
     match (&mut printed, args.follow) {
-        (Printed::Terminal(_), true) => bail!("{agent} is in a pane: follow it with `reconcile attach {agent}`"),
+        (Printed::Terminal(_), true) => {
+            bail!("{agent} is in a pane: follow it with `reconcile attach {agent}`, or give it a log: log = {{}}")
+        }
         (Printed::Log(path, reader), true) => {
             terminal.print(&render::printed(&last))?;
             follow(reader, &mut host, terminal).with_context(|| unreadable(path))
@@ -71,16 +86,48 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
 }
 
+/// So much is shown where nothing else is asked for.
+const LAST: Bytes = Bytes(64 << 10);
+const SINCE: Bytes = Bytes(16 << 20);
+
+/// A time as people name it: how long ago, or when.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    Ago(Duration),
+    At(Timestamp),
+}
+
+impl FromStr for Moment {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ago) = text.parse() {
+            return Ok(Self::Ago(ago));
+        }
+        text.parse().map(Self::At).map_err(|why: String| format!("{why}, or a length of time like \"10m\""))
+    }
+}
+
+impl Moment {
+    fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(length) => {
+                Timestamp::from_millis(now.as_millis().saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))
+            }
+        }
+    }
+}
+
 /// What an agent has printed, and where that is.
 pub(super) enum Printed {
-    /// The log of a daemon.
+    /// A log.
     Log(PathBuf, LogReader),
     /// What a terminal shows and has shown.
     Terminal(String),
 }
 
 impl Printed {
-    /// The log of a daemon, as it was started or would be; the terminal of one in a pane.
+    /// The log, as the agent was started with it or would be; else the terminal of one in a pane.
     ///
     /// # Errors
     ///
@@ -88,17 +135,47 @@ impl Printed {
     pub(super) fn by(setup: &Setup, seen: &Seen, agent: &AgentName) -> Result<Self> {
         let sighting = seen.observed.agents.get(agent);
         let applied = sighting.and_then(|sighting| sighting.spec.as_ref());
-        if let Some(spec) = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec))
-            && let Place::Daemon { .. } = spec.launch.place
-        {
-            let path = spec.care.log.file.clone().unwrap_or_else(|| setup.fleet.paths().log(agent));
+        let spec = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec));
+        let log = spec.and_then(|spec| match spec.launch.place {
+            Place::Daemon { .. } => Some(&spec.care.log),
+            Place::Tmux { .. } => spec.care.pane_log.as_ref(),
+        });
+        if let Some(log) = log {
+            // The files of an instance are named as its mark names it.
+            let mark = sighting.and_then(|sighting| sighting.instance.as_ref()?.mark.as_ref());
+            let path = log.file.clone().unwrap_or_else(|| setup.fleet.paths().log(mark.map_or(agent, |mark| &mark.agent)));
             let reader = LogReader::open(&path).with_context(|| unreadable(&path))?;
             return Ok(Self::Log(path, reader));
         }
+        Self::on_terminal(seen, agent)
+    }
+
+    /// What the terminal of an agent shows and has shown.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or there is none.
+    pub(super) fn on_terminal(seen: &Seen, agent: &AgentName) -> Result<Self> {
+        let sighting = seen.observed.agents.get(agent);
         match sighting.and_then(|sighting| sighting.instance.as_ref()).and_then(|instance| terminal_text(instance, Reach::All)) {
             Some(Ok(text)) => Ok(Self::Terminal(text)),
             Some(Err(why)) => bail!("the terminal of {agent} cannot be read: {why}"),
             None => bail!("{agent} has no terminal: it was never started, or its pane was removed"),
+        }
+    }
+
+    /// What was written since some time.
+    fn since(&mut self, time: Timestamp, most: u64, agent: &AgentName) -> Result<Since> {
+        let Self::Log(path, reader) = self else {
+            bail!("{agent} has no log, and of what a terminal shows no times are known; give it one: log = {{}}");
+        };
+        let found = reader.since(time, most).with_context(|| unreadable(path))?;
+        match found.unknown_before {
+            None => Ok(found),
+            Some(Some(first)) => {
+                bail!("the times of this log are known only from {} on: ask for --since \"{first}\" or later", first.date_and_clock())
+            }
+            Some(None) => bail!("of the log {} no times are known: leave out --since", path.display()),
         }
     }
 

@@ -17,7 +17,7 @@ pub fn canonical_digest(launch: &Launch) -> LaunchDigest {
 /// The spec of an agent as the manifest would write it out in full; secrets by their source only.
 pub fn effective(spec: &AgentSpec) -> Map<String, Value> {
     let mut fields = launch_fields(&spec.launch);
-    fields.append(&mut care_fields(&spec.care));
+    fields.append(&mut care_fields(&spec.care, &spec.launch.place));
     fields
 }
 
@@ -29,10 +29,10 @@ pub fn launch_fields(spec: &Launch) -> Map<String, Value> {
     fields
 }
 
-/// A care in the words of the manifest.
-pub fn care_fields(spec: &Care) -> Map<String, Value> {
+/// A care in the words of the manifest, of an agent at such a place.
+pub fn care_fields(spec: &Care, place: &Place) -> Map<String, Value> {
     let mut fields = Map::new();
-    care(spec, &mut fields);
+    care(spec, place, &mut fields);
     fields.retain(|_, value| !is_empty(value));
     fields
 }
@@ -96,7 +96,7 @@ fn secret_source(secret: &Secret) -> Value {
     json!({ kind: source, "on_change": on_change })
 }
 
-fn care(care: &Care, fields: &mut Map<String, Value>) {
+fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
     let Care {
         after,
         preset,
@@ -112,6 +112,7 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
         desired,
         hold,
         log,
+        pane_log,
         layout,
         session_options,
         title,
@@ -136,8 +137,11 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
     set("on_remove", json!(on_remove));
     set("desired", json!(desired));
     set("hold", json!(hold));
-    let Log { file, max_size, keep } = log;
-    set("log", json!({ "file": file, "max_size": max_size, "keep": keep }));
+    let log = match place {
+        Place::Daemon { .. } => Some(log),
+        Place::Tmux { .. } => pane_log.as_ref(),
+    };
+    set("log", log.map_or(Value::Null, |Log { file, max_size, keep }| json!({ "file": file, "max_size": max_size, "keep": keep })));
     set("layout", json!(layout));
     set("session_options", json!(session_options));
     set("title", json!(title));

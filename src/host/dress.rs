@@ -4,6 +4,7 @@ use super::Outcome;
 use super::act::{Guarded, Needs};
 use super::launch::with_file;
 use super::live::Live;
+use super::logs;
 use super::tmux::{Line, as_format_text};
 use crate::desired::{AgentName, AgentSpec, Care, Place};
 use crate::observed::{Instance, Seat};
@@ -19,6 +20,10 @@ pub(super) fn dress(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, g
             let mut lines = title(&spec.care, pane);
             lines.extend(spec.care.layout.iter().map(|layout| Line::new("select-layout").flag("-t").word(pane).word(layout)));
             lines.extend(session_options(&spec.care, &format!("={session}:")));
+            match logs::renew(live, only, spec.care.pane_log.as_ref(), pane) {
+                Ok(log) => lines.extend(log),
+                Err(why) => return Some(Outcome::Failed(why)),
+            }
             if only.mark.is_none() {
                 let mark = format!("v1/{}/{}/{}/0/0", live.fleet, only.agent, only.generation);
                 lines.push(Line::new("set-option").flag("-p -t").word(pane).word("@reconcile").word(&mark));
@@ -63,7 +68,8 @@ fn renew_log(live: &Live, only: &Instance, care: &Care) -> Outcome {
     }
 }
 
-fn replace(path: &std::path::Path, text: &[u8]) -> std::io::Result<()> {
+/// Replaces a file as a whole; mode 0600.
+pub(super) fn replace(path: &std::path::Path, text: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let folder = path.parent().ok_or_else(|| std::io::Error::other("it is no path of a file"))?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

@@ -1,4 +1,4 @@
-//! What an instance has printed: the log of a daemon, which is a file that is moved aside now and then, or the terminal in a pane.
+//! What an instance has printed: its log, which is a file that is moved aside now and then, or the terminal in a pane.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::screens::{Reach, screens};
+use super::since::{Since, aside, since};
 use crate::observed::{Instance, Seat};
+use crate::time::Timestamp;
 
 /// A log that is read while it is written.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl LogReader {
         let mut cut = length > most;
         file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
         let mut bytes = Vec::new();
-        if let (Some(rest), Some(mut older)) = (most.checked_sub(length).filter(|rest| *rest > 0), open(&aside(&self.path))?) {
+        if let (Some(rest), Some(mut older)) = (most.checked_sub(length).filter(|rest| *rest > 0), open(&aside(&self.path, 1))?) {
             let length = older.metadata()?.len();
             cut = length > rest;
             older.seek(SeekFrom::Start(length.saturating_sub(rest)))?;
@@ -47,6 +49,18 @@ impl LogReader {
             bytes.drain(..=end);
         }
         Ok(bytes)
+    }
+
+    /// What was written since some time, the last `most` bytes of it at most; also of the logs that were moved aside.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn since(&mut self, time: Timestamp, most: u64) -> io::Result<Since> {
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::End(0))?;
+        }
+        since(&self.path, time, most)
     }
 
     /// What was written since the last call. A log that was moved aside meanwhile is read to its end, and then its successor.
@@ -84,13 +98,6 @@ fn identity(file: &File) -> io::Result<(u64, u64)> {
     Ok((facts.dev(), facts.ino()))
 }
 
-/// The name of the newest log that was moved aside.
-fn aside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".1");
-    PathBuf::from(name)
-}
-
 /// The text of the terminal of an instance; none if it is in no pane.
 ///
 /// # Errors
@@ -118,7 +125,7 @@ mod tests {
         assert_eq!(log.more().unwrap(), b"");
         // More is written, then it is moved aside, and its successor begins.
         std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
-        std::fs::rename(&path, aside(&path)).unwrap();
+        std::fs::rename(&path, aside(&path, 1)).unwrap();
         std::fs::write(&path, "four\n").unwrap();
         assert_eq!(log.more().unwrap(), b"three\nfour\n");
 

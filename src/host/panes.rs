@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::act::{Needs, guard, identity, outcome};
 use super::dress::{session_options, title};
 use super::live::{Live, now};
+use super::logs;
 use super::look::label;
 use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
 use super::{Outcome, Spawn};
@@ -134,7 +135,8 @@ fn write_orders(live: &Live, chunk: &[Job<'_>], outcomes: &mut [Option<Outcome>]
         let written = live
             .caller
             .orders(job.spawn, &live.paths)
-            .and_then(|spec| spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display())));
+            .and_then(|spec| spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display())))
+            .and_then(|()| logs::prepare(live, job.spawn));
         if asked > 0 && asked % live.pace.breath() == 0 {
             script.push_str(BREATHE);
         }
@@ -237,6 +239,7 @@ impl Places {
             }
             lines.extend(session_options(care, &format!("={session}:")));
             lines.extend(title(care, &target));
+            lines.extend(logs::of_new(live, spawn, &target));
             let windows = BTreeMap::from([(window.to_owned(), Window { target, is_ours: true })]);
             self.sessions.insert(session.to_owned(), Session { target: format!("={session}:"), is_ours: true, windows });
             return Ok(lines);
@@ -255,17 +258,20 @@ impl Places {
                     lines.push(Line::new("set-option").flag("-w -t").word(&target).flag("remain-on-exit on"));
                 }
                 lines.extend(title(care, &target));
+                lines.extend(logs::of_new(live, spawn, &target));
                 there.windows.insert(window.to_owned(), Window { target, is_ours: true });
             }
             Some(window) if !window.is_ours => {
                 return Err(format!("the window `{}` of the tmux session `{session}` is somebody else's", window.target));
             }
             Some(window) => {
-                let detached = if care.title.is_some() { "-c / -t" } else { "-d -c / -t" };
+                let is_addressed = care.title.is_some() || care.pane_log.is_some();
+                let detached = if is_addressed { "-c / -t" } else { "-d -c / -t" };
                 lines.push(keep(live, spawn, print(Line::new("split-window").flag(detached).word(&window.target))));
-                if care.title.is_some() {
-                    // The title goes to the pane that is active: the new one, and then the earlier is active again.
+                if is_addressed {
+                    // Title and log go to the pane that is active: the new one, and then the earlier is active again.
                     lines.extend(title(care, &window.target));
+                    lines.extend(logs::of_new(live, spawn, &window.target));
                     lines.push(Line::new("last-pane").flag("-t").word(&window.target));
                 }
                 // After each, or there is soon no space for another.
@@ -289,6 +295,7 @@ impl Places {
         let respawn = keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane));
         let mut lines = vec![respawn];
         lines.extend(title(&spawn.spec.care, pane));
+        lines.extend(logs::of_next_life(live, spawn, pane));
         self.dead.remove(pane);
         Some(vec![guard(at, pane, &who, Needs::Death, lines)])
     }

@@ -1,4 +1,4 @@
-//! The log of a daemon: what its program prints, in whole lines per file, moved aside by size. It never makes the program wait:
+//! A log: what a program prints, in whole lines per file, moved aside by size. It never makes the program wait:
 //! what cannot be written is dropped, and the log says so when it can be written again.
 
 use std::fs::{File, OpenOptions};
@@ -10,6 +10,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::file::{self, Trust};
+use super::life::now;
+use super::times::{Times, beside};
 use crate::desired::Log;
 
 /// The open log.
@@ -23,6 +25,7 @@ pub(super) struct LogFile {
     size: u64,
     at_line_start: bool,
     dropped: u64,
+    times: Times,
 }
 
 impl LogFile {
@@ -37,6 +40,7 @@ impl LogFile {
             size: 0,
             at_line_start: true,
             dropped: 0,
+            times: Times::none(),
         };
         match log.reopen() {
             Err(error) if !is_full(&error) => Err(error),
@@ -70,6 +74,7 @@ impl LogFile {
         let facts = file.metadata()?;
         self.movable = facts.is_file();
         self.size = facts.len();
+        self.times = if self.movable { Times::open(&self.path, self.size) } else { Times::none() };
         self.file = Some(file);
         Ok(())
     }
@@ -104,6 +109,9 @@ impl LogFile {
         }
         if self.dropped > 0 || self.file.is_none() {
             self.recover();
+        }
+        if self.dropped == 0 {
+            self.times.note(self.size, now());
         }
         let mut rest = output;
         while !rest.is_empty() && self.dropped == 0 {
@@ -147,14 +155,21 @@ impl LogFile {
             path.push(format!(".{number}"));
             PathBuf::from(path)
         };
+        // Each with the notes of its times; most of them are not there yet.
+        let shift = |from: &Path, to: &Path| {
+            if std::fs::rename(beside(from), beside(to)).is_err() {
+                let _ = std::fs::remove_file(beside(to));
+            }
+            std::fs::rename(from, to)
+        };
         for number in (1..self.keep).rev() {
-            // Most of them are not there yet.
-            let _ = std::fs::rename(aside(number), aside(number + 1));
+            let _ = shift(&aside(number), &aside(number + 1));
         }
-        let moved = if self.keep == 0 { std::fs::remove_file(&self.path) } else { std::fs::rename(&self.path, aside(1)) };
+        let moved = if self.keep == 0 { std::fs::remove_file(&self.path) } else { shift(&self.path, &aside(1)) };
         if moved.is_err() || self.reopen().is_err() {
             // The same file goes on and is tried again one size later.
             self.size = 0;
+            self.times = Times::none();
         }
         self.at_line_start = true;
     }

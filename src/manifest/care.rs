@@ -6,7 +6,6 @@ use super::context::{Fields, has_control};
 use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
-use super::resolve::for_daemons;
 use super::{probe, terminal};
 use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
 use crate::time::Duration;
@@ -15,6 +14,7 @@ use crate::time::Duration;
 pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields: &Fields<'_>) -> Care {
     let (layout, session_options) = session(place, fields);
     let terminal::Terminal { preset, accept, dialogs, idle, prompt } = terminal::terminal(agent, runtime, fields);
+    let log = agent.get(|agent| &agent.log).map(|log| self::log(log, fields));
     // Where nothing else is written, the preset knows.
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
     let ready = desired::Ready { probe: usual, ..Default::default() };
@@ -38,7 +38,8 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         hold: agent
             .get(|agent| &agent.hold)
             .map_or_else(|| BTreeSet::from([HoldOn::Busy, HoldOn::Attached]), |hold| hold.iter().copied().collect()),
-        log: for_daemons(agent.get(|agent| &agent.log), runtime).map(|log| self::log(log, fields)).unwrap_or_default(),
+        log: log.clone().filter(|_| runtime == Runtime::Daemon).unwrap_or_default(),
+        pane_log: log.filter(|_| runtime == Runtime::Tmux),
         layout,
         session_options,
         title: agent.get(|agent| &agent.title).map(|title| self::title(*title, fields)),

@@ -212,7 +212,9 @@ pub(crate) fn clashes(agents: &[(AgentName, Declared)], names: &Names<'_>, old_n
             Place::Daemon { pidfile } => pidfile.as_ref(),
             Place::Tmux { .. } => None,
         };
-        for path in pidfile.into_iter().chain(&declared.spec.care.log.file) {
+        let care = &declared.spec.care;
+        let pane_log = care.pane_log.as_ref().and_then(|log| log.file.as_ref());
+        for path in pidfile.into_iter().chain(&care.log.file).chain(pane_log) {
             if let Some(other) = files.insert(path, number) {
                 let message =
                     format!("`{name}` and `{}` write the same file {}", agents[other].0, path.display().to_string().escape_debug());

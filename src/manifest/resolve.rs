@@ -35,7 +35,7 @@ pub(crate) fn spec(agent: &Written<'_>, name: &AgentName, fields: &Fields<'_>) -
 }
 
 /// A field of daemons; the defaults may have it for the daemons of a mixed fleet.
-pub(crate) fn for_daemons<T>(field: Option<T>, runtime: Runtime) -> Option<T> {
+fn for_daemons<T>(field: Option<T>, runtime: Runtime) -> Option<T> {
     field.filter(|_| runtime == Runtime::Daemon)
 }
 
@@ -45,7 +45,6 @@ fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
         Runtime::Tmux => (
             &[
                 ("pidfile", agent.get(|agent| &agent.pidfile).map(|at| at.spot)),
-                ("log", agent.get(|agent| &agent.log).map(|at| at.spot)),
                 ("stdin_file", agent.get(|agent| &agent.stdin_file).map(|at| at.spot)),
             ],
             "in a tmux pane",

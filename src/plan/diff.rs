@@ -12,15 +12,15 @@ pub(super) fn spec(before: &AgentSpec, after: &AgentSpec) -> Vec<FieldChange> {
     if before.launch != after.launch {
         objects(&launch_fields(&before.launch), &launch_fields(&after.launch), &mut Vec::new(), &mut fields);
     }
-    fields.extend(care(&before.care, &after.care));
+    fields.extend(care(&before.care, &after.care, &after.launch.place));
     fields
 }
 
-/// What differs between two cares.
-pub(super) fn care(before: &Care, after: &Care) -> Vec<FieldChange> {
+/// What differs between two cares of an agent at this place.
+pub(super) fn care(before: &Care, after: &Care, place: &Place) -> Vec<FieldChange> {
     let mut fields = Vec::new();
     if before != after {
-        objects(&care_fields(before), &care_fields(after), &mut Vec::new(), &mut fields);
+        objects(&care_fields(before, place), &care_fields(after, place), &mut Vec::new(), &mut fields);
     }
     fields
 }

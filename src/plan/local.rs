@@ -210,7 +210,7 @@ impl Agent<'_> {
     /// The care is applied in place, if it differs.
     pub(super) fn amend(&self, declared: &Declared) -> Option<Change> {
         let before = self.sighting.spec.as_ref().map(|spec| &spec.care).filter(|care| **care != declared.spec.care)?;
-        let fields = diff::care(before, &declared.spec.care);
+        let fields = diff::care(before, &declared.spec.care, &declared.spec.launch.place);
         Some(Change { kind: Kind::Amend, cause: Cause::CareChanged, fields, next: Next::Act(Action::Amend) })
     }
 

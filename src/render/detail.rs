@@ -114,7 +114,7 @@ fn new(name: &AgentName, spec: &AgentSpec, extent: Extent) -> Map<String, Value>
     let mut fields = effective(spec);
     if extent == Extent::Readable {
         let care = Care { drain: spec.launch.place.usual_drain(), ..Care::default() };
-        let mut usual = care_fields(&care);
+        let mut usual = care_fields(&care, &spec.launch.place);
         usual.insert("inherit_env".to_owned(), json!("minimal"));
         if matches!(spec.launch.place, Place::Tmux { .. }) {
             usual.extend(["session", "window"].map(|place| (place.to_owned(), json!(name))));

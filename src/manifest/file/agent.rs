@@ -85,7 +85,7 @@ pub(crate) struct Agent<'a> {
     pub(crate) desired: Option<Wish>,
     /// What holds a change that would interrupt it. Default `["busy", "attached"]`.
     pub(crate) hold: Option<Vec<HoldOn>>,
-    /// Where the output of a daemon goes.
+    /// Where the output of a daemon goes; of one in tmux, what its terminal gets, byte by byte. Default: a daemon has a log, a pane has none.
     pub(crate) log: Option<At<Log<'a>>>,
     /// Shown as the pane's title and in the status.
     pub(crate) title: Option<At<&'a str>>,

@@ -112,7 +112,7 @@ pub(crate) struct DrainStep<'a> {
     pub(crate) wait: Option<At<Duration>>,
 }
 
-/// Where the output of a daemon goes.
+/// Where the output of an agent goes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { max_size = \"20MiB\" }", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Log<'a> {

@@ -138,8 +138,6 @@ drain = [{ keys = ["C-c"] }]
 "#
         ),
         @r#"
-        Error 5 «{ keep = 1 }»: `log` makes no sense in a tmux pane
-          hint: it is for daemons: set `runtime = "daemon"`, or take it out
         Error 9 «"x"»: `pidfile` makes no sense in a tmux pane
           hint: it is for daemons: set `runtime = "daemon"`, or take it out
         Error 10 «"x"»: `stdin_file` makes no sense in a tmux pane
@@ -170,7 +168,7 @@ runtime = "daemon"
         ),
         @r#"
         daemon command=["x"] drain=[{"signal":"INT","to":"tree","wait":"10s"}] log={"file":null,"keep":1,"max_size":20971520} ready={"delay":"1s","interval":"250ms","on_timeout":"fail","timeout":"5s"}
-        pane command=["x"] drain=[{"keys":["C-d"],"wait":"1s"},{"signal":"INT","to":"tree","wait":"10s"}] ready={"interval":"250ms","on_timeout":"fail","screen":"x","timeout":"5s"}
+        pane command=["x"] drain=[{"keys":["C-d"],"wait":"1s"},{"signal":"INT","to":"tree","wait":"10s"}] log={"file":null,"keep":1,"max_size":20971520} ready={"interval":"250ms","on_timeout":"fail","screen":"x","timeout":"5s"}
         "#
     );
 }

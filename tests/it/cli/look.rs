@@ -125,7 +125,7 @@ command = "printf 'wide %s\\n' a b c; sleep 1008"
     assert_snapshot!(program.shot(&["logs", "-f", "bob"]), @"
     exit 1
     --- stderr
-    error: bob is in a pane: follow it with `reconcile attach bob`
+    error: bob is in a pane: follow it with `reconcile attach bob`, or give it a log: log = {}
     ");
     assert_snapshot!(program.shot(&["logs", "*"]), @"
     exit 1
