@@ -16,12 +16,14 @@ use crate::time::Duration;
 
 mod effective;
 mod glob;
+mod hooks;
 mod mark;
 mod shared;
 mod terminal;
 
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
 pub use glob::glob;
+pub use hooks::{Hook, Hooks, Leftovers, OnFail};
 pub use mark::{LaunchDigest, Mark};
 pub use shared::Shared;
 pub use terminal::{DialogAnswer, DialogRule, Idle, Preset, Text};
@@ -511,6 +513,12 @@ pub struct Care {
     /// Where what a pane's terminal gets is written, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pane_log: Option<Log>,
+    /// Commands at the turns of its life.
+    #[serde(skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+    /// What becomes of descendants that outlive its program.
+    #[serde(skip_serializing_if = "Leftovers::is_default")]
+    pub leftovers: Leftovers,
     /// The layout of the window that it shares, a name that `tmux select-layout` knows.
     pub layout: Option<String>,
     /// Options of its session.
@@ -542,6 +550,8 @@ impl Default for Care {
             hold: BTreeSet::from([HoldOn::Busy, HoldOn::Attached]),
             log: Log::default(),
             pane_log: None,
+            hooks: Hooks::default(),
+            leftovers: Leftovers::Kill,
             layout: None,
             session_options: BTreeMap::new(),
             title: None,

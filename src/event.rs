@@ -107,6 +107,8 @@ pub enum What {
     Receipt,
     /// It was seen to have ended.
     Exited,
+    /// What outlived it was left running, as declared.
+    Left,
     /// A change is due and held.
     Held,
     /// A change needs a person.

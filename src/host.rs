@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Probe, SecretSource, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
-use crate::process::ProcId;
+use crate::process::{ProcId, Remnant};
 use crate::time::Timestamp;
 
 mod act;
@@ -98,6 +98,8 @@ pub struct Ask<'a> {
     pub known: Vec<Known>,
     /// Agents that are to be started or replaced: whether that can be done is looked at too.
     pub starts: Vec<(AgentName, &'a AgentSpec)>,
+    /// What earlier lives were allowed to leave running: whether it still does.
+    pub left: BTreeMap<AgentName, Vec<Remnant>>,
     /// Whether the list of processes is searched for keepers of this fleet that no record knows.
     pub search: bool,
 }
@@ -126,6 +128,10 @@ pub struct Look {
     pub strangers: Vec<Stranger>,
     /// Parts of the machine that could not be looked at.
     pub gaps: Vec<Gap>,
+    /// What instances left running as declared and is to be named, as far as it still runs.
+    pub left: BTreeMap<AgentName, Vec<Remnant>>,
+    /// What went wrong with the hooks of instances that have ended, in words.
+    pub complaints: BTreeMap<AgentName, Vec<String>>,
 }
 
 /// A part of the machine that could not be looked at: of what is there, nothing is known.

@@ -1,7 +1,7 @@
 //! The resident parent of one instance: it starts the program exactly as declared, knows how it ended, and ends its whole tree.
 //!
 //! A keeper is this same binary, started as `reconcile keep LABEL SPEC` in a pane or detached. It decides nothing: it never starts a program a second
-//! time, never looks at a manifest or a record, and asks nobody. It holds the agent's lock while it lives, so there is one instance at most,
+//! time, never looks at a manifest, looks into a record only for whether an end was asked for, and asks nobody. It holds the agent's lock while it lives, so there is one instance at most,
 //! whoever started it. The types here are its whole protocol: [`Spec`] in, [`Status`] and [`Pidfile`] out.
 //!
 //! Signals to a keeper: TERM ends the whole tree now; HUP in a pane (the terminal went away) is passed on to the program, and the tree is ended a
@@ -16,8 +16,10 @@ use crate::desired::Mark;
 use crate::process::KEEP;
 
 mod dotenv;
+mod duties;
 mod environment;
 mod file;
+mod hook;
 mod inherited;
 mod life;
 mod lock;
@@ -32,6 +34,7 @@ mod status;
 mod times;
 mod writer;
 
+pub use duties::Duties;
 pub use lock::is_locked;
 pub use pidfile::{Pidfile, PidfileContent, read_pidfile};
 pub use spec::{Secret, Spec, Stdio};

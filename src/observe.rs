@@ -16,6 +16,7 @@ use crate::state::{Fleet, Record};
 
 mod health;
 mod join;
+mod left;
 mod limit;
 mod screens;
 
@@ -158,7 +159,9 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
     let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
     let search = nothing_is_known || unrecorded_daemon;
-    Ask { fleet: &desired.fleet, server, sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, search }
+    let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
+    let left = left.collect();
+    Ask { fleet: &desired.fleet, server, sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, left, search }
 }
 
 /// The tmux server of the fleet, if an agent is declared to be in it.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Server, Wish};
 use crate::process::ProcId;
+pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
 mod terminal;
@@ -50,6 +51,10 @@ pub struct Sighting {
     pub instance: Option<Instance>,
     /// Older lives, or what a life left behind, that are still there and must be gone before another begins.
     pub remains: Vec<Instance>,
+    /// What its lives left running as declared and is to be named; it is in nobody's way.
+    pub left: Vec<Remnant>,
+    /// What went wrong with the hooks of a life that has just ended.
+    pub complaints: Vec<String>,
     /// How often it failed before the end that `phase` may tell of.
     pub failures: Failures,
     /// What a person asked for with `stop` and `start`.

@@ -96,6 +96,11 @@ impl Paths {
         self.folder.join(format!("run/{agent}.log.json"))
     }
 
+    /// What is asked of the keeper of an agent's instance, where that changed since the start.
+    pub fn duties(&self, agent: &AgentName) -> PathBuf {
+        self.folder.join(format!("run/{agent}.duties.json"))
+    }
+
     /// The folder of notes for an agent.
     pub fn inbox(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("inbox/{agent}"))

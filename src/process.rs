@@ -15,7 +15,7 @@ mod signal;
 mod stat;
 mod tree;
 
-pub use end::{Ended, Remnant, end_tree};
+pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
 pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, death_notice, signal, wait_any};

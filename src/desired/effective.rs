@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Idle, Inherit, Launch, LaunchDigest, Log, Place, Preset,
+    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Hook, Idle, Inherit, Launch, LaunchDigest, Log, Place, Preset,
     Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
@@ -113,6 +113,8 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         hold,
         log,
         pane_log,
+        hooks,
+        leftovers,
         layout,
         session_options,
         title,
@@ -142,6 +144,9 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         Place::Tmux { .. } => pane_log.as_ref(),
     };
     set("log", log.map_or(Value::Null, |Log { file, max_size, keep }| json!({ "file": file, "max_size": max_size, "keep": keep })));
+    let hook = |(name, hook): (&str, Option<&Hook>)| Some((name.to_owned(), json!(hook?)));
+    set("hooks", hooks.named().into_iter().filter_map(hook).collect::<Map<_, _>>().into());
+    set("leftovers", json!(leftovers));
     set("layout", json!(layout));
     set("session_options", json!(session_options));
     set("title", json!(title));

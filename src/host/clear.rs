@@ -35,6 +35,7 @@ fn files(live: &Live, mark: &Mark, only: &Instance) {
     if matches!(Status::read(&status), Ok(Some(there)) if there.label == *mark) {
         let _ = std::fs::remove_file(status);
         let _ = std::fs::remove_file(folder.log_settings(&mark.agent));
+        let _ = std::fs::remove_file(folder.duties(&mark.agent));
     }
     if let Seat::Detached { pidfile } = &only.seat
         && let Ok(Some(PidfileContent::Ours(there))) = read_pidfile(pidfile)

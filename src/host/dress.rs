@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::act::{Guarded, Needs};
-use super::launch::with_file;
+use super::launch::{self, with_file};
 use super::live::Live;
 use super::logs;
 use super::tmux::{Line, as_format_text};
@@ -15,6 +15,9 @@ const DECLARED: &str = "@reconcile_options";
 
 /// Applies title, layout, session options and log.
 pub(super) fn dress(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, guarded: &mut Guarded) -> Option<Outcome> {
+    if let Err(why) = renew_duties(live, only, &spec.care, &only.agent) {
+        return Some(Outcome::Failed(why));
+    }
     match &only.seat {
         Seat::Pane { pane, session, .. } => {
             let mut lines = title(&spec.care, pane);
@@ -33,6 +36,14 @@ pub(super) fn dress(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, g
         Seat::Detached { .. } => Some(renew_log(live, only, &spec.care)),
         Seat::Adrift { .. } => Some(Outcome::Done),
     }
+}
+
+/// Writes down what is asked of its keeper, which reads it when it matters; the record is that of the agent under this name.
+fn renew_duties(live: &Live, only: &Instance, care: &Care, agent: &AgentName) -> Result<(), String> {
+    let Some(mark) = &only.mark else { return Ok(()) };
+    let path = live.paths.duties(&mark.agent);
+    let duties = launch::duties(care, live.paths.record(agent));
+    duties.write(&path, mark).map_err(|error| format!("the duties of its keeper {} could not be written: {error}", path.display()))
 }
 
 /// The title of a pane. tmux would expand it as a format.
@@ -79,6 +90,9 @@ pub(super) fn replace(path: &std::path::Path, text: &[u8]) -> std::io::Result<()
 
 /// Gives session, window and pidfile the names they would have now, where they bear the old agent's.
 pub(super) fn rename(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, to: &AgentName, guarded: &mut Guarded) -> Option<Outcome> {
+    if let Err(why) = renew_duties(live, only, &spec.care, to) {
+        return Some(Outcome::Failed(why));
+    }
     let born = only.mark.as_ref().map(|mark| mark.agent.as_str());
     let is_old = |name: &str| name != to.as_str() && (name == only.agent.as_str() || Some(name) == born);
     match (&only.seat, &spec.launch.place) {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::Spawn;
-use crate::desired::{Inherit, Launch, Log, MINIMAL_ENV, NEVER_INHERITED, Place, SecretSource, glob};
-use crate::keeper::{Secret, Spec, Stdio};
+use crate::desired::{Care, Hooks, Inherit, Launch, Leftovers, Log, MINIMAL_ENV, NEVER_INHERITED, Place, SecretSource, glob};
+use crate::keeper::{Duties, Secret, Spec, Stdio};
 use crate::paths::Paths;
 
 /// What describes the terminal of the acting process, which no instance has.
@@ -83,6 +84,8 @@ impl Caller {
             lock: paths.agent_lock(&mark.agent),
             status: paths.status(&mark.agent),
             stdio: stdio(spawn, paths),
+            duties: duties(&spawn.spec.care, paths.record(&mark.agent)),
+            duties_file: Some(paths.duties(&mark.agent)),
         })
     }
 }
@@ -114,6 +117,15 @@ fn stdio(spawn: &Spawn, paths: &Paths) -> Stdio {
             pidfile: Some(pidfile.clone().unwrap_or_else(|| paths.pidfile(agent))),
         },
     }
+}
+
+/// What is asked of the keeper of an agent with this care, whose record is at `record`.
+pub(super) fn duties(care: &Care, record: PathBuf) -> Duties {
+    let hooks = Hooks { after_ready: None, before_stop: None, ..care.hooks.clone() };
+    if care.leftovers == Leftovers::Kill && hooks.is_empty() {
+        return Duties::default();
+    }
+    Duties { leftovers: care.leftovers, hooks, success: care.restart.success.clone(), record: Some(record) }
 }
 
 /// The log of an agent with its file named.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::{Ask, Found, Gap, Known, Life, Look, obstacle, story};
-use crate::desired::{Generation, Mark, Server};
+use crate::desired::{AgentName, Generation, Mark, Server};
+use crate::keeper::Status;
 use crate::observed::{Instance, Seat, Stranger};
-use crate::process::{self, Liveness, ProcId};
+use crate::process::{self, Liveness, ProcId, Remnant};
 
 /// How long the end of a server is waited for that gave no answer.
 const ENDING: Duration = Duration::from_millis(200);
@@ -109,7 +110,9 @@ impl<'a> Looking<'a> {
     fn new(live: &'a mut Live, ask: &'a Ask<'a>) -> Self {
         let label = |(at, known): (usize, &Known)| Some((known.mark.as_ref()?.to_string(), at));
         let by_label = ask.known.iter().enumerate().filter_map(label).collect();
-        let look = Look { at: now(), ..Look::default() };
+        let lives = |left: &Vec<Remnant>| left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned().collect();
+        let left = ask.left.iter().map(|(agent, left)| (agent.clone(), lives(left))).collect();
+        let look = Look { at: now(), left, ..Look::default() };
         let detail = if ask.starts.is_empty() || live.asked.is_some() { Detail::Look } else { Detail::Ids };
         Self { live, ask, look, by_label, answered: vec![false; ask.known.len()], unrecorded: HashSet::new(), lost: Vec::new(), detail }
     }
@@ -236,6 +239,7 @@ impl<'a> Looking<'a> {
                 match story::end(&status) {
                     Some((life, survivors)) => {
                         self.adrift(mark, survivors, instance);
+                        self.hear_of_the_end(&status, &instance.agent);
                         life
                     }
                     None => Life::Lost,
@@ -450,6 +454,21 @@ impl<'a> Looking<'a> {
             Seat::Adrift { processes: vec![keeper.clone()] }
         } else {
             Seat::Detached { pidfile: self.live.paths.pidfile(&mark.agent) }
+        }
+    }
+
+    /// What was left running as declared, and what went wrong with hooks.
+    fn hear_of_the_end(&mut self, status: &Status, agent: &AgentName) {
+        let Some(end) = &status.ended else { return };
+        if !end.left.is_empty() {
+            let known = self.look.left.entry(agent.clone()).or_default();
+            let new = end.left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned();
+            known.extend(new);
+            known.sort_by(|one, other| one.process.cmp(&other.process));
+            known.dedup_by(|one, other| one.process == other.process);
+        }
+        if !end.complaints.is_empty() {
+            self.look.complaints.insert(agent.clone(), end.complaints.clone());
         }
     }
 

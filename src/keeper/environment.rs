@@ -1,6 +1,7 @@
 //! The environment of the program: what was declared, in the order in which the parts win over each other, and nothing else.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::dotenv;
 use super::file::{self, Trust};
@@ -17,26 +18,45 @@ const OURS: &str = "RECONCILE";
 ///
 /// PWD is the working folder, as it is for a program started by hand there, unless a file or the declared variables say otherwise. The commands of
 /// secrets see what `unset` is going to take away, so that what they need for their work can be kept from the program.
-pub(super) fn assemble(spec: &Spec, pane: Option<String>, signals: &mut Signals) -> Result<BTreeMap<String, String>, StartError> {
+pub(super) fn assemble(spec: &Spec, pane: Option<&str>, signals: &mut Signals) -> Result<BTreeMap<String, String>, StartError> {
+    let mut variables = declared(spec, pane, &spec.env_files)?;
+    let mut secrets = BTreeMap::new();
+    for (name, source) in &spec.secrets {
+        secrets.insert(name.clone(), secret::resolve(name, source, &variables, signals)?);
+    }
+    variables.extend(secrets);
+    take_away(&mut variables, spec);
+    Ok(variables)
+}
+
+/// The environment of hooks: that of the program without its secrets, which a keeper does not keep. Before the spawn, files of variables that cannot be
+/// read yet are left out: a hook may be about to write them.
+pub(super) fn of_hooks(spec: &Spec, pane: Option<&str>) -> BTreeMap<String, String> {
+    let all = declared(spec, pane, &spec.env_files).or_else(|_| declared(spec, pane, &[]));
+    let mut variables = all.unwrap_or_default();
+    take_away(&mut variables, spec);
+    variables
+}
+
+fn take_away(variables: &mut BTreeMap<String, String>, spec: &Spec) {
+    variables.retain(|name, _| name.starts_with(OURS) || !spec.unset.iter().any(|pattern| glob(pattern, name)));
+}
+
+/// All but the secrets.
+fn declared(spec: &Spec, pane: Option<&str>, files: &[PathBuf]) -> Result<BTreeMap<String, String>, StartError> {
     let mut variables = spec.inherited.clone();
     // Of the folder that the acting process was in.
     variables.remove("OLDPWD");
     variables.insert("PWD".to_owned(), spec.cwd.to_string_lossy().into_owned());
     if let Some(term) = pane {
-        variables.insert("TERM".to_owned(), term);
+        variables.insert("TERM".to_owned(), term.to_owned());
     }
-    for path in &spec.env_files {
+    for path in files {
         let wrong = |why: String| StartError::new(StartErrorKind::EnvFile, format!("env_file {}: {why}", path.display()));
         let text = file::read(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
         let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         variables.extend(dotenv::parse(&text).map_err(wrong)?);
     }
     variables.extend(spec.env.clone());
-    let mut secrets = BTreeMap::new();
-    for (name, source) in &spec.secrets {
-        secrets.insert(name.clone(), secret::resolve(name, source, &variables, signals)?);
-    }
-    variables.extend(secrets);
-    variables.retain(|name, _| name.starts_with(OURS) || !spec.unset.iter().any(|pattern| glob(pattern, name)));
     Ok(variables)
 }

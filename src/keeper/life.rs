@@ -1,5 +1,6 @@
 //! The life of a keeper: lock, start, wait, end, report, in this order and once.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use rustix::process::{WaitOptions, WaitStatus, getpid, set_child_subreaper, sets
 
 use super::signals::{Notice, Signals};
 use super::spec::{Spec, Stdio};
-use super::start::{self, Output};
+use super::start::{self, Output, Started};
 use super::status::{Asked, End, Exit, StartError, StartErrorKind, Status};
-use super::{LOCKED, NO_LOCK, NO_SPEC, Pidfile, lock, pidfile, tell};
-use crate::desired::Mark;
-use crate::process::{Ended, Signal, end_tree, me, signal, wait_any};
+use super::{Duties, LOCKED, NO_LOCK, NO_SPEC, Pidfile, hook, lock, pidfile, tell};
+use crate::desired::{Leftovers, Mark};
+use crate::process::{Ended, Signal, end_session, end_tree, me, signal, stat, survey, wait_any};
 use crate::time::Timestamp;
 
 /// How long a program may take to leave by itself when its terminal went away.
@@ -61,7 +62,7 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
         Ok(life) => life.until_the_end(&mut signals, &mut status),
         Err(error) => {
             tell(&format!("{label} was not started: {}", error.message));
-            let swept = sweep(&status.label, &status);
+            let swept = sweep(&status.label, &status, Leftovers::Kill);
             let code = error.exit_code();
             status.ended = Some(end(Exit::Failed(error), now(), None, swept));
             code
@@ -78,6 +79,10 @@ struct Life {
     log_settings: Option<PathBuf>,
     pidfile: Option<(PathBuf, Pidfile)>,
     in_pane: bool,
+    cwd: PathBuf,
+    environment: BTreeMap<String, String>,
+    duties: Duties,
+    duties_file: Option<PathBuf>,
 }
 
 impl Life {
@@ -122,7 +127,9 @@ impl Life {
         }
         // The keeper itself holds no folder: a file system can be unmounted, a folder removed.
         let _ = std::env::set_current_dir("/");
-        Ok(Self { label: spec.label, output: started.output, log_settings, pidfile, in_pane })
+        let Started { program: _, output, environment } = started;
+        let Spec { label, cwd, duties, duties_file, .. } = spec;
+        Ok(Self { label, output, log_settings, pidfile, in_pane, cwd, environment, duties, duties_file })
     }
 
     fn until_the_end(mut self, signals: &mut Signals, status: &mut Status) -> u8 {
@@ -148,7 +155,7 @@ impl Life {
             }
             ended = reap(status).map(|exit| (exit, now()));
             if ended.is_none() && kill_at.is_some_and(|at| at <= Instant::now()) {
-                merge(&mut swept, sweep(&self.label, status));
+                merge(&mut swept, sweep(&self.label, status, self.duties().leftovers));
                 // A program that cannot be killed keeps its keeper, and with it the lock.
                 kill_at = Some(Instant::now() + KILL_PATIENCE);
                 ended = reap(status).map(|exit| (exit, now()));
@@ -157,9 +164,21 @@ impl Life {
                 self.wait(signals, kill_at);
             }
         }
-        merge(&mut swept, sweep(&self.label, status));
+        let duties = self.duties();
+        if asked.is_some() || duties.leftovers == Leftovers::Kill {
+            merge(&mut swept, sweep(&self.label, status, duties.leftovers));
+        }
+        let left = match duties.leftovers {
+            Leftovers::Report => survey(std::slice::from_ref(&status.keeper), &self.label.to_string()).unwrap_or_default(),
+            Leftovers::Kill | Leftovers::Keep => Vec::new(),
+        };
         let _ = reap(status);
         self.last_words();
+        let complaints = ended.as_ref().map_or_else(Vec::new, |(exit, _)| self.run_hooks(&duties, exit, asked));
+        if duties.leftovers == Leftovers::Kill && !duties.hooks.is_empty() {
+            merge(&mut swept, sweep(&self.label, status, Leftovers::Kill));
+        }
+        let _ = reap(status);
         if let Some((path, content)) = &self.pidfile {
             pidfile::remove(path, content);
         }
@@ -169,8 +188,48 @@ impl Life {
             Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(255),
             Exit::Failed(error) => error.exit_code(),
         };
-        status.ended = Some(end(exit, at, asked, swept));
+        status.ended = Some(End { left, complaints, ..end(exit, at, asked, swept) });
         code
+    }
+
+    /// What is asked of this keeper now.
+    fn duties(&self) -> Duties {
+        self.duties.clone().now(self.duties_file.as_deref(), &self.label)
+    }
+
+    /// Runs the hooks of an end, one after the other, and returns what went wrong. They have their time even if the end is asked for once more.
+    fn run_hooks(&mut self, duties: &Duties, exit: &Exit, asked: Option<Asked>) -> Vec<String> {
+        let hooks = &duties.hooks;
+        let on_crash = hooks.on_crash.as_ref().filter(|_| asked.is_none() && duties.is_crash(exit, &self.label));
+        let due = [("on_crash", on_crash), ("after_stop", hooks.after_stop.as_ref())];
+        if due.iter().all(|(_, hook)| hook.is_none()) {
+            return Vec::new();
+        }
+        let mut variables = std::mem::take(&mut self.environment);
+        match exit {
+            Exit::Code(code) => variables.insert("RECONCILE_EXIT_CODE".to_owned(), code.to_string()),
+            Exit::Signal(signal) => variables.insert("RECONCILE_EXIT_SIGNAL".to_owned(), signal.to_string()),
+            Exit::Failed(_) => None,
+        };
+        // Where the program was; a folder that is gone by now makes the hooks fail by themselves, if they need it.
+        let _ = std::env::set_current_dir(&self.cwd);
+        let label = self.label.to_string();
+        let mut complaints = Vec::new();
+        for (name, hook) in due.into_iter().filter_map(|(name, hook)| Some((name, hook?))) {
+            let mut log = self.output.as_mut().map(|output| &mut output.log);
+            let mut print = |bytes: &[u8]| {
+                if let Some(log) = &mut log {
+                    log.write(bytes);
+                }
+            };
+            if let Err(hook::Failure::Why(why)) = hook::run(name, hook, &variables, &label, hook::Heed::Nothing, &mut print) {
+                let complaint = hook::complaint(name, hook, &why);
+                hook::note(&complaint, log);
+                complaints.push(complaint);
+            }
+        }
+        let _ = std::env::set_current_dir("/");
+        complaints
     }
 
     /// The kernel tells only the leader of the terminal session, which is the keeper; started by hand it would be the program.
@@ -189,7 +248,7 @@ impl Life {
 
     /// Waits for a signal, output, or the time to kill.
     fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>) {
-        let pipe = self.output.as_ref().map(|output| output.pipe.as_fd());
+        let pipe = self.output.as_ref().and_then(|output| output.pipe.as_ref()).map(AsFd::as_fd);
         let waited: Vec<_> = [signals.as_fd()].into_iter().chain(pipe).collect();
         let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
         let ready = wait_any(&waited, patience).unwrap_or_default();
@@ -203,9 +262,10 @@ impl Life {
         let mut buffer = [0; 16 * 1024];
         let Some(output) = &mut self.output else { return 0 };
         let most = most.min(buffer.len());
-        match output.pipe.read(&mut buffer[..most]) {
+        let Some(pipe) = &mut output.pipe else { return 0 };
+        match pipe.read(&mut buffer[..most]) {
             Ok(0) => {
-                self.output = None;
+                output.pipe = None;
                 0
             }
             Ok(length) => {
@@ -214,7 +274,7 @@ impl Life {
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(_) => {
-                self.output = None;
+                output.pipe = None;
                 0
             }
         }
@@ -255,9 +315,15 @@ fn exit_of(how: WaitStatus) -> Option<Exit> {
     code.or_else(|| how.terminating_signal().map(Exit::Signal))
 }
 
-/// Ends everything below the keeper.
-fn sweep(label: &Mark, status: &Status) -> Ended {
-    let mut swept = end_tree(std::slice::from_ref(&status.keeper), &label.to_string(), KILL_PATIENCE).unwrap_or_default();
+/// Ends everything below the keeper; of what may be left over, only what is still in the keeper's terminal session.
+fn sweep(label: &Mark, status: &Status, leftovers: Leftovers) -> Ended {
+    let (roots, label) = (std::slice::from_ref(&status.keeper), label.to_string());
+    let session = stat(status.keeper.pid).ok().flatten().map(|seen| seen.session);
+    let ended = match (leftovers, session) {
+        (Leftovers::Report | Leftovers::Keep, Some(session)) => end_session(roots, &label, session, KILL_PATIENCE),
+        (Leftovers::Report | Leftovers::Keep, None) | (Leftovers::Kill, _) => end_tree(roots, &label, KILL_PATIENCE),
+    };
+    let mut swept = ended.unwrap_or_default();
     // The program is no leftover of itself.
     swept.killed.retain(|remnant| Some(&remnant.process) != status.program.as_ref());
     swept
@@ -270,7 +336,16 @@ fn merge(all: &mut Ended, more: Ended) {
 }
 
 fn end(how: Exit, at: Timestamp, asked: Option<Asked>, swept: Ended) -> End {
-    End { how, at, asked, leftovers_killed: swept.killed, spared: swept.spared, survivors: swept.survivors }
+    End {
+        how,
+        at,
+        asked,
+        leftovers_killed: swept.killed,
+        spared: swept.spared,
+        survivors: swept.survivors,
+        left: Vec::new(),
+        complaints: Vec::new(),
+    }
 }
 
 /// The last thing before the lock is freed. Tried more than once: it is the only news of this exit.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::duties::Duties;
 use super::file::{self, Trust};
 use crate::desired::{Log, Mark};
 use crate::time::Timestamp;
@@ -50,6 +51,12 @@ pub struct Spec {
     pub status: PathBuf,
     /// Where the program's input and output are.
     pub stdio: Stdio,
+    /// What is asked of the keeper besides.
+    #[serde(default, skip_serializing_if = "Duties::is_usual")]
+    pub duties: Duties,
+    /// The file in which that is changed; it is read at each turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duties_file: Option<PathBuf>,
 }
 
 /// Where the program's input and output are.

@@ -1,9 +1,11 @@
 //! The start of a program: everything that can be wrong is found before it runs, in the order in which a person would check it.
 
+use std::collections::BTreeMap;
 use std::io::{self, PipeReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio as Stream};
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -13,26 +15,30 @@ use super::log::LogFile;
 use super::signals::Signals;
 use super::spec::{Spec, Stdio};
 use super::status::{StartError, StartErrorKind};
-use super::{environment, life, pidfile, program};
+use super::{environment, hook, life, pidfile, program};
+use crate::desired::OnFail;
 use crate::process::ProcId;
 
 /// What is left of a start.
 pub(super) struct Started {
     pub(super) program: ProcId,
     pub(super) output: Option<Output>,
+    /// The environment of hooks.
+    pub(super) environment: BTreeMap<String, String>,
 }
 
 /// A detached program's output and where it goes.
 pub(super) struct Output {
-    pub(super) pipe: PipeReader,
+    /// None when everything that could print has ended.
+    pub(super) pipe: Option<PipeReader>,
     pub(super) log: LogFile,
 }
 
 /// Starts the program of `spec`. Nothing of it runs after an error, except what a secret's command may have left.
 pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, StartError> {
-    in_time(spec)?;
+    in_time(spec, Duration::ZERO)?;
     enter(&spec.cwd)?;
-    let (detached, pane) = match &spec.stdio {
+    let (mut detached, pane) = match &spec.stdio {
         Stdio::Terminal => (None, std::env::var("TERM").ok()),
         Stdio::Detached { stdin, log, log_settings: _, pidfile } => {
             if let Some(path) = pidfile {
@@ -44,9 +50,14 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
             (Some((input(stdin.as_deref())?, log)), None)
         }
     };
+    let pane = pane.as_deref();
+    let begun = Instant::now();
+    before(spec, pane, detached.as_mut().map(|(_, log)| log), signals)?;
+    // The time of the hook is its own.
+    let hook_took = begun.elapsed();
     let variables = environment::assemble(spec, pane, signals)?;
     // Once more: secrets may have taken their time.
-    in_time(spec)?;
+    in_time(spec, hook_took)?;
     if signals.ends_before_start() {
         return Err(StartError::new(StartErrorKind::Asked, "it was asked to end before it was started"));
     }
@@ -64,18 +75,44 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
                     .stderr(Stream::from(writer.try_clone()?));
                 Ok(())
             });
-            (child.map_err(wrong)?, Some(Output { pipe, log }))
+            (child.map_err(wrong)?, Some(Output { pipe: Some(pipe), log }))
         }
     };
     // The program has its copy; a keeper with few files could not look into /proc.
     setrlimit(Resource::Nofile, own_limit).map_err(|error| broken("the limit of open files", error.into()))?;
-    Ok(Started { program: identity(&child)?, output })
+    Ok(Started { program: identity(&child)?, output, environment: environment::of_hooks(spec, pane) })
 }
 
-fn in_time(spec: &Spec) -> Result<(), StartError> {
+/// Runs the hook before the spawn, if there is one.
+fn before(spec: &Spec, pane: Option<&str>, mut log: Option<&mut LogFile>, signals: &mut Signals) -> Result<(), StartError> {
+    const NAME: &str = "before_spawn";
+    let Some(before) = &spec.duties.hooks.before_spawn else { return Ok(()) };
+    let variables = environment::of_hooks(spec, pane);
+    let mut print = |bytes: &[u8]| {
+        if let Some(log) = &mut log {
+            log.write(bytes);
+        }
+    };
+    match hook::run(NAME, before, &variables, &spec.label.to_string(), hook::Heed::End(signals), &mut print) {
+        Ok(()) => Ok(()),
+        Err(hook::Failure::Asked) => Err(StartError::new(StartErrorKind::Asked, "it was asked to end before it was started")),
+        Err(hook::Failure::Why(why)) => {
+            let message = hook::complaint(NAME, before, &why);
+            match before.on_fail {
+                OnFail::Fail => Err(StartError::new(StartErrorKind::Hook, message)),
+                OnFail::Ignore => {
+                    hook::note(&message, log);
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+fn in_time(spec: &Spec, excused: Duration) -> Result<(), StartError> {
     let now = life::now();
     match spec.not_after {
-        Some(limit) if now > limit => {
+        Some(limit) if now.since(limit).std() > excused => {
             Err(StartError::new(StartErrorKind::Late, format!("it is {now} and the start was allowed until {limit}")))
         }
         Some(_) | None => Ok(()),

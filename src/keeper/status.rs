@@ -44,6 +44,12 @@ pub struct End {
     pub spared: Vec<Remnant>,
     /// What should be gone and is not.
     pub survivors: Vec<Remnant>,
+    /// Descendants that outlived the program, were left running as declared, and are to be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Remnant>,
+    /// What went wrong with hooks, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<String>,
 }
 
 /// How a program ended.
@@ -90,6 +96,8 @@ pub enum StartErrorKind {
     Secret,
     /// A file of variables is missing or wrong.
     EnvFile,
+    /// The hook before the spawn failed.
+    Hook,
     /// Standard input cannot be opened.
     Stdin,
     /// The pidfile's place is taken.

@@ -6,7 +6,7 @@ use super::context::{Fields, has_control};
 use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
-use super::{probe, terminal};
+use super::{hooks, probe, terminal};
 use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
 use crate::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
             .map_or_else(|| BTreeSet::from([HoldOn::Busy, HoldOn::Attached]), |hold| hold.iter().copied().collect()),
         log: log.clone().filter(|_| runtime == Runtime::Daemon).unwrap_or_default(),
         pane_log: log.filter(|_| runtime == Runtime::Tmux),
+        hooks: agent.get(|agent| &agent.hooks).map(|hooks| hooks::hooks(hooks, fields)).unwrap_or_default(),
+        leftovers: agent.get(|agent| &agent.leftovers).copied().unwrap_or_default(),
         layout,
         session_options,
         title: agent.get(|agent| &agent.title).map(|title| self::title(*title, fields)),

@@ -10,10 +10,12 @@ use super::read::{Alternatives, At, Entries};
 use super::words::{CountOrShare, Scalar, Variable, WindowSize};
 
 mod agent;
+mod hooks;
 mod tables;
 mod terminal;
 
 pub(crate) use agent::{Agent, Runtime};
+pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::file::{Folders, Milestones};
+use super::file::{Folders, Hook, Milestones};
 use super::read::At;
 use crate::desired::{self, Limit};
 
@@ -198,6 +198,26 @@ forms!(After<'a>, "an array of names, or a table such as { lead = \"ready\" }", 
 schema_of!(After<'_>, "After", |generator| {
     let table = generator.subschema_for::<Milestones<'static>>();
     json_schema!({ "anyOf": [{ "type": "array", "items": { "type": "string", "minLength": 1 } }, table] })
+});
+
+/// A command at a turn of an agent's life.
+#[derive(Debug)]
+pub(crate) enum HookForms<'a> {
+    Words(Vec<At<&'a str>>),
+    Table(Hook<'a>),
+}
+
+forms!(HookForms<'a>, "an array of words, or a table with `command`", table "Hook" ["command", "timeout", "on_fail"], {
+    fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(words)).map(HookForms::Words)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Hook::deserialize(MapAccessDeserializer::new(map)).map(HookForms::Table)
+    }
+});
+schema_of!(HookForms<'_>, "HookForms", |generator| {
+    let table = generator.subschema_for::<Hook<'static>>();
+    json_schema!({ "anyOf": [{ "type": "array", "items": { "type": "string" }, "minItems": 1 }, table] })
 });
 
 /// What to make copies for.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::left;
 use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting};
 use crate::desired::Generation;
 use crate::event::{Event, What};
@@ -23,8 +24,11 @@ pub(super) fn join(
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let lives = found.remove(&name).unwrap_or_default();
+        let mut lives = found.remove(&name).unwrap_or_default();
+        left::let_stay(&name, &mut lives, records.get(&name), desired);
         let mut sighting = sight(&name, records.get(&name), lives, look);
+        sighting.left = look.left.get(&name).cloned().unwrap_or_default();
+        sighting.complaints = look.complaints.get(&name).cloned().unwrap_or_default();
         if let Some(why) = unreadable.get(&name).cloned().or_else(|| unseen(&name, desired, records, look)) {
             sighting.phase = Phase::Unknown { why };
         }
@@ -260,10 +264,18 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         }
         Phase::Exited(ended) if record.ended.is_none() => {
             tell(What::Exited, ended.story());
+            if sighting.left != record.left && !sighting.left.is_empty() {
+                tell(What::Left, left::named(&sighting.left));
+            }
+            sighting.complaints.iter().for_each(|complaint| tell(What::Failed, complaint.clone()));
             record.ended = Some(ended.clone());
             changed = true;
         }
         Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => {}
+    }
+    if record.left != sighting.left {
+        record.left.clone_from(&sighting.left);
+        changed = true;
     }
     if sighting.instance.is_some() && record.instance != sighting.instance {
         record.instance.clone_from(&sighting.instance);

@@ -55,7 +55,7 @@ pub(super) fn next_step(
     let steps = steps(agent, declared, recorded);
     let patience = match leaving.step {
         Step::Drain(asked) => steps.get(asked).map_or(Duration::ZERO, |step| step.wait),
-        Step::Kill => KILL_PATIENCE,
+        Step::Kill => KILL_PATIENCE + after_stop(in_force(declared, recorded)),
     };
     if leaving.step == Step::Kill && agent.terms.begun.is_some_and(|begun| leaving.asked_at < begun) {
         return Next::Act(Action::Kill { generation: agent.sighting.generation, purpose });
@@ -71,6 +71,11 @@ pub(super) fn next_step(
             format!("still there {KILL_PATIENCE} after the kill of its whole tree: {}", survivors(agent.sighting.instance.as_ref())),
         ),
     }
+}
+
+/// How long the hook after its end may keep its keeper.
+fn after_stop(care: Option<&Care>) -> Duration {
+    care.and_then(|care| care.hooks.after_stop.as_ref()).map_or(Duration::ZERO, |hook| hook.timeout)
 }
 
 /// The care that counts: the declared one, else the one as last applied.

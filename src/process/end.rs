@@ -43,25 +43,44 @@ pub struct Remnant {
 /// A root that is the calling process stands for its descendants: the caller itself is never signalled. `own_mark` is the mark of the
 /// instance that is ended; a process with another one ends the tree. Errors when `/proc` could not be read.
 pub fn end_tree(roots: &[ProcId], own_mark: &str, budget: Duration) -> io::Result<Ended> {
-    let mut hunt = Hunt { roots, own_mark, deadline: Instant::now() + budget, met: BTreeMap::new(), spared: BTreeMap::new() };
-    loop {
-        hunt.freeze()?;
-        hunt.kill();
-        if hunt.is_over() || hunt.look()?.is_empty() {
-            return Ok(hunt.result());
-        }
-    }
+    Hunt::new(roots, own_mark, None, budget).end()
+}
+
+/// The same, but only what is in the terminal session `session`: what left it stays, with everything below it.
+pub fn end_session(roots: &[ProcId], own_mark: &str, session: u32, budget: Duration) -> io::Result<Ended> {
+    Hunt::new(roots, own_mark, Some(session), budget).end()
+}
+
+/// What [`end_tree`] would kill, left as it is.
+pub fn survey(roots: &[ProcId], own_mark: &str) -> io::Result<Vec<Remnant>> {
+    let found = Hunt::new(roots, own_mark, None, Duration::ZERO).look()?;
+    Ok(found.into_iter().map(|process| Remnant { command: command_text(process.pid), process }).collect())
 }
 
 struct Hunt<'a> {
     roots: &'a [ProcId],
     own_mark: &'a str,
+    session: Option<u32>,
     deadline: Instant,
     met: BTreeMap<ProcId, String>,
     spared: BTreeMap<ProcId, String>,
 }
 
-impl Hunt<'_> {
+impl<'a> Hunt<'a> {
+    fn new(roots: &'a [ProcId], own_mark: &'a str, session: Option<u32>, budget: Duration) -> Self {
+        Self { roots, own_mark, session, deadline: Instant::now() + budget, met: BTreeMap::new(), spared: BTreeMap::new() }
+    }
+
+    fn end(mut self) -> io::Result<Ended> {
+        loop {
+            self.freeze()?;
+            self.kill();
+            if self.is_over() || self.look()?.is_empty() {
+                return Ok(self.result());
+            }
+        }
+    }
+
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
     }
@@ -69,9 +88,11 @@ impl Hunt<'_> {
     /// What is in the tree now and was not met before.
     fn look(&mut self) -> io::Result<Vec<ProcId>> {
         let caller = std::process::id();
-        let (own_mark, spared) = (self.own_mark, &mut self.spared);
+        let (own_mark, session, spared) = (self.own_mark, self.session, &mut self.spared);
+        let left =
+            |process: &ProcId| session.is_some_and(|session| stat(process.pid).ok().flatten().is_none_or(|seen| seen.session != session));
         let mut enter = |process: &ProcId| {
-            if process.pid == caller {
+            if process.pid == caller || left(process) {
                 return false;
             }
             let ours = belongs(process.pid, own_mark);

@@ -50,6 +50,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Submit => ("submit", YELLOW),
         What::Receipt => ("receipt", GREEN),
         What::Exited => ("exited", YELLOW),
+        What::Left => ("left", YELLOW),
         What::Held => ("held", YELLOW),
         What::Blocked => ("blocked", RED),
         What::Failed => ("failed", RED),

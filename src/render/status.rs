@@ -90,8 +90,15 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
         agent.generation.to_string(),
         or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
         agent.restarts.to_string(),
-        plain(&why(view, &agent.name)).into_owned(),
+        plain(&[why(view, &agent.name), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "))
+            .into_owned(),
     ]
+}
+
+/// What its lives have left running.
+fn left(agent: &AgentStatus) -> String {
+    let named: Vec<String> = agent.left.iter().map(|left| format!("pid {} ({})", left.pid, left.command)).collect();
+    if named.is_empty() { String::new() } else { format!("left running: {}", named.join(", ")) }
 }
 
 /// What an agent waits for or is stuck on; else how it ended.

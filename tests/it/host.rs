@@ -141,7 +141,15 @@ impl Bench {
     fn ask(&mut self, known: &[Known], starts: &[(AgentName, AgentSpec)], search: bool) -> Look {
         let server = self.server();
         let starts = starts.iter().map(|(name, spec)| (name.clone(), spec)).collect();
-        let ask = Ask { fleet: &self.fleet, server: Some(&server), sockets: Vec::new(), known: known.to_vec(), starts, search };
+        let ask = Ask {
+            fleet: &self.fleet,
+            server: Some(&server),
+            sockets: Vec::new(),
+            known: known.to_vec(),
+            starts,
+            left: BTreeMap::new(),
+            search,
+        };
         self.live.look(&ask)
     }
 

@@ -1,6 +1,8 @@
 //! The keeper as it is: the release of nothing, real programs, real panes.
 
 mod end;
+mod hooks;
+mod leftovers;
 mod log;
 mod pane;
 mod refuse;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio as Stream};
 
 use reconcile::desired::{Log, Mark};
-use reconcile::keeper::{End, Exit, Spec, Status, Stdio, arguments};
+use reconcile::keeper::{Duties, End, Exit, Spec, Status, Stdio, arguments};
 use reconcile::process::{self, ProcId, Signal};
 
 use crate::support::{Guard, LIMIT, eventually, mark};
@@ -51,6 +53,8 @@ impl Stand {
                 log_settings: None,
                 pidfile: Some(at("pid")),
             },
+            duties: Duties::default(),
+            duties_file: Some(at("duties")),
         };
         Self { folder, spec }
     }

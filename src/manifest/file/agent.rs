@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::super::read::{At, Entries};
 use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar};
-use super::{DialogRule, DrainStep, Idle, Log, Ready, Restart, Secret};
-use crate::desired::{HoldOn, OnRemove, Wish};
+use super::{DialogRule, DrainStep, Hooks, Idle, Log, Ready, Restart, Secret};
+use crate::desired::{HoldOn, Leftovers, OnRemove, Wish};
 
 /// One long-lived program under care.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -87,6 +87,11 @@ pub(crate) struct Agent<'a> {
     pub(crate) hold: Option<Vec<HoldOn>>,
     /// Where the output of a daemon goes; of one in tmux, what its terminal gets, byte by byte. Default: a daemon has a log, a pane has none.
     pub(crate) log: Option<At<Log<'a>>>,
+    /// Commands at the turns of its life.
+    pub(crate) hooks: Option<Hooks<'a>>,
+    /// What becomes of descendants that outlive its program: they are killed (`"kill"`, the default), left running and named in events and status
+    /// (`"report"`), or left running (`"keep"`). When the agent is killed, what is in its own terminal session goes in every case.
+    pub(crate) leftovers: Option<Leftovers>,
     /// Shown as the pane's title and in the status.
     pub(crate) title: Option<At<&'a str>>,
     /// For people, and for `--target label:KEY=VALUE`.

@@ -185,6 +185,8 @@ impl Line {
             remains: (0..self.number("remains").unwrap_or(0))
                 .map(|one| instance(agent, Generation(1), 200 + one as u32, &spec.launch.place))
                 .collect(),
+            left: Vec::new(),
+            complaints: Vec::new(),
             failures: self.failures(),
             wanted: if self.text("wanted") == Some("stopped") { Wish::Stopped } else { Wish::Running },
             replace_up_to: Generation(self.number("replace_up_to").unwrap_or(0)),

@@ -66,6 +66,9 @@ pub struct AgentStatus {
     pub next_try: Option<Timestamp>,
     /// How its last life ended; null while it lives.
     pub exit: Option<ExitStatus>,
+    /// What outlived its lives and was left running, with `leftovers = "report"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftEntry>,
     /// What holds a change that is due; null if nothing does.
     pub held: Option<Hold>,
     /// What needs a person; null if nothing does.
@@ -126,6 +129,15 @@ pub struct ExitStatus {
     pub asked: bool,
     /// The same in words.
     pub how: String,
+}
+
+/// A process that was left running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftEntry {
+    /// Its number.
+    pub pid: u32,
+    /// Its command line, shortened.
+    pub command: String,
 }
 
 /// What holds a change that is due.
@@ -211,6 +223,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
             Some(Next::Act(_) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_)) | None => None,
         },
         exit: exit(&sighting.phase),
+        left: sighting.left.iter().map(|left| LeftEntry { pid: left.process.pid, command: left.command.clone() }).collect(),
         held: match next {
             Some(Next::Held(held)) => Some(Hold { reason: hold(held).to_owned(), release: release(held, name) }),
             Some(Next::Act(_) | Next::Wait(_) | Next::Blocked(_)) | None => None,
