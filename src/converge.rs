@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::desired::{AgentName, Desired};
 use crate::event::{Entry, Event};
-use crate::execute::execute;
+use crate::execute::{execute, greet};
 use crate::host::{Host, Wake};
 use crate::observe::{Seen, observe, observe_again};
 use crate::observed::{Instance, Observed};
@@ -90,7 +90,8 @@ pub fn converge(
     };
     let terms = &Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
     loop {
-        tell(&std::mem::take(&mut seen.events), &mut journal, audience)?;
+        let news = std::mem::take(&mut seen.events);
+        tell(&news, &mut journal, audience)?;
         let mut plan = plan(desired, &seen.observed, terms);
         audience.round(&plan, &seen.observed);
         let broken: Vec<GuardCheck> = plan.broken_guards().cloned().collect();
@@ -107,6 +108,7 @@ pub fn converge(
             None
         };
         remember(&mut seen, ending.is_none().then_some(&plan), fleet)?;
+        tell(&greet(&news, desired, &seen, host), &mut journal, audience)?;
         if let Some(ending) = ending {
             return Ok(Converged { ending, plan, observed: seen.observed, stalled: patience.stalled });
         }

@@ -14,7 +14,10 @@ use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_i
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
 
+mod hooks;
 mod terminal;
+
+pub use hooks::greet;
 
 /// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -101,8 +104,9 @@ impl Round<'_> {
                 (What::Receipt, Vec::new())
             }
             Action::Drain { step, ask, purpose, .. } => {
+                let before = hooks::before_stop(self.desired, &record, &sighting);
                 self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
-                (What::Drain, sighting.instance.into_iter().map(|only| drain(only, ask)).collect())
+                (What::Drain, before.into_iter().chain(sighting.instance.map(|only| drain(only, ask))).collect())
             }
             Action::Kill { purpose, .. } => {
                 self.leave(record, &sighting, Step::Kill, *purpose, now)?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Probe, SecretSource, Server, Signal, SignalTo};
+use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, Probe, SecretSource, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::{ProcId, Remnant};
 use crate::time::Timestamp;
@@ -16,6 +16,7 @@ mod attach;
 mod clear;
 mod daemon;
 mod dress;
+mod errand;
 mod interrupts;
 mod launch;
 mod limits;
@@ -233,6 +234,17 @@ pub enum Act {
         /// Whose.
         only: Instance,
         /// The care.
+        spec: Box<AgentSpec>,
+    },
+    /// Start a hook beside it.
+    Hook {
+        /// Whose.
+        only: Instance,
+        /// Which.
+        name: &'static str,
+        /// The command.
+        hook: Hook,
+        /// The spec whose environment, folder and log it gets.
         spec: Box<AgentSpec>,
     },
     /// Give the session or pidfile that is named after the agent its new name.

@@ -18,6 +18,7 @@ use crate::process::KEEP;
 mod dotenv;
 mod duties;
 mod environment;
+mod errand;
 mod file;
 mod hook;
 mod inherited;
@@ -35,6 +36,7 @@ mod times;
 mod writer;
 
 pub use duties::Duties;
+pub use errand::{Errand, errand_arguments, errand_asked_for, run_errand};
 pub use lock::is_locked;
 pub use pidfile::{Pidfile, PidfileContent, read_pidfile};
 pub use spec::{Secret, Spec, Stdio};

@@ -12,5 +12,8 @@ fn main() -> ExitCode {
     if let Some(settings) = keeper::writer_asked_for() {
         return ExitCode::from(keeper::write_log(&settings));
     }
+    if let Some(errand) = keeper::errand_asked_for() {
+        return ExitCode::from(keeper::run_errand(&errand));
+    }
     cli::run()
 }

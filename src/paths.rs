@@ -101,6 +101,11 @@ impl Paths {
         self.folder.join(format!("run/{agent}.duties.json"))
     }
 
+    /// What the runner of a hook is told; it unlinks it before it starts.
+    pub fn errand(&self, mark: &Mark, hook: &str) -> PathBuf {
+        self.folder.join(format!("run/{}.{}.{hook}", mark.agent, mark.id))
+    }
+
     /// The folder of notes for an agent.
     pub fn inbox(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("inbox/{agent}"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::tmux::{self, Client, Door, Line, SCRIPT_LIMIT, ServerAt, knock, socket_path};
-use super::{Act, Outcome, Spawn, clear, daemon, dress, panes, typing};
+use super::{Act, Outcome, Spawn, clear, daemon, dress, errand, panes, typing};
 use crate::desired::{Mark, Place, Server, Signal, SignalTo};
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Liveness, ProcId};
@@ -43,6 +43,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
             Act::Kill { only } => Some(kill(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
             Act::Dress { only, spec } => dress::dress(live, at, only, spec, &mut guarded),
+            Act::Hook { only, name, hook, spec } => Some(errand::start(live, only, name, hook, spec)),
             Act::Rename { only, spec, to } => dress::rename(live, at, only, spec, to, &mut guarded),
             Act::SetServer(server) => Some(to_server(live, server, tmux::options)),
             Act::CloseServer(server) => Some(to_server(live, server, tmux::close)),

@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Spawn;
-use crate::desired::{Care, Hooks, Inherit, Launch, Leftovers, Log, MINIMAL_ENV, NEVER_INHERITED, Place, SecretSource, glob};
+use crate::desired::{
+    AgentName, AgentSpec, Care, Hooks, Inherit, Launch, Leftovers, Log, MINIMAL_ENV, Mark, NEVER_INHERITED, Place, SecretSource, glob,
+};
 use crate::keeper::{Duties, Secret, Spec, Stdio};
 use crate::paths::Paths;
+use crate::time::Timestamp;
 
 /// What describes the terminal of the acting process, which no instance has.
 const OF_A_TERMINAL: [&str; 8] = ["TERM", "TERMCAP", "COLUMNS", "LINES", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "WINDOWID", "STY"];
@@ -55,8 +58,12 @@ impl Caller {
 
     /// The keeper's orders for one instance. Errors name what is missing.
     pub(super) fn orders(&self, spawn: &Spawn, paths: &Paths) -> Result<Spec, String> {
-        let launch = &spawn.spec.launch;
-        let mark = &spawn.mark;
+        self.orders_for(&spawn.mark, &spawn.spec, spawn.not_after, paths)
+    }
+
+    /// The same for the instance of a mark.
+    pub(super) fn orders_for(&self, mark: &Mark, spec: &AgentSpec, not_after: Timestamp, paths: &Paths) -> Result<Spec, String> {
+        let launch = &spec.launch;
         let mut secrets = BTreeMap::new();
         for (name, secret) in &launch.secrets {
             let source = match &secret.from {
@@ -76,24 +83,23 @@ impl Caller {
             cwd: launch.cwd.clone(),
             inherited: self.inherited(&launch.inherit_env),
             env_files: launch.env_file.clone(),
-            env: declared_and_ours(spawn, paths),
+            env: declared_and_ours(mark, launch, paths),
             secrets,
             unset: launch.unset_env.clone(),
             nofile: self.open_files,
-            not_after: Some(spawn.not_after),
+            not_after: Some(not_after),
             lock: paths.agent_lock(&mark.agent),
             status: paths.status(&mark.agent),
-            stdio: stdio(spawn, paths),
-            duties: duties(&spawn.spec.care, paths.record(&mark.agent)),
+            stdio: stdio(&mark.agent, spec, paths),
+            duties: duties(&spec.care, paths.record(&mark.agent)),
             duties_file: Some(paths.duties(&mark.agent)),
         })
     }
 }
 
-fn declared_and_ours(spawn: &Spawn, paths: &Paths) -> BTreeMap<String, String> {
-    let mark = &spawn.mark;
+fn declared_and_ours(mark: &Mark, launch: &Launch, paths: &Paths) -> BTreeMap<String, String> {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-    let mut env = spawn.spec.launch.env.clone();
+    let mut env = launch.env.clone();
     env.extend([
         ("RECONCILE".to_owned(), mark.to_string()),
         ("RECONCILE_FLEET".to_owned(), mark.fleet.to_string()),
@@ -106,13 +112,12 @@ fn declared_and_ours(spawn: &Spawn, paths: &Paths) -> BTreeMap<String, String> {
     env
 }
 
-fn stdio(spawn: &Spawn, paths: &Paths) -> Stdio {
-    let agent = &spawn.mark.agent;
-    match &spawn.spec.launch.place {
+fn stdio(agent: &AgentName, spec: &AgentSpec, paths: &Paths) -> Stdio {
+    match &spec.launch.place {
         Place::Tmux { .. } => Stdio::Terminal,
         Place::Daemon { pidfile } => Stdio::Detached {
-            stdin: spawn.spec.launch.stdin_file.clone(),
-            log: with_file(&spawn.spec.care.log, agent, paths),
+            stdin: spec.launch.stdin_file.clone(),
+            log: with_file(&spec.care.log, agent, paths),
             log_settings: Some(paths.log_settings(agent)),
             pidfile: Some(pidfile.clone().unwrap_or_else(|| paths.pidfile(agent))),
         },
@@ -129,7 +134,7 @@ pub(super) fn duties(care: &Care, record: PathBuf) -> Duties {
 }
 
 /// The log of an agent with its file named.
-pub(super) fn with_file(log: &Log, agent: &crate::desired::AgentName, paths: &Paths) -> Log {
+pub(super) fn with_file(log: &Log, agent: &AgentName, paths: &Paths) -> Log {
     Log { file: Some(log.file.clone().unwrap_or_else(|| paths.log(agent))), ..log.clone() }
 }
 

@@ -47,6 +47,8 @@ pub struct Live {
     pub(super) servers: BTreeMap<PathBuf, ProcId>,
     /// The keepers of daemons that this process started.
     pub(super) started: Started,
+    /// The runners of hooks that this process started.
+    pub(super) errands: Vec<std::process::Child>,
     /// Since when instances live, by mark: their keepers said so once.
     pub(super) since: HashMap<String, Timestamp>,
     pub(super) pace: Pace,
@@ -73,6 +75,7 @@ impl Live {
             vigil: Vigil::default(),
             servers: BTreeMap::new(),
             started: Started::default(),
+            errands: Vec::new(),
             since: HashMap::new(),
             pace: Pace::default(),
             asked: None,
@@ -144,6 +147,7 @@ impl Host for Live {
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
         let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref());
         self.started.reap();
+        self.errands.retain_mut(|errand| matches!(errand.try_wait(), Ok(None)));
         wake
     }
 }

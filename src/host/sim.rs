@@ -218,7 +218,7 @@ impl Sim {
                     *session = new.to_string();
                 }
             }
-            Act::Dress { .. } | Act::SetServer(_) | Act::CloseServer(_) => {}
+            Act::Dress { .. } | Act::Hook { .. } | Act::SetServer(_) | Act::CloseServer(_) => {}
         }
         self.done.push((now, act.clone()));
         Outcome::Done

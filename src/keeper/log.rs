@@ -48,6 +48,13 @@ impl LogFile {
         }
     }
 
+    /// Opens a log that belongs to a keeper, to add to it and never to move it.
+    pub(super) fn beside_its_owner(path: &Path) -> io::Result<Self> {
+        let mut log = Self::open(path, &Log { max_size: 0, ..Log::default() })?;
+        log.times = Times::none();
+        Ok(log)
+    }
+
     /// Opens the file anew, with other settings if there are readable ones. On an error the old file stays in use.
     pub(super) fn renew(&mut self, settings: Option<&Path>) {
         let text = settings.and_then(|settings| file::read(settings, Trust::Own).ok());

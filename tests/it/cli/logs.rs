@@ -25,7 +25,7 @@ command = "sleep 1011"
 "#;
 
 impl Program {
-    fn logs(&self, arguments: &[&str]) -> String {
+    pub(super) fn logs(&self, arguments: &[&str]) -> String {
         String::from_utf8(self.command(&[&["logs"], arguments].concat()).output().unwrap().stdout).unwrap()
     }
 

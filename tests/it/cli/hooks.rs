@@ -1,0 +1,148 @@
+//! Hooks and leftovers, as declared and applied.
+
+use insta::assert_snapshot;
+use reconcile::process::{self, Liveness, ProcId, Signal};
+
+use crate::support::{Doomed, LIMIT, Program, eventually};
+
+/// Every hook writes its name and what it knows; those of the tool beside those of the keeper.
+const HOOKED: &str = r#"
+version = 1
+fleet = "hooked"
+[guard]
+max_stop = "100%"
+[defaults]
+ready = { delay = "10ms" }
+restart = { policy = "never" }
+env = { OWN = "own" }
+[defaults.hooks]
+before_spawn = ["sh", "-c", "echo $RECONCILE_AGENT $RECONCILE_HOOK $OWN >> told"]
+after_ready = ["sh", "-c", "echo $RECONCILE_AGENT $RECONCILE_HOOK $OWN >> told; echo said"]
+before_stop = { command = ["sh", "-c", "echo $RECONCILE_AGENT $RECONCILE_HOOK $OWN [$RECONCILE] >> told"], timeout = "5s" }
+after_stop = ["sh", "-c", "echo $RECONCILE_AGENT $RECONCILE_HOOK $RECONCILE_EXIT_CODE$RECONCILE_EXIT_SIGNAL >> told"]
+on_crash = ["sh", "-c", "echo $RECONCILE_AGENT $RECONCILE_HOOK $RECONCILE_EXIT_CODE$RECONCILE_EXIT_SIGNAL >> told"]
+
+[agents.ada]
+runtime = "daemon"
+command = ["sleep", "1015"]
+
+[agents.bob]
+command = ["sleep", "1016"]
+after = ["ada"]
+"#;
+
+impl Program {
+    /// What the hooks of an agent have written, in order.
+    fn told(&self, agent: &str) -> Vec<String> {
+        let told = std::fs::read_to_string(self.at("told")).unwrap_or_default();
+        let own = |line: &str| line.strip_prefix(agent).map(|rest| rest.trim().to_owned());
+        told.lines().filter_map(own).collect()
+    }
+
+    #[track_caller]
+    fn tells(&self, agent: &str, expected: &[&str]) {
+        eventually(|| (self.told(agent).len() >= expected.len()).then_some(()), LIMIT);
+        let (mut told, mut expected) = (self.told(agent), expected.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        // Nothing waits for the hooks of the tool.
+        told.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn each_turn_of_a_life_has_its_hook() {
+    let program = Program::new(HOOKED);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    for agent in ["ada", "bob"] {
+        program.tells(agent, &["before_spawn own", "after_ready own"]);
+    }
+    // The output of a daemon's hooks is in its log.
+    eventually(|| (program.logs(&["ada"]) == "said\n").then_some(()), LIMIT);
+    // Seen to be ready once is enough, and a plan is empty.
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.told("ada").len(), 2);
+
+    // An end that is asked for is no crash, though the keeper was not asked: the record says so.
+    assert_eq!(program.code(&["stop", "ada", "bob"]), 0);
+    program.tells("ada", &["before_spawn own", "after_ready own", "before_stop own []", "after_stop 15"]);
+    program.tells("bob", &["before_spawn own", "after_ready own", "before_stop own []", "after_stop 2"]);
+
+    std::fs::remove_file(program.at("told")).unwrap();
+    assert_eq!(program.code(&["start", "ada", "bob"]), 0);
+    program.tells("bob", &["before_spawn own", "after_ready own"]);
+    let pids = program.pids();
+    let bob = ProcId::of(u32::try_from(pids["bob"]).unwrap()).unwrap().unwrap();
+    process::signal(&bob, Signal::KILL).unwrap();
+    program.tells("bob", &["before_spawn own", "after_ready own", "on_crash 9", "after_stop 9"]);
+}
+
+#[test]
+fn hooks_change_without_a_restart_and_a_failing_one_stops_the_start() {
+    let program = Program::new(HOOKED);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    program.edit("after_stop = [\"sh\", \"-c\", \"echo $RECONCILE_AGENT", "after_stop = [\"sh\", \"-c\", \"echo $RECONCILE_AGENT new");
+    assert_snapshot!(program.brief(&["plan"]), @r#"
+    exit 0
+    --- stdout
+    fleet hooked · constellation.toml · 2 agents, 2 running · observed HH:MM:SS
+
+      ~ ada    amend      hooks.after_stop.command[2] "echo $RECONCILE_AGENT $RECONCILE_HOOK $REC…
+      ~ bob    amend      hooks.after_stop.command[2] "echo $RECONCILE_AGENT $RECONCILE_HOOK $REC…
+
+    2 to amend. 0 at rest.
+    "#);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.pids(), before);
+    assert_eq!(program.code(&["stop", "ada", "bob"]), 0);
+    assert_eq!(program.told("ada").last().unwrap(), "new after_stop 15");
+
+    program.edit(
+        "before_spawn = [\"sh\", \"-c\", \"echo $RECONCILE_AGENT $RECONCILE_HOOK $OWN >> told\"]",
+        "before_spawn = { command = [\"sh\", \"-c\", \"echo the disk is full; exit 9\"], on_fail = \"fail\" }",
+    );
+    assert_eq!(program.code(&["start", "ada"]), 3);
+    assert!(program.shot(&["history", "ada"]).contains("the hook before_spawn, sh, failed: exit status: 9: the disk is full"));
+}
+
+#[test]
+fn what_is_left_running_is_named_and_in_nobodys_way() {
+    let manifest = r#"
+version = 1
+fleet = "left"
+[defaults]
+ready = { delay = "10ms" }
+
+[agents.ada]
+runtime = "daemon"
+command = "setsid sleep 1017 & until [ -e go ]; do sleep 0.01; done; rm go; exit 3"
+leftovers = "report"
+restart = { backoff = { first = "10ms" } }
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let first = program.pids();
+    std::fs::write(program.at("go"), "").unwrap();
+    eventually(|| (!super::alive(first["ada"])).then_some(()), LIMIT);
+    // A new daemon has the list of processes searched, and what was left is found by its mark.
+    program.edit("[agents.ada]", "[agents.bob]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1018\"]\n[agents.ada]");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let second = program.pids();
+    assert_ne!(first["ada"], second["ada"]);
+    let status = program.json(&["status", "--json"]);
+    let agent = status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "ada").unwrap().clone();
+    assert_eq!(agent["left"][0]["command"], "sleep 1017");
+    let left = ProcId::of(u32::try_from(agent["left"][0]["pid"].as_u64().unwrap()).unwrap()).unwrap().unwrap();
+    let _doomed = Doomed(vec![left.clone()]);
+    assert_eq!(left.liveness(), Liveness::Alive);
+    let text = program.shot(&["explain", "ada"]);
+    assert!(text.contains("left running: pid PID (sleep 1017)"), "{text}");
+    assert!(program.shot(&["history", "ada"]).contains("left     pid PID (sleep 1017)"), "{}", program.shot(&["history", "ada"]));
+
+    // Of what has ended nothing is told any more.
+    process::signal(&left, Signal::KILL).unwrap();
+    eventually(|| (left.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    assert!(!program.shot(&["status"]).contains("left running"));
+}
