@@ -4,6 +4,9 @@
 //! time, never looks at a manifest, looks into a record only for whether an end was asked for, and asks nobody. It holds the agent's lock while it lives, so there is one instance at most,
 //! whoever started it. The types here are its whole protocol: [`Spec`] in, [`Status`] and [`Pidfile`] out.
 //!
+//! Two smaller processes of this binary are its relatives: the writer of a pane's log, and the runner of a hook whose moment only the tool knows.
+//! They hold no lock and belong to nobody's life.
+//!
 //! Signals to a keeper: TERM ends the whole tree now; HUP in a pane (the terminal went away) is passed on to the program, and the tree is ended a
 //! second later; USR1 opens the log anew. All others, and all that come from its own descendants, are ignored.
 

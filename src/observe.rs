@@ -14,6 +14,7 @@ use crate::host::{Ask, Found, Gap, Host, Known, Look};
 use crate::observed::{Message, Observed, Seat, Sighting};
 use crate::state::{Fleet, Record};
 
+mod before;
 mod health;
 mod join;
 mod left;
@@ -117,7 +118,9 @@ fn look(
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
         let ready_at = records.get(name).and_then(|record| record.ready_at);
         let ready = care_of(name, desired, sighting.spec.as_ref()).map(|care| care.ready.clone()).unwrap_or_default();
-        health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
+        if !before::may_be_at_its_hook(sighting, care_of(name, desired, sighting.spec.as_ref()), look.at) {
+            health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
+        }
         let learned = match records.get_mut(name) {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.

@@ -224,6 +224,7 @@ fn what_loads_fits_the_schema() {
         "[agents.a]\ncommand = ['x']\nreplicas = 0\nname = 'a${index}'\nafter = []",
         "[agents.a]\ncommand = ['x']\nfor_each = ['b', '${fleet}']\nhold = []\ninherit_env = ['LC_*']\ndrain = []",
         "[agents.a]\ncommand = ['x']\nruntime = 'daemon'\nlog = { max_size = '1GiB', keep = 0 }\nrestart = { success = [], backoff = { factor = 1, jitter = 0 } }",
+        "[agents.a]\ncommand = ['x']\nlog = {}\nleftovers = 'report'\nhooks = { on_crash = ['x'], before_spawn = { command = ['x'], timeout = '10m', on_fail = 'fail' } }",
         "[agents.a]\ncommand = ['x']\nsecrets = { K = { env = 'K' } }\nenv = { A = 1, B = true, x-a = 'y' }\nlabels = { a = 1 }",
     ] {
         let text = format!("version = 1\nfleet = 'atlas'\n{good}\n");

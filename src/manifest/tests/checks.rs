@@ -369,3 +369,50 @@ fn everything_that_can_be_said_of_the_fleet_itself() {
         )
         "#);
 }
+
+#[test]
+fn hooks_and_leftovers() {
+    insta::assert_snapshot!(
+        check(
+            r#"
+[defaults]
+leftovers = "keep"
+[defaults.hooks]
+on_crash = ["a", "${name}"]
+[agents.a]
+command = ["x"]
+[agents.b]
+command = ["x"]
+leftovers = "report"
+hooks = { on_crash = { command = ["b"], timeout = "5s" }, before_spawn = { command = ["c"], on_fail = "fail" } }
+"#
+        ),
+        @r#"
+        a command=["x"] hooks={"on_crash":{"command":["a","a"],"on_fail":"ignore","timeout":"30s"}} leftovers="keep"
+        b command=["x"] hooks={"before_spawn":{"command":["c"],"on_fail":"fail","timeout":"30s"},"on_crash":{"command":["b"],"on_fail":"ignore","timeout":"5s"}} leftovers="report"
+        "#
+    );
+    insta::assert_snapshot!(
+        check(
+            r#"
+[agents.c]
+command = ["x"]
+hooks = { on_crash = { command = ["b"], on_fail = "fail" }, after_stop = { command = ["c"], timeout = "11m" }, before_stop = { timeout = "1s" } }
+[agents.d]
+command = ["x"]
+hooks = { on_crash = [""], after_ready = { command = [], timeout = "0s" }, before_spawn = "x" }
+"#
+        ),
+        @r#"
+        Error 6 «"fail"»: only `before_spawn` can fail something, which is the start
+          hint: take it out, or write "ignore"
+        Error 6 «"11m"»: a hook takes more than no time, and at most 10m
+        Error 6 «{ timeout = "1s" }»: a hook needs a `command`
+          hint: write it like { command = ["notify-send", "it crashed"], timeout = "10s" }
+        Error 9 «""»: the program has no name
+        Error 9 «[]»: an empty command: the first word is the program
+        Error 9 «"0s"»: a hook takes more than no time, and at most 10m
+        Error 9 «"x"»: expected an array of words, or a table with `command`, found the string "x"
+        "#
+    );
+}
