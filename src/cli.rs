@@ -13,6 +13,7 @@ mod config;
 mod down;
 mod exit;
 mod explain;
+mod handoff;
 mod history;
 mod logs;
 mod man;
@@ -69,6 +70,7 @@ enum Command {
     Wait(wait::Args),
     Send(send::SendArgs),
     Keys(send::KeysArgs),
+    Handoff(handoff::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Screen(screen::Args),
@@ -107,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Send(args) => send::text(args, global, &terminal),
         Command::Keys(args) => send::keys(args, global, &terminal),
+        Command::Handoff(args) => handoff::run(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),

@@ -135,6 +135,18 @@ pub fn converge(
     }
 }
 
+/// Writes down what a look brought, where nothing is to be done.
+///
+/// # Errors
+///
+/// If the state folder cannot be written.
+pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
+    if !seen.events.is_empty() {
+        fleet.journal()?.append(&std::mem::take(&mut seen.events))?;
+    }
+    remember(seen, None, fleet)
+}
+
 /// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
 fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
     let writes = |change: &Change| match &change.next {
@@ -184,7 +196,7 @@ fn tell(events: &[Event], journal: &mut Journal, audience: &mut dyn Audience) ->
 fn wake_at(plan: &Plan) -> Option<Timestamp> {
     let time = |change: &Change| match &change.next {
         Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => Some(*until),
-        Next::Wait(Wait::Ready { look_at, until }) => Some((*look_at).min(*until)),
+        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until }) => Some((*look_at).min(*until)),
         Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
     };
     plan.changes.values().filter_map(time).min()

@@ -16,12 +16,14 @@ use crate::time::Duration;
 
 mod effective;
 mod glob;
+mod handoff;
 mod mark;
 mod shared;
 mod terminal;
 
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
 pub use glob::glob;
+pub use handoff::{Channel, Handoff};
 pub use mark::{LaunchDigest, Mark};
 pub use shared::Shared;
 pub use terminal::{DialogAnswer, DialogRule, Idle, Preset, Text};
@@ -492,6 +494,9 @@ pub struct Care {
     /// A text that each instance is given once, when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Text>,
+    /// How notes reach it.
+    #[serde(skip_serializing_if = "Handoff::is_default")]
+    pub handoff: Handoff,
     /// When it counts as ready.
     pub ready: Ready,
     /// What happens when it ends by itself.
@@ -530,6 +535,7 @@ impl Default for Care {
             dialogs: Vec::new(),
             idle: None,
             prompt: None,
+            handoff: Handoff::default(),
             ready: Ready::default(),
             restart: Restart::default(),
             drain: vec![DrainStep::term()],

@@ -105,6 +105,12 @@ pub enum What {
     Submit,
     /// What came of it.
     Receipt,
+    /// A note was delivered.
+    Delivered,
+    /// A note could not be delivered and is a dead letter.
+    DeadLetter,
+    /// The agent has read a note.
+    Acknowledged,
     /// It was seen to have ended.
     Exited,
     /// A change is due and held.

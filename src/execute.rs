@@ -14,6 +14,7 @@ use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_i
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
 
+mod notes;
 mod terminal;
 
 /// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
@@ -92,6 +93,17 @@ impl Round<'_> {
         let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
+            Action::Deliver { note, .. } => {
+                let event = match self.deliver(agent, record, &sighting, note, now) {
+                    Ok(event) => event,
+                    // What is wrong with one agent's folders is nothing to the others.
+                    Err(error) => {
+                        let generation = Some(sighting.generation);
+                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why: format!("{error:#}") }
+                    }
+                };
+                return Ok(Task { agent, acts: Vec::new(), event });
+            }
             Action::Answer { dialog, press, presses, .. } => (What::Answer, self.answer(record, sighting, dialog, press, *presses, now)?),
             Action::Type { message, .. } => (What::Type, self.begin_typing(record, sighting, message, now)?),
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
@@ -309,6 +321,7 @@ fn reason(change: &Change, action: &Action) -> String {
         Action::Submit { enters, .. } if *enters > 1 => format!("for the {enters}. time"),
         Action::Submit { .. } => String::new(),
         Action::Spawn { .. }
+        | Action::Deliver { .. }
         | Action::Kill { .. }
         | Action::Sweep
         | Action::Amend

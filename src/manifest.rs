@@ -17,6 +17,7 @@ mod context;
 mod copies;
 mod explain;
 pub(crate) mod file;
+mod handoff;
 mod interpolate;
 mod layers;
 mod memory;

@@ -3,7 +3,7 @@
 //! Reading never makes a file or folder: looking at a fleet that never ran leaves no trace. Every write is one step to those who read. Who
 //! writes anything but the key holds the [`Lock`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -156,6 +156,12 @@ impl Fleet {
     /// Every record, or for each that is of no use, why. An error if they cannot be listed: then nothing is known of any agent.
     pub fn records(&self) -> Result<BTreeMap<AgentName, Result<Record, String>>> {
         self.open("agents")?.map_or(Ok(BTreeMap::new()), |folder| record::read_all(&folder))
+    }
+
+    /// The agents for which notes were put aside.
+    pub fn spooled(&self) -> Result<BTreeSet<AgentName>> {
+        let names = self.open("spool")?.map_or(Ok(Vec::new()), |folder| folder.names())?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The record of one agent; none if there is none.

@@ -65,7 +65,7 @@ impl Audience for Progress<'_> {
             What::Amend | What::Rename => Some("amended"),
             What::Adopt => Some("adopted"),
             What::Forget => Some("forgotten"),
-            What::Receipt => Some("delivered"),
+            What::Receipt | What::Delivered => Some("delivered"),
             What::Failed => Some("failed"),
             What::Began
             | What::Planned
@@ -79,6 +79,8 @@ impl Audience for Progress<'_> {
             | What::Limit
             | What::Type
             | What::Submit
+            | What::DeadLetter
+            | What::Acknowledged
             | What::Overdue
             | What::Held
             | What::Blocked
@@ -103,7 +105,7 @@ impl Audience for Progress<'_> {
         self.bar.set_position(total - plan.changes.len() as u64);
         let starts = |next: &Next| match next {
             Next::Act(_) => true,
-            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Held(_) | Next::Blocked(_) => false,
+            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. } | Wait::Read { .. }) | Next::Held(_) | Next::Blocked(_) => false,
             Next::Wait(_) => true,
         };
         let phase = match plan {

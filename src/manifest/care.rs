@@ -7,7 +7,7 @@ use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
 use super::resolve::for_daemons;
-use super::{probe, terminal};
+use super::{handoff, probe, terminal};
 use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
 use crate::time::Duration;
 
@@ -26,6 +26,7 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         dialogs,
         idle,
         prompt,
+        handoff: agent.get(|agent| &agent.handoff).map(|handoff| handoff::handoff(handoff, runtime, fields)).unwrap_or_default(),
         ready: match agent.get(|agent| &agent.ready) {
             Some(written) => probe::ready(written, ready, runtime, fields),
             None => ready,

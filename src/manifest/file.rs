@@ -10,10 +10,12 @@ use super::read::{Alternatives, At, Entries};
 use super::words::{CountOrShare, Scalar, Variable, WindowSize};
 
 mod agent;
+mod handoff;
 mod tables;
 mod terminal;
 
 pub(crate) use agent::{Agent, Runtime};
+pub(crate) use handoff::Handoff;
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
 
@@ -30,7 +32,7 @@ pub(crate) const ONE_OF: &[(&str, &[&str])] = &[("DrainStep", &["keys", "signal"
 /// The alternatives of the table at this path of an agent's fields.
 pub(crate) fn alternatives_at(path: &str) -> Alternatives {
     let type_name = match path {
-        "ready" => "Ready",
+        "ready" | "handoff.ack" => "Ready",
         "for_each" => "Folders",
         _ if path.starts_with("secrets.") => "Secret",
         _ => return &[],

@@ -1,7 +1,7 @@
 //! The ways out: what holds the first step, and when the next one is due. Steps only go forward.
 
 use super::local::{Agent, blocked};
-use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait};
+use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, notes};
 use crate::desired::{Care, Declared, DrainStep, HoldOn, OnRemove};
 use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Question, Seat, Step};
 use crate::time::Duration;
@@ -15,6 +15,9 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
     let attached = agent.sighting.attached;
     if attached > 0 && !agent.terms.now && care.is_none_or(|care| care.hold.contains(&HoldOn::Attached)) {
         return Next::Held(Held::Attached(attached));
+    }
+    if purpose == Purpose::Replace && !agent.terms.now && notes::is_missing(agent, declared.map(|declared| &*declared.spec.care)) {
+        return Next::Held(Held::NoNote);
     }
     if !agent.terms.now
         && care.is_none_or(|care| care.hold.contains(&HoldOn::Busy))

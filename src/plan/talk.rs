@@ -172,7 +172,7 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
             // What stands there may be shown otherwise than it was typed.
             Arrived::NotYet if matches!(screen.composer, Some(Composed::Text(_))) || screen.activity == Activity::Unwatched => enter(),
             Arrived::NotYet => {
-                conclude(Receipt::Unconfirmed(format!("{} after it was typed, nothing of it was seen where a person types", ARRIVAL)))
+                conclude(Receipt::Unconfirmed(format!("{ARRIVAL} after it was typed, nothing of it was seen where a person types")))
             }
         };
     }

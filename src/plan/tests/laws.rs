@@ -71,6 +71,7 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
             }
             Action::Adopt { .. } => assert!(matches!(sighting.phase, Phase::Running { .. }), "{agent} does not run"),
             Action::Answer { generation, .. }
+            | Action::Deliver { generation, .. }
             | Action::Type { generation, .. }
             | Action::Submit { generation, .. }
             | Action::Receive { generation, .. } => {
@@ -93,7 +94,7 @@ fn each_wait_ends_later(observed: &Observed, plan: &Plan) {
             Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => {
                 assert!(*until > observed.at, "{agent}")
             }
-            Next::Wait(Wait::Ready { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
+            Next::Wait(Wait::Ready { look_at, .. } | Wait::Read { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
             Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => {}
         }
     }
@@ -129,6 +130,7 @@ fn rank(action: &Action) -> usize {
         Action::Kill { .. } => 1000,
         Action::Spawn { .. } => 1001,
         Action::Amend => 1002,
+        Action::Deliver { .. } => 1900,
         Action::Answer { presses, .. } => 2000 + *presses as usize,
         Action::Type { .. } => 3000,
         Action::Submit { enters, .. } => 3000 + *enters as usize,

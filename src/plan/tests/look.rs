@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 43] = [
+const WORDS: [&str; 46] = [
     "starting",
     "failing",
     "gen",
@@ -136,6 +136,9 @@ const WORDS: [&str; 43] = [
     "composer",
     "shell",
     "excuse",
+    "note",
+    "untyped",
+    "unread",
 ];
 
 impl Line {
@@ -212,6 +215,13 @@ impl Line {
                 }
             }),
             received: None,
+            notes: self.text("note").into_iter().map(note).collect(),
+            untyped: self.number("untyped").unwrap_or(0) as usize,
+            unread: self.text("unread").map(|text| {
+                let [at, said] = parts(text);
+                let answer = if said == "yes" { Ok(()) } else { Err(said) };
+                Unread { id: "00000000000000aa".to_owned(), since: ago(&at), answer: Some(answer) }
+            }),
             obstacle: self.obstacle(),
             changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
         }
@@ -347,6 +357,13 @@ impl Line {
 fn parts<const N: usize>(text: &str) -> [String; N] {
     let parts: Vec<String> = text.split(':').map(str::to_owned).collect();
     parts.try_into().unwrap_or_else(|parts| panic!("{N} parts are needed: {parts:?}"))
+}
+
+/// `waits`, `begun`, or why it is unusable.
+fn note(word: &str) -> Note {
+    let id = (word == "begun").then(|| "00000000000000aa".to_owned());
+    let unusable = (word != "begun" && word != "waits").then(|| word.to_owned());
+    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable }
 }
 
 /// `prompt`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
