@@ -195,8 +195,10 @@ fn tell(events: &[Event], journal: &mut Journal, audience: &mut dyn Audience) ->
 /// When the first of the plan's waits is over by the clock.
 fn wake_at(plan: &Plan) -> Option<Timestamp> {
     let time = |change: &Change| match &change.next {
-        Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => Some(*until),
-        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until }) => Some((*look_at).min(*until)),
+        Next::Wait(Wait::Backoff { until } | Wait::Screen { until }) => Some(*until),
+        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until } | Wait::Leave { look_at, until, .. }) => {
+            Some((*look_at).min(*until))
+        }
         Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
     };
     plan.changes.values().filter_map(time).min()

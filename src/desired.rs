@@ -751,6 +751,9 @@ pub struct DrainStep {
     pub ask: DrainAsk,
     /// How long it is waited for; zero is one look.
     pub wait: Duration,
+    /// What ends the step before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Probe>,
 }
 
 impl DrainStep {
@@ -759,12 +762,17 @@ impl DrainStep {
 
     /// Ctrl-C in its pane.
     pub fn interrupt() -> Self {
-        Self { ask: DrainAsk::Keys(vec!["C-c".to_owned()]), wait: Self::USUAL_WAIT }
+        Self { ask: DrainAsk::Keys(vec!["C-c".to_owned()]), wait: Self::USUAL_WAIT, until: None }
+    }
+
+    /// A text in its terminal.
+    pub fn ask(text: String) -> Self {
+        Self { ask: DrainAsk::Ask(text), wait: Self::USUAL_WAIT, until: None }
     }
 
     /// TERM to its program.
     pub const fn term() -> Self {
-        Self { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Self::USUAL_WAIT }
+        Self { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Self::USUAL_WAIT, until: None }
     }
 }
 
@@ -772,6 +780,12 @@ impl DrainStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DrainAsk {
+    /// A text is typed into its terminal and submitted.
+    Ask(String),
+    /// A note is laid into its inbox.
+    Message(String),
+    /// A command is run.
+    Command(Vec<String>),
     /// Keys are sent to its pane, by tmux's names for them.
     Keys(Vec<String>),
     /// A signal is sent.

@@ -75,6 +75,8 @@ pub enum What {
     Spawn,
     /// It was asked to end, by a drain step.
     Drain,
+    /// It is wanted again and took no notice of having been asked to end.
+    Stay,
     /// Its tree is being killed.
     Kill,
     /// What lives had left behind is being killed.

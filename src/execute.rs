@@ -5,15 +5,16 @@
 
 use anyhow::{Context, Result};
 
-use crate::desired::{AgentName, AgentSpec, Desired, DrainAsk, Mark, OnChange, OnRemove, Server, canonical_digest};
+use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Server, canonical_digest};
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
-use crate::observed::{Ended, Exit, Instance, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
+use crate::observed::{Ended, Exit, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
 use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
 
+mod drain;
 mod notes;
 mod terminal;
 
@@ -114,7 +115,11 @@ impl Round<'_> {
             }
             Action::Drain { step, ask, purpose, .. } => {
                 self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
-                (What::Drain, sighting.instance.into_iter().map(|only| drain(only, ask)).collect())
+                (What::Drain, self.drain(agent, sighting, *step, ask, now)?)
+            }
+            Action::Stay { .. } => {
+                self.write(Record { leaving: None, ..record })?;
+                (What::Stay, Vec::new())
             }
             Action::Kill { purpose, .. } => {
                 self.leave(record, &sighting, Step::Kill, *purpose, now)?;
@@ -322,19 +327,13 @@ fn reason(change: &Change, action: &Action) -> String {
         Action::Submit { .. } => String::new(),
         Action::Spawn { .. }
         | Action::Deliver { .. }
+        | Action::Stay { .. }
         | Action::Kill { .. }
         | Action::Sweep
         | Action::Amend
         | Action::Rename { .. }
         | Action::Adopt { .. }
         | Action::Forget => change.why(),
-    }
-}
-
-fn drain(only: Instance, ask: &DrainAsk) -> Act {
-    match ask {
-        DrainAsk::Keys(keys) => Act::Keys { only, keys: keys.clone() },
-        DrainAsk::Signal { signal, to } => Act::Signal { only, signal: *signal, to: *to },
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Probe, SecretSource, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::ProcId;
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 mod act;
 mod attach;
@@ -25,6 +25,7 @@ mod obstacle;
 mod output;
 mod panes;
 mod probe;
+mod run;
 mod screens;
 mod secret;
 pub mod sim;
@@ -208,6 +209,17 @@ pub enum Act {
         signal: Signal,
         /// To which of its processes.
         to: SignalTo,
+    },
+    /// Run a command about it, with the names of the agent in its environment.
+    Run {
+        /// About whom.
+        only: Instance,
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Where it is run.
+        cwd: PathBuf,
+        /// It is ended when it takes longer.
+        patience: Duration,
     },
     /// End the whole tree.
     Kill {

@@ -15,6 +15,7 @@ mod care;
 mod check;
 mod context;
 mod copies;
+mod drain;
 mod explain;
 pub(crate) mod file;
 mod handoff;

@@ -16,6 +16,7 @@ use crate::state::{Fleet, Record};
 
 mod health;
 mod join;
+mod leaving;
 mod limit;
 mod notes;
 mod screens;
@@ -129,6 +130,7 @@ fn look(
         }
     }
     notes::ask(desired, &mut sightings, &records, host);
+    leaving::ask(desired, &mut sightings, host);
     for (name, sighting) in &sightings {
         if let Some(record) = records.get_mut(name)
             && join::learn_of_reading(record, sighting, &mut seen.events, look.at)

@@ -64,6 +64,8 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// What it was asked to do by the last drain step is done, and it still runs.
+    pub drained: bool,
     /// The dialog that is being answered.
     pub answering: Option<Answering>,
     /// How often each dialog was answered in this life.

@@ -70,6 +70,7 @@ impl Audience for Progress<'_> {
             What::Began
             | What::Planned
             | What::Drain
+            | What::Stay
             | What::Kill
             | What::Sweep
             | What::Started

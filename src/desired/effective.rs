@@ -213,9 +213,16 @@ fn restart_fields(restart: &Restart) -> Value {
 }
 
 fn drain_step(step: &DrainStep) -> Value {
-    let DrainStep { ask, wait } = step;
-    match ask {
+    let DrainStep { ask, wait, until } = step;
+    let mut fields = match ask {
+        DrainAsk::Ask(text) => json!({ "ask": text, "wait": wait }),
+        DrainAsk::Message(text) => json!({ "message": text, "wait": wait }),
+        DrainAsk::Command(words) => json!({ "command": words, "wait": wait }),
         DrainAsk::Keys(keys) => json!({ "keys": keys, "wait": wait }),
         DrainAsk::Signal { signal, to } => json!({ "signal": signal, "to": to, "wait": wait }),
+    };
+    if let (Value::Object(fields), Some(probe)) = (&mut fields, until) {
+        fields.insert("until".to_owned(), Value::Object(probe_fields(probe)));
     }
+    fields
 }

@@ -70,6 +70,6 @@ fn was_typed(record: &Record, id: NoteId) -> bool {
 }
 
 /// The name under which an instance was started, and by which it was told where its inbox is.
-fn lives_as<'a>(agent: &'a AgentName, instance: Option<&'a Instance>) -> &'a AgentName {
+pub(super) fn lives_as<'a>(agent: &'a AgentName, instance: Option<&'a Instance>) -> &'a AgentName {
     instance.and_then(|instance| instance.mark.as_ref()).map_or(agent, |mark| &mark.agent)
 }

@@ -191,7 +191,7 @@ impl Sim {
                 let Some(life) = self.living_one(only) else { return gone() };
                 life.terminal.paste(text);
             }
-            Act::Keys { only, .. } | Act::Signal { only, .. } => {
+            Act::Keys { only, .. } | Act::Signal { only, .. } | Act::Run { only, .. } => {
                 let Some(mark) = only.mark.clone() else { return gone() };
                 let obeys = self.behaviour(&mark).obeys;
                 let Some(life) = self.living_one(only) else { return gone() };

@@ -139,6 +139,11 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             sighting.typing = None;
             sighting.messages.retain(|message| message.id != *id);
         }
+        (Action::Stay { .. }, _) => {
+            if let Phase::Leaving(leaving) = &sighting.phase {
+                sighting.phase = Phase::Running { since: leaving.since, health: Health::Ready(at) };
+            }
+        }
         (Action::Drain { step, purpose, .. }, _) => ask_to_leave(sighting, Step::Drain(*step), *purpose, at),
         (Action::Kill { purpose, .. }, _) => ask_to_leave(sighting, Step::Kill, *purpose, at),
         (Action::Sweep, _) => sighting.remains.clear(),

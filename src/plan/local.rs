@@ -191,13 +191,16 @@ impl Agent<'_> {
         }
     }
 
-    /// An end that was begun goes on to its end: what was typed or signalled cannot be taken back.
+    /// An end that was begun goes on to its end, unless the agent is wanted again and takes no notice.
     fn leaving(&self, leaving: &Leaving, wanted: bool, declared: &Declared) -> Change {
         let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared)) {
             (true, Some(cause)) => (Kind::Replace, cause, Purpose::Replace),
             (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
         };
+        if let (true, Cause::WantedAgain, Some(next)) = (wanted, &cause, leave::stay(self, leaving, declared)) {
+            return Change { kind, cause, fields: Vec::new(), next };
+        }
         self.leave(kind, cause, purpose, Some(declared), Some(leaving))
     }
 

@@ -85,6 +85,11 @@ pub enum Action {
         /// What for.
         purpose: Purpose,
     },
+    /// It is wanted again, and went on in spite of having been asked to end: it stays.
+    Stay {
+        /// Which life.
+        generation: Generation,
+    },
     /// End the whole tree.
     Kill {
         /// Which life.
@@ -148,6 +153,8 @@ pub enum Wait {
     Leave {
         /// The step that was asked.
         step: Step,
+        /// When to look again.
+        look_at: Timestamp,
         /// When the next step is due.
         until: Timestamp,
     },

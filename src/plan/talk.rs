@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Message, Press, Question, Receipt, Screen, Typing};
+use crate::observed::{Activity, Body, Composed, Message, MessageKind, Press, Question, Receipt, Screen, Typing};
 use crate::time::{Duration, Timestamp};
 
 /// The pause after each key of a dialog: programs lose keys that come faster.
@@ -225,6 +225,33 @@ fn taken(screen: &Screen, typing: &Typing) -> Taken {
             if row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
         }
         (None, Activity::Unclear | Activity::Draft | Activity::Crashed) => Taken::Unknown,
+    }
+}
+
+/// Whether a request to end can be typed: not at a shell, not over a draft, and not where something is asked.
+pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
+    let rests = match &agent.sighting.screen.activity {
+        // Work was held for, or is to be interrupted.
+        Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Limit { .. } => true,
+        Activity::Unclear
+        | Activity::Draft
+        | Activity::Asks(_)
+        | Activity::Permission
+        | Activity::Login
+        | Activity::Exhausted
+        | Activity::Crashed => false,
+    };
+    rests && agent.sighting.screen.shell.is_none() && agent.sighting.typing.is_none()
+}
+
+/// What is due on the terminal of one that was asked to end: the rest of what is being typed, and what it asks before it ends.
+pub(super) fn request(agent: &Agent<'_>, care: Option<&Care>) -> Option<Next> {
+    if let Some(typing) = agent.sighting.typing.as_ref().filter(|typing| typing.kind == MessageKind::Ask) {
+        return Some(go_on(agent, typing));
+    }
+    match asked(agent, care?, Kind::Stop)?.next {
+        next @ (Next::Act(_) | Next::Wait(_)) => Some(next),
+        Next::Held(_) | Next::Blocked(_) => None,
     }
 }
 

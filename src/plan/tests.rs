@@ -141,8 +141,8 @@ fn show_next(next: &Next) -> String {
         Next::Act(action) => show_action(action),
         Next::Wait(Wait::Backoff { until }) => format!("again in {}", left(until)),
         Next::Wait(Wait::Ready { look_at, until }) => format!("ready? look in {}, until {}", left(look_at), left(until)),
-        Next::Wait(Wait::Leave { step: Step::Drain(step), until }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
-        Next::Wait(Wait::Leave { step: Step::Kill, until }) => format!("leaves by kill, has {}", left(until)),
+        Next::Wait(Wait::Leave { step: Step::Drain(step), until, .. }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
+        Next::Wait(Wait::Leave { step: Step::Kill, until, .. }) => format!("leaves by kill, has {}", left(until)),
         Next::Wait(Wait::Read { look_at, until }) => format!("read? look in {}, until {}", left(look_at), left(until)),
         Next::Wait(Wait::Screen { until }) => format!("screen, look in {}", left(until)),
         Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
@@ -170,6 +170,7 @@ fn show_action(action: &Action) -> String {
             format!("spawn {generation} (streak {streak}, recent {}, restarts {restarts})", recent.len())
         }
         Action::Drain { generation, step, ask, purpose: _ } => format!("drain {generation} by {}: {ask}", step + 1),
+        Action::Stay { generation } => format!("stay {generation}"),
         Action::Kill { generation, purpose: _ } => format!("kill {generation}"),
         Action::Rename { from } => format!("rename {from}"),
         Action::Adopt { generation } => format!("adopt {generation}"),

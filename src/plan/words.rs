@@ -114,6 +114,7 @@ impl fmt::Display for Action {
             Self::Submit { .. } => "submit",
             Self::Receive { .. } => "receive",
             Self::Drain { .. } => "drain",
+            Self::Stay { .. } => "stay",
             Self::Kill { .. } => "kill",
             Self::Sweep => "sweep",
             Self::Amend => "amend",
@@ -127,6 +128,9 @@ impl fmt::Display for Action {
 impl fmt::Display for DrainAsk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ask(text) => write!(f, "ask {text:?}"),
+            Self::Message(_) => f.write_str("a note in its inbox"),
+            Self::Command(words) => write!(f, "command {}", words.join(" ")),
             Self::Keys(keys) => write!(f, "keys {}", keys.join(" ")),
             Self::Signal { signal, to } => {
                 let to = match to {
@@ -147,10 +151,10 @@ impl fmt::Display for Wait {
             Self::Ready { until, .. } => write!(f, "waits to be ready, until {}", until.clock()),
             Self::Screen { .. } => f.write_str("waits for its terminal"),
             Self::Read { until, .. } => write!(f, "waits until it has read it, until {}", until.clock()),
-            Self::Leave { step: Step::Drain(step), until } => {
+            Self::Leave { step: Step::Drain(step), until, .. } => {
                 write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
             }
-            Self::Leave { step: Step::Kill, until } => write!(f, "is being killed, has until {}", until.clock()),
+            Self::Leave { step: Step::Kill, until, .. } => write!(f, "is being killed, has until {}", until.clock()),
             Self::After { agent, milestone } => write!(f, "waits for {agent} {}", milestone.awaited()),
             Self::Dependants(agents) => {
                 let names: Vec<&str> = agents.iter().take(3).map(|agent| agent.as_str()).collect();

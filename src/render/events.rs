@@ -34,6 +34,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Planned => ("planned", Ink::new()),
         What::Spawn => ("spawn", GREEN),
         What::Drain => ("drain", YELLOW),
+        What::Stay => ("stay", GREEN),
         What::Kill => ("kill", RED),
         What::Sweep => ("sweep", RED),
         What::Amend => ("amend", YELLOW),

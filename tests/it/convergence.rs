@@ -185,6 +185,7 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
             spec.care.drain = drain
                 .into_iter()
                 .map(|(tree, wait)| DrainStep {
+                    until: None,
                     ask: signal(if tree { SignalTo::Tree } else { SignalTo::Main }),
                     wait: Duration::from_secs(wait),
                 })

@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 46] = [
+const WORDS: [&str; 47] = [
     "starting",
     "failing",
     "gen",
@@ -136,6 +136,7 @@ const WORDS: [&str; 46] = [
     "composer",
     "shell",
     "excuse",
+    "drained",
     "note",
     "untyped",
     "unread",
@@ -194,6 +195,7 @@ impl Line {
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
             screen: self.screen(),
+            drained: self.has("drained"),
             answering: self.text("answering").map(|text| {
                 let [dialog, presses, answers, at] = parts(text);
                 Answering { dialog, at: ago(&at), presses: presses.parse().unwrap(), answers: answers.parse().unwrap() }
@@ -371,6 +373,7 @@ fn message(word: &str) -> Message {
     let (kind, body) = match word {
         "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
         "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
+        "ask" => (MessageKind::Ask, Body::Text("do the-end".to_owned())),
         "keys" => (MessageKind::Sent, Body::Keys(vec!["C-l".to_owned()])),
         "unreadable" => (MessageKind::Prompt, Body::Unreadable("it is gone".to_owned())),
         other => panic!("message={other}"),

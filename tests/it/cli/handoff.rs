@@ -112,10 +112,10 @@ fn the_successor_gets_the_note_and_it_is_typed_once() {
     let plan = program.brief(&["plan"]);
     assert!(plan.contains("ada.md (18 bytes) to the new instance"), "{plan}");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
-    assert_eq!(texts(), ["you are the second"]);
+    assert_eq!(texts(), ["/exit", "you are the second"]);
     assert_eq!(envelopes(&program).len(), 1);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
-    assert_eq!(texts().len(), 1);
+    assert_eq!(texts().len(), 2);
     assert_eq!(program.json(&["status", "--json"])["agents"][0]["generation"], 2);
 }
 
