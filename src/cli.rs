@@ -31,6 +31,7 @@ mod terminal;
 mod terms;
 mod validate;
 mod wait;
+mod within;
 
 pub use exit::ExitStatus;
 
@@ -84,6 +85,7 @@ enum Command {
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
     let arguments = tofu_spelling(std::env::args_os());
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -92,7 +94,7 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
         }
     };
-    let terminal = Terminal::new(cli.global.color);
+    let terminal = Terminal::new(cli.global.color, wants_json);
     let global = &cli.global;
     let result = match cli.command {
         Command::Plan(args) => plan::run(args, global, &terminal),
@@ -120,10 +122,14 @@ pub fn run() -> ExitCode {
         Command::Man(args) => man::run(args, &terminal),
     };
     match result {
-        Ok(status) => status.into(),
+        Ok(status) => {
+            terminal.conclude(status);
+            status.into()
+        }
         Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
         Err(error) => {
             terminal.error(&error);
+            terminal.conclude(ExitStatus::Failed);
             ExitStatus::Failed.into()
         }
     }

@@ -82,6 +82,8 @@ pub fn converge(
 ) -> Result<Converged> {
     let mut journal = fleet.journal()?;
     let mut patience = Patience::default();
+    // Even without any time, what can be begun is begun.
+    let mut has_acted = false;
     // Whose changes were due when nothing could be done, in the look before this one.
     let mut stuck: Option<BTreeSet<AgentName>> = None;
     let mut seen = match first {
@@ -101,7 +103,7 @@ pub fn converge(
             Some(Ending::Refused(broken))
         } else if !plan.has_acts() && !plan.has_waits() && (!depends_on_screens(&plan) || stuck == Some(names(&plan))) {
             Some(Ending::Stuck)
-        } else if host.now() >= deadline {
+        } else if has_acted && host.now() >= deadline {
             Some(Ending::TimedOut)
         } else {
             None
@@ -111,6 +113,7 @@ pub fn converge(
             return Ok(Converged { ending, plan, observed: seen.observed, stalled: patience.stalled });
         }
         let wake = if plan.has_acts() {
+            has_acted = true;
             let events = execute(&plan, desired, &mut seen, fleet, host)?;
             tell(&events, &mut journal, audience)?;
             let leaving = leaving(&plan, &seen.observed);
@@ -126,6 +129,7 @@ pub fn converge(
             } else {
                 deadline
             };
+            has_acted = true;
             host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(until).min(deadline))
         };
         if wake == Wake::Signal {

@@ -6,7 +6,7 @@ use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting}
 use crate::desired::Generation;
 use crate::event::{Event, What};
 use crate::host::Life;
-use crate::observed::{Activity, Ended, Exit, Health, Phase, Question, Receipt, Received, Typing, Unread};
+use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread};
 use crate::time::Timestamp;
 
 /// One sighting for each agent that is declared, remembered or found.
@@ -264,7 +264,13 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             tell(What::Exited, ended.story());
             record.ended = Some(ended.clone());
             if let Some(Typing { id, kind, .. }) = record.typing.take() {
-                let receipt = Receipt::Unconfirmed("the agent ended meanwhile".to_owned());
+                // Who was asked to end and ended has heard it.
+                let receipt = match kind {
+                    MessageKind::Ask => Receipt::Confirmed,
+                    MessageKind::Prompt | MessageKind::Sent | MessageKind::Handoff | MessageKind::Nudge => {
+                        Receipt::Unconfirmed("the agent ended meanwhile".to_owned())
+                    }
+                };
                 tell(What::Receipt, format!("{} {receipt}", kind.as_str()));
                 record.received = Some(Received { id, kind, at: now, receipt });
             }
