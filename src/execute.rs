@@ -172,6 +172,7 @@ impl Round<'_> {
             digest: canonical_digest(&spec.launch),
             id: self.host.fresh_id(),
         };
+        self.crash_note(&record, sighting, &spec, now)?;
         let old = sighting.instance.clone();
         // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
         let stays = record.spec.as_ref().is_some_and(|before| before.launch.place == spec.launch.place);

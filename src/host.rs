@@ -59,6 +59,9 @@ pub trait Host {
     /// What the terminals of these instances show, in their order, line by line as it is drawn. Errors say why one could not be read.
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>>;
 
+    /// The last lines that an instance printed, as far as they can be read.
+    fn last_lines(&mut self, instance: &Instance, spec: &AgentSpec) -> Vec<String>;
+
     /// What stands in a file that is to be typed.
     ///
     /// # Errors

@@ -5,14 +5,52 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 
 use super::Round;
-use crate::desired::{AgentName, Channel};
+use crate::desired::{AgentName, AgentSpec, Channel};
 use crate::event::{Event, What};
-use crate::observed::{Instance, Note, Sighting, Unread};
+use crate::observed::{Exit, Instance, Note, Sighting, Unread};
 use crate::state::Record;
-use crate::state::handoff::{Claim, NoteId, Route, claim, finish};
+use crate::state::handoff::{Claim, NoteId, Route, archive, claim, finish, spool};
 use crate::time::Timestamp;
 
 impl Round<'_> {
+    /// Puts a note aside for the successor of one that ended unexpectedly, if it is to get one. Its name is that of the life that ended: however
+    /// often this is done, it is one note.
+    pub(super) fn crash_note(&mut self, record: &Record, sighting: &Sighting, spec: &AgentSpec, now: Timestamp) -> Result<()> {
+        let (Some(ended), Some(mark)) = (&record.ended, &record.mark) else { return Ok(()) };
+        let is_success = matches!(ended.exit, Exit::Code(code) if spec.care.restart.success.contains(&code));
+        if !spec.care.handoff.crash_note || ended.asked.is_some() || ended.excuse.is_some() || is_success {
+            return Ok(());
+        }
+        let id: NoteId = mark.id.parse().map_err(anyhow::Error::msg)?;
+        let paths = self.fleet.paths();
+        let (spool, archive) = (paths.spool(&record.agent), paths.archive(&record.agent));
+        let archive = spec.care.handoff.archive.clone().unwrap_or(archive);
+        if spool::list(&spool)?.iter().any(|note| note.id == id) || archive::find(&archive, id)?.is_some() {
+            return Ok(());
+        }
+        let lines = match sighting.instance.as_ref().or(record.instance.as_ref()) {
+            Some(instance) => self.host.last_lines(instance, spec),
+            None => Vec::new(),
+        };
+        let mut text = format!(
+            "Your predecessor, {} in its life {}, ended unexpectedly: it {} at {}, after {}.\n",
+            record.agent,
+            record.generation,
+            ended.exit,
+            ended.at.date_and_clock(),
+            ended.at.since(ended.since).rough()
+        );
+        if sighting.failures.restarts > 0 {
+            text += &format!("It was started again {} times after failures before.\n", sighting.failures.restarts);
+        }
+        if !lines.is_empty() {
+            text += "\nWhat it printed last:\n\n";
+            lines.iter().for_each(|line| text += &format!("    {line}\n"));
+        }
+        spool::put(&spool, id, &text, now)?;
+        Ok(())
+    }
+
     /// Claims a note and finishes its delivery; says what came of it.
     pub(super) fn deliver(&mut self, agent: &AgentName, record: Record, sighting: &Sighting, note: &Note, now: Timestamp) -> Result<Event> {
         let handoff = self.spec(agent)?.care.handoff.clone();

@@ -14,7 +14,7 @@ use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
-use crate::desired::{FleetName, Probe, SecretSource, Server};
+use crate::desired::{AgentSpec, FleetName, Probe, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -122,6 +122,10 @@ impl Host for Live {
             }
         }
         screens
+    }
+
+    fn last_lines(&mut self, instance: &Instance, spec: &AgentSpec) -> Vec<String> {
+        super::output::last_lines(&self.paths, instance, spec)
     }
 
     fn text(&mut self, path: &Path) -> Result<String, String> {

@@ -131,8 +131,11 @@ pub(super) fn interrupted(kind: Kind, sighting: &Sighting, now: Timestamp) -> Op
 /// What an end costs, in words.
 pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<String> {
     let (up, attached) = interrupted(kind, sighting, now)?;
+    let rests =
+        sighting.screen.written_at.filter(|_| sighting.is_busy() == Some(false)).map(|at| format!(", idle {}", now.since(at).rough()));
+    let work = if sighting.is_busy() == Some(true) { ", at work".to_owned() } else { rests.unwrap_or_default() };
     let people = if attached > 0 { format!(", {} attached", count(attached as usize, "client")) } else { String::new() };
-    Some(format!("interrupts: up {}{people}", up.rough()))
+    Some(format!("interrupts: up {}{work}{people}", up.rough()))
 }
 
 /// The notes that an agent gets with a change.

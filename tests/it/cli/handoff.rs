@@ -176,3 +176,15 @@ fn an_acknowledgement_is_waited_for() {
     eventually(|| (program.code(&["apply", "--auto-approve"]) == 0).then_some(()), LIMIT);
     assert!(program.shot(&["history"]).contains("read     note"), "{}", program.shot(&["history"]));
 }
+
+#[test]
+fn the_successor_of_one_that_crashed_is_told() {
+    let program = Program::new(FLEET);
+    program.edit("command = [\"sleep\", \"1007\"]", "command = \"[ -e ok ] && exec sleep 1007; echo out of paper; touch ok; exit 3\"");
+    program.edit("source = \"ada.md\"", "crash_note = true");
+    program.edit("handoff =", "restart = { backoff = { first = \"10ms\" } }\nhandoff =");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let [envelope] = &envelopes(&program)[..] else { panic!("{:?}", envelopes(&program)) };
+    let text = envelope["text"].as_str().unwrap();
+    assert!(text.contains("it exited with status 3") && text.contains("    out of paper\n"), "{text}");
+}
