@@ -199,7 +199,7 @@ fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
         Some(Composed::Pasted) => true,
         Some(Composed::Text(text)) => text.ends_with(&typing.tail),
         Some(Composed::Empty) => false,
-        None => screen.activity == Activity::Unwatched && screen.tail.contains(&typing.tail),
+        None => matches!(screen.activity, Activity::Unwatched | Activity::Idle | Activity::Busy) && screen.tail.contains(&typing.tail),
     };
     if whole { Arrived::Yes } else { Arrived::NotYet }
 }

@@ -45,6 +45,8 @@ const CAPTURES: [(&str, &str, &str, &str); 11] = [
         "gemini",
         "trust: *1 Trust folder (work) / 2 Trust parent folder (agents) / 3 Don't trust",
     ),
+    ("gemini-0.61.0-ready", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-ready.txt"), "gemini", "ready"),
+    ("gemini-0.61.0-login-low", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-login-low.txt"), "gemini", "login"),
 ];
 
 /// The captures that show a dialog.
