@@ -76,21 +76,22 @@ pub(super) fn composer(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) ->
         chars.next().is_some_and(|c| rule.marks.contains(&c)) && chars.next().is_none_or(|c| c == ' ')
     };
     let is_framed = |first: usize| first > 0 && is_rule(&lines.0[first - 1]);
-    let range = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(|first| {
-        if rule.framed {
-            let end = first + lines.0[first..].iter().position(|line| is_rule(line))?;
-            is_framed(first).then_some(first..end)
-        } else {
-            let below = lines.text(first + 1..lines.0.len());
-            let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
-            Some(first..first + 1 + below[..footer].matches('\n').count())
-        }
-    })?;
+    let in_frame = |first: usize| {
+        let end = first + lines.0[first..].iter().position(|line| is_rule(line))?;
+        is_framed(first).then_some((first..end, true))
+    };
+    let above_footer = |first: usize| {
+        let below = lines.text(first + 1..lines.0.len());
+        let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
+        Some((first..first + 1 + below[..footer].matches('\n').count(), false))
+    };
+    let find = |first: usize| in_frame(first).or_else(|| if rule.framed { None } else { above_footer(first) });
+    let (range, framed) = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(find)?;
     let first = lines.0[range.start].trim_start().chars().skip(1).collect::<String>();
     let column = indent(&lines.0[range.start]) + 2;
     let rest = lines.0[range.start + 1..range.end].iter().map(|line| line.chars().skip(column.min(indent(line))).collect::<String>());
     let text = std::iter::once(first.trim_start().to_owned()).chain(rest).collect::<Vec<_>>().join("\n");
     let text = text.trim_end();
     let text = if rule.placeholder.iter().any(|empty| empty.matches(text)) { "" } else { text };
-    Some(Found { lines: range, text: text.to_owned(), framed: rule.framed })
+    Some(Found { lines: range, text: text.to_owned(), framed })
 }

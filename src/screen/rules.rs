@@ -45,7 +45,8 @@ pub struct Rules {
 pub struct ComposerRule {
     /// What its first line starts with: one of these characters.
     pub marks: Vec<char>,
-    /// Whether it stands between two rules or in a box. If not, one of the signs `ready` must follow it: a shell has such a prompt too.
+    /// Whether it always stands between two rules or in a box. If not, one of the signs `ready` must follow it where it does not: a shell has such
+    /// a prompt too.
     pub framed: bool,
     /// What stands in it while it is empty. Text does not show that this is dimmed, so a draft of the very same words counts as empty.
     #[serde(default)]
