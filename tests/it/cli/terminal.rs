@@ -234,3 +234,16 @@ fn a_command_may_ask_for_the_end() {
     assert!(report.contains("exited with status 0, graceful after step 1"), "{report}");
     assert_eq!(std::fs::read_to_string(program.at("bye")).unwrap(), "ada\n");
 }
+
+#[test]
+fn a_prompt_that_is_missing_interrupts_nobody() {
+    let program = fleet("", "");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    rewrite(&program, "--busy 100", "prompt_file = \"missing.md\"");
+    let report = program.brief(&["apply", "--auto-approve"]);
+    assert!(report.starts_with("exit 3") && report.contains("missing.md: No such file"), "{report}");
+    assert_eq!((ada(&program)["generation"].clone(), texts(&program).len()), (json!(1), 0));
+    program.write("missing.md", "go");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(texts(&program), ["/exit", "go"]);
+}
