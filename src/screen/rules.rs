@@ -48,6 +48,9 @@ pub struct ComposerRule {
     /// Whether it always stands between two rules or in a box. If not, one of the signs `ready` must follow it where it does not: a shell has such
     /// a prompt too.
     pub framed: bool,
+    /// The character below it, where it is a block of lines that all begin with a mark; the last of these lines is no part of the text.
+    #[serde(default)]
+    pub foot: Option<char>,
     /// What stands in it while it is empty. Text does not show that this is dimmed, so a draft of the very same words counts as empty.
     #[serde(default)]
     pub placeholder: Vec<Pattern>,
