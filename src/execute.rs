@@ -260,6 +260,7 @@ impl Round<'_> {
             Some(spec) => Some(AgentSpec { launch: under_new_name(&spec.launch, from, to, &declared.launch).into(), ..spec }),
             None => started_as(sighting.digest.as_ref(), from, to, &declared),
         };
+        self.fleet.move_notes(from, to)?;
         self.write(Record { agent: to.clone(), spec: spec.clone(), ..old })?;
         self.fleet.remove(from)?;
         self.seen.records.remove(from);

@@ -194,6 +194,19 @@ impl Fleet {
         record::rename(&self.make("agents")?, from, to)
     }
 
+    /// Has the notes of an agent follow it to another name: those that wait, those that were delivered and those that could not be. Its inbox
+    /// stays where its instance was told that it is.
+    pub fn move_notes(&self, from: &AgentName, to: &AgentName) -> Result<()> {
+        for part in ["spool", "archive", "dead"] {
+            let Some(old) = self.open(&format!("{part}/{from}"))? else { continue };
+            let new = self.make(&format!("{part}/{to}"))?;
+            for name in old.all_names()? {
+                old.move_to(&name, &new, &name).with_context(|| format!("cannot move {} to `{to}`", old.path_of(&name).display()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whose the fleet is; none if nothing was ever applied.
     pub fn claim(&self) -> Result<Option<Claim>> {
         let Some(folder) = self.open("")? else { return Ok(None) };

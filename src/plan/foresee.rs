@@ -230,6 +230,9 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
             goes_on |= *until > world.at;
             world.at = world.at.max(*until);
         }
+        if matches!(next, Some(Next::Wait(Wait::Screen { .. }))) && sighting.typing.is_none() && sighting.answering.is_none() {
+            sighting.screen.activity = Activity::Idle;
+        }
         if let Some(Next::Wait(Wait::Read { .. })) = next {
             sighting.unread = None;
             goes_on = true;

@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Message, MessageKind, Press, Question, Receipt, Screen, Typing};
+use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Press, Question, Receipt, Screen, Typing};
 use crate::time::{Duration, Timestamp};
 
 /// The pause after each key of a dialog: programs lose keys that come faster.
@@ -17,6 +17,9 @@ const MOST_PRESSES: u32 = 60;
 
 /// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long a prompt is waited with for one that works right after it got ready, as programs do that prepare themselves.
+const PROMPT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a text may take to be seen where a person types.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -136,7 +139,11 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
             blocked(Reason::Unreadable, format!("its {} cannot be read: {why}", message.kind.as_str())),
         );
     }
+    let is_fresh = matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(at), .. } if agent.now < at + PROMPT_PATIENCE);
     let next = match &agent.sighting.screen.activity {
+        Activity::Busy | Activity::Unclear if message.kind == MessageKind::Prompt && is_fresh => {
+            Next::Wait(Wait::Screen { until: agent.now + LOOK_AGAIN })
+        }
         Activity::Busy if !message.interrupts => Next::Held(Held::Busy),
         Activity::Draft => Next::Held(Held::Draft),
         Activity::Unclear => Next::Held(Held::Unclear),

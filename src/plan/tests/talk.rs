@@ -119,6 +119,9 @@ fn a_prompt_is_typed_when_the_agent_rests_and_never_over_something() {
     let due = "lead  deliver  a prompt waits for it";
     check(LEAD, "lead running message=prompt screen=idle composer=empty", &format!("{due}  type prompt-1 1"));
     check(LEAD, "lead running message=prompt screen=busy", &format!("{due}  held: busy"));
+    // Right after it got ready it may only be preparing itself.
+    check(LEAD, "lead running up=29s message=prompt screen=busy", &format!("{due}  screen, look in 100ms"));
+    check(LEAD, "lead running up=30s message=prompt screen=busy", &format!("{due}  held: busy"));
     check(LEAD, "lead running message=prompt screen=draft composer=hello", &format!("{due}  held: draft"));
     check(LEAD, "lead running message=prompt screen=unclear", &format!("{due}  held: unclear"));
     check(LEAD, "lead running message=prompt screen=limit:1h", &format!("{due}  held: limit for 1h"));

@@ -188,3 +188,16 @@ fn the_successor_of_one_that_crashed_is_told() {
     let text = envelope["text"].as_str().unwrap();
     assert!(text.contains("it exited with status 3") && text.contains("    out of paper\n"), "{text}");
 }
+
+#[test]
+fn notes_follow_an_agent_to_its_new_name() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.code(&["handoff", "put", "ada", "for you"]), 0);
+    program.edit("[agents.ada]", "[agents.eve]\nrenamed_from = \"ada\"");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    // The instance goes on, and was told of this inbox.
+    let [envelope] = &envelopes(&program)[..] else { panic!("one envelope") };
+    assert_eq!((&envelope["to"], &envelope["text"]), (&json!("eve"), &json!("for you")));
+    assert_eq!(files(&fleet_folder(&program).join("archive/eve")).len(), 1);
+}
