@@ -17,8 +17,10 @@ use crate::state::{Fleet, Record};
 mod before;
 mod health;
 mod join;
+mod leaving;
 mod left;
 mod limit;
+mod notes;
 mod screens;
 
 pub use screens::rules;
@@ -92,9 +94,10 @@ fn look(
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    notes::find(desired, fleet, &mut sightings)?;
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
-        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
+        sighting.messages = screens::messages(name, sighting, records.get(name), care, sent.get(name), fleet, host);
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
     let answers = health::ask(desired, &sightings, &records, host);
@@ -127,6 +130,15 @@ fn look(
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
         };
         if learned {
+            seen.learned.insert(name.clone());
+        }
+    }
+    notes::ask(desired, &mut sightings, &records, host);
+    leaving::ask(desired, &mut sightings, host);
+    for (name, sighting) in &sightings {
+        if let Some(record) = records.get_mut(name)
+            && join::learn_of_reading(record, sighting, &mut seen.events, look.at)
+        {
             seen.learned.insert(name.clone());
         }
     }

@@ -13,8 +13,10 @@ use crate::process::ProcId;
 pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
+mod notes;
 mod terminal;
 
+pub use notes::{Note, Unread};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
 };
@@ -67,6 +69,8 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// What it was asked to do by the last drain step is done, and it still runs.
+    pub drained: bool,
     /// The dialog that is being answered.
     pub answering: Option<Answering>,
     /// How often each dialog was answered in this life.
@@ -77,6 +81,12 @@ pub struct Sighting {
     pub typing: Option<Typing>,
     /// What came of the last thing that was.
     pub received: Option<Received>,
+    /// Notes that wait for it; what was begun and can go on comes first.
+    pub notes: Vec<Note>,
+    /// Notes that are delivered but for being typed.
+    pub untyped: usize,
+    /// The last note, if it is to say that it has read it and has not.
+    pub unread: Option<Unread>,
     /// What stands in the way of the declared launch; looked for only when it is not running.
     pub obstacle: Option<Obstacle>,
     /// Secrets with `on_change = "replace"` whose value is another than at the spawn.

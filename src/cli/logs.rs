@@ -13,7 +13,8 @@ use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
 use crate::host::{Host, Interrupts, Live, LogReader, Reach, Since, Wake, terminal_text};
 use crate::manifest::Bytes;
-use crate::observe::{Seen, observe};
+use crate::observe::observe;
+use crate::observed::Observed;
 use crate::render::{self, json::pretty};
 use crate::time::{Duration, Timestamp};
 
@@ -48,7 +49,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut host = setup.machine()?;
     let seen = observe(&setup.desired, &setup.fleet, &mut host)?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
-    let mut printed = Printed::by(&setup, &seen, &agent)?;
+    let mut printed = Printed::by(&setup, &seen.observed, &agent)?;
     let last = match &args.since {
         None => printed.last(args.max_bytes.unwrap_or(LAST).0)?,
         Some(moment) => {
@@ -118,6 +119,26 @@ impl Moment {
     }
 }
 
+/// So many of the last lines that an agent printed are evidence.
+const LINES: usize = 15;
+
+/// The log of an agent, if it has one, and what it printed last, as far as that can be read.
+pub(super) fn evidence(setup: &Setup, observed: &Observed, agent: &AgentName) -> (Option<PathBuf>, Vec<String>) {
+    const MOST: u64 = 16 * 1024;
+    // What a terminal shows now is plainer than the bytes that it got.
+    let path = |printed: &Printed| match printed {
+        Printed::Log(path, _) => Some(path.clone()),
+        Printed::Terminal(_) => None,
+    };
+    let log = Printed::by(setup, observed, agent);
+    let named = log.as_ref().ok().and_then(path);
+    let Ok(mut printed) = Printed::on_terminal(observed, agent).or(log) else { return (named, Vec::new()) };
+    let text = render::printed(&printed.last(MOST).unwrap_or_default());
+    // A terminal is mostly empty.
+    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    (named, lines[lines.len().saturating_sub(LINES)..].to_vec())
+}
+
 /// What an agent has printed, and where that is.
 pub(super) enum Printed {
     /// A log.
@@ -132,8 +153,8 @@ impl Printed {
     /// # Errors
     ///
     /// If it cannot be read, or there is none.
-    pub(super) fn by(setup: &Setup, seen: &Seen, agent: &AgentName) -> Result<Self> {
-        let sighting = seen.observed.agents.get(agent);
+    pub(super) fn by(setup: &Setup, observed: &Observed, agent: &AgentName) -> Result<Self> {
+        let sighting = observed.agents.get(agent);
         let applied = sighting.and_then(|sighting| sighting.spec.as_ref());
         let spec = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec));
         let log = spec.and_then(|spec| match spec.launch.place {
@@ -147,7 +168,7 @@ impl Printed {
             let reader = LogReader::open(&path).with_context(|| unreadable(&path))?;
             return Ok(Self::Log(path, reader));
         }
-        Self::on_terminal(seen, agent)
+        Self::on_terminal(observed, agent)
     }
 
     /// What the terminal of an agent shows and has shown.
@@ -155,8 +176,8 @@ impl Printed {
     /// # Errors
     ///
     /// If it cannot be read, or there is none.
-    pub(super) fn on_terminal(seen: &Seen, agent: &AgentName) -> Result<Self> {
-        let sighting = seen.observed.agents.get(agent);
+    pub(super) fn on_terminal(observed: &Observed, agent: &AgentName) -> Result<Self> {
+        let sighting = observed.agents.get(agent);
         match sighting.and_then(|sighting| sighting.instance.as_ref()).and_then(|instance| terminal_text(instance, Reach::All)) {
             Some(Ok(text)) => Ok(Self::Terminal(text)),
             Some(Err(why)) => bail!("the terminal of {agent} cannot be read: {why}"),

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Hook, Idle, Inherit, Launch, LaunchDigest, Log, Place, Preset,
-    Probe, Ready, Restart, Secret, SecretSource, Text,
+    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Hook, Idle, Inherit, Launch, LaunchDigest, Log,
+    Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
 /// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
@@ -104,6 +104,7 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         dialogs,
         idle,
         prompt,
+        handoff,
         ready,
         restart,
         drain,
@@ -132,6 +133,9 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         Some(Text::File(path)) => set("prompt_file", json!(path)),
         None => None,
     };
+    if *handoff != Handoff::default() {
+        set("handoff", handoff_fields(handoff));
+    }
     set("ready", ready_fields(ready));
     set("restart", restart_fields(restart));
     set("drain", drain.iter().map(drain_step).collect());
@@ -152,6 +156,18 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
     set("title", json!(title));
     set("labels", json!(labels));
     set("description", json!(description));
+}
+
+fn handoff_fields(handoff: &Handoff) -> Value {
+    let Handoff { source, inbox, archive, from, deliver, keep, max_size, expires, ack, require, crash_note } = handoff;
+    let mut fields = json!({
+        "source": source, "inbox": inbox, "archive": archive, "from": from, "deliver": deliver, "keep": keep, "max_size": max_size,
+        "expires": expires, "ack": ack.as_ref().map(ready_fields), "require": require, "crash_note": crash_note,
+    });
+    if let Value::Object(fields) = &mut fields {
+        fields.retain(|_, value| !is_empty(value));
+    }
+    fields
 }
 
 /// The name of rules; that of a file with the beginning of its digest, so that other rules under the same name are seen to be others.
@@ -206,9 +222,16 @@ fn restart_fields(restart: &Restart) -> Value {
 }
 
 fn drain_step(step: &DrainStep) -> Value {
-    let DrainStep { ask, wait } = step;
-    match ask {
+    let DrainStep { ask, wait, until } = step;
+    let mut fields = match ask {
+        DrainAsk::Ask(text) => json!({ "ask": text, "wait": wait }),
+        DrainAsk::Message(text) => json!({ "message": text, "wait": wait }),
+        DrainAsk::Command(words) => json!({ "command": words, "wait": wait }),
         DrainAsk::Keys(keys) => json!({ "keys": keys, "wait": wait }),
         DrainAsk::Signal { signal, to } => json!({ "signal": signal, "to": to, "wait": wait }),
+    };
+    if let (Value::Object(fields), Some(probe)) = (&mut fields, until) {
+        fields.insert("until".to_owned(), Value::Object(probe_fields(probe)));
     }
+    fields
 }

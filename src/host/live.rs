@@ -9,11 +9,12 @@ use super::daemon::Started;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
 use super::look::{Asked, Listed};
+use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
-use crate::desired::{FleetName, Probe, SecretSource, Server};
+use crate::desired::{AgentSpec, FleetName, Probe, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -49,6 +50,8 @@ pub struct Live {
     pub(super) started: Started,
     /// The runners of hooks that this process started.
     pub(super) errands: Vec<std::process::Child>,
+    /// Commands about agents that this process started.
+    pub(super) running: Running,
     /// Since when instances live, by mark: their keepers said so once.
     pub(super) since: HashMap<String, Timestamp>,
     pub(super) pace: Pace,
@@ -76,6 +79,7 @@ impl Live {
             servers: BTreeMap::new(),
             started: Started::default(),
             errands: Vec::new(),
+            running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
             asked: None,
@@ -123,6 +127,10 @@ impl Host for Live {
         screens
     }
 
+    fn last_lines(&mut self, instance: &Instance, spec: &AgentSpec) -> Vec<String> {
+        super::output::last_lines(&self.paths, instance, spec)
+    }
+
     fn text(&mut self, path: &Path) -> Result<String, String> {
         super::typing::text(path)
     }
@@ -148,6 +156,7 @@ impl Host for Live {
         let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref());
         self.started.reap();
         self.errands.retain_mut(|errand| matches!(errand.try_wait(), Ok(None)));
+        self.running.reap();
         wake
     }
 }

@@ -32,6 +32,12 @@ pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: R
     ready
 }
 
+/// Whether a probe is written, and not only times for the default one.
+pub(crate) fn has_probe(written: &Ready<'_>) -> bool {
+    let Ready { screen, file, tcp, http, status: _, command, delay, timeout: _, interval: _, on_timeout: _ } = written;
+    screen.is_some() || file.is_some() || tcp.is_some() || http.is_some() || command.is_some() || delay.is_some()
+}
+
 /// The one probe that is written; none if only times are.
 fn probe(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
     let Ready { screen, file, tcp, http, status, command, delay, timeout: _, interval: _, on_timeout: _ } = &written.value;
