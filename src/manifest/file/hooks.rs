@@ -15,9 +15,10 @@ use crate::time::Duration;
 pub(crate) struct Hooks<'a> {
     /// Before its program is started, and before files of variables and secrets are read. With `on_fail = "fail"` nothing is started when it fails.
     pub(crate) before_spawn: Option<At<HookForms<'a>>>,
-    /// Once in each life, when a run sees for the first time that it is ready. Nothing waits for it.
+    /// Once in each life, when `apply` or a watcher sees for the first time that it is ready. Nothing waits for it.
     pub(crate) after_ready: Option<At<HookForms<'a>>>,
-    /// When it is first asked to end, just before the first step of its drain. Nothing waits for it, and a kill without a drain does not run it.
+    /// When it is first asked to end, just before the first step of its drain. Nothing waits for it: what must be done first is a step of the drain. A kill
+    /// without a drain does not run it.
     pub(crate) before_stop: Option<At<HookForms<'a>>>,
     /// After each end, when its tree is gone; its next life waits for it. `RECONCILE_EXIT_CODE` or `RECONCILE_EXIT_SIGNAL` says how it ended.
     pub(crate) after_stop: Option<At<HookForms<'a>>>,

@@ -146,3 +146,61 @@ restart = { backoff = { first = "10ms" } }
     eventually(|| (left.liveness() == Liveness::Gone).then_some(()), LIMIT);
     assert!(!program.shot(&["status"]).contains("left running"));
 }
+
+#[test]
+fn what_holds_a_pane_open_does_not_keep_the_next_life_out_of_it() {
+    let manifest = r#"
+version = 1
+fleet = "held"
+[agents.ada]
+command = "sleep 1019 & setsid sleep 1020 & until [ -e go ]; do sleep 0.01; done; rm go; exit 3"
+ready = { delay = "10ms" }
+leftovers = "keep"
+restart = { backoff = { first = "10ms" } }
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let first = program.pids();
+    std::fs::write(program.at("go"), "").unwrap();
+    // The hangup of a terminal when its first process ends is what tmux sees, whoever else holds it open.
+    let tmux = crate::support::Tmux { socket: program.socket() };
+    eventually(|| (tmux.run(["list-panes", "-a", "-F", "#{pane_dead}"]) == "1\n").then_some(()), LIMIT);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_ne!(program.pids(), first);
+    assert_eq!(tmux.run(["list-panes", "-a", "-F", "#{pane_dead}"]), "0\n");
+    // What they are allowed to leave is not told.
+    assert!(!program.shot(&["status"]).contains("left running"));
+    let sleepers = |program: &Program| {
+        let marks = process::marks_of().unwrap();
+        let own = marks.into_iter().filter(|(mark, _)| mark.fleet.as_str() == program.fleet.1);
+        own.flat_map(|(_, processes)| processes).collect::<Vec<_>>()
+    };
+    let _doomed = Doomed(sleepers(&program));
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+}
+
+#[test]
+fn what_a_killed_keeper_left_was_never_ended_and_must_go() {
+    let manifest = r#"
+version = 1
+fleet = "orphans"
+[agents.ada]
+runtime = "daemon"
+command = "setsid sleep 1021 & exec sleep 1022"
+ready = { delay = "10ms" }
+leftovers = "keep"
+restart = { backoff = { first = "10ms" } }
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    let keeper = program.keepers().remove(0);
+    let marked = || process::with_mark(&keeper.mark.to_string()).unwrap();
+    eventually(|| (marked().len() == 2).then_some(()), LIMIT);
+    let _doomed = Doomed(marked());
+    process::signal(&keeper.process, Signal::KILL).unwrap();
+    eventually(|| (keeper.process.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(marked(), []);
+    assert_ne!(program.pids(), before);
+}
