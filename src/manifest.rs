@@ -19,6 +19,7 @@ mod explain;
 pub(crate) mod file;
 mod interpolate;
 mod layers;
+mod live;
 mod memory;
 mod paths;
 mod probe;

@@ -12,8 +12,10 @@ use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, 
 use crate::process::ProcId;
 use crate::time::Timestamp;
 
+mod live;
 mod terminal;
 
+pub use live::{Consent, Fault, Pulse, Vitals};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
 };
@@ -72,6 +74,8 @@ pub struct Sighting {
     pub typing: Option<Typing>,
     /// What came of the last thing that was.
     pub received: Option<Received>,
+    /// How alive it shows itself to be.
+    pub vitals: Vitals,
     /// What stands in the way of the declared launch; looked for only when it is not running.
     pub obstacle: Option<Obstacle>,
     /// Secrets with `on_change = "replace"` whose value is another than at the spawn.

@@ -12,8 +12,8 @@ use super::look::{Asked, Listed};
 use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
-use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
-use crate::desired::{FleetName, Probe, SecretSource, Server};
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Wake};
+use crate::desired::{FleetName, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -106,8 +106,17 @@ impl Host for Live {
         super::look::look(self, ask)
     }
 
-    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+    fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
         super::probe::probe(&self.paths, questions)
+    }
+
+    fn beat(&mut self, instance: &Instance, file: Option<&Path>) -> Result<Option<Timestamp>, String> {
+        let name = instance.mark.as_ref().map_or(&instance.agent, |mark| &mark.agent);
+        super::heart::beat(file.unwrap_or(&self.paths.heartbeat(name)))
+    }
+
+    fn memory(&mut self, instance: &Instance) -> Option<u64> {
+        super::usage::memory(instance)
     }
 
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>> {

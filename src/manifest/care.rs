@@ -7,7 +7,7 @@ use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
 use super::resolve::for_daemons;
-use super::{probe, terminal};
+use super::{live, probe, terminal};
 use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
 use crate::time::Duration;
 
@@ -18,6 +18,10 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
     // Where nothing else is written, the preset knows.
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
     let ready = desired::Ready { probe: usual, ..Default::default() };
+    let ready = match agent.get(|agent| &agent.ready) {
+        Some(written) => probe::ready(written, ready, runtime, fields),
+        None => ready,
+    };
     Care {
         // Filled in when all agents are known.
         after: Default::default(),
@@ -26,11 +30,10 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         dialogs,
         idle,
         prompt,
-        ready: match agent.get(|agent| &agent.ready) {
-            Some(written) => probe::ready(written, ready, runtime, fields),
-            None => ready,
-        },
-        restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, fields)).unwrap_or_default(),
+        live: agent.get(|agent| &agent.live).map(|live| live::live(live, runtime, fields)).unwrap_or_default(),
+        limits: agent.get(|agent| &agent.limits).map(|limits| live::limits(&limits.value, &ready, fields)).unwrap_or_default(),
+        ready,
+        restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, runtime, fields)).unwrap_or_default(),
         drain: drain(agent, runtime, fields),
         protect: agent.get(|agent| &agent.protect).copied().unwrap_or(false),
         on_remove: agent.get(|agent| &agent.on_remove).copied().unwrap_or_default(),
@@ -84,8 +87,8 @@ fn labels(entries: Option<&Entries<'_, At<super::words::Scalar<'_>>>>, fields: &
     entries.collect()
 }
 
-fn restart(written: &Restart, fields: &Fields<'_>) -> desired::Restart {
-    let Restart { policy, success, backoff, healthy_after, give_up } = written;
+fn restart(written: &Restart<'_>, runtime: Runtime, fields: &Fields<'_>) -> desired::Restart {
+    let Restart { policy, success, backoff, healthy_after, give_up, only_if } = written;
     let default = desired::Restart::default();
     let success = success.as_ref().map_or(default.success, |codes| {
         for code in codes.iter().filter(|code| !(0..=255).contains(&code.value)) {
@@ -99,6 +102,7 @@ fn restart(written: &Restart, fields: &Fields<'_>) -> desired::Restart {
         backoff: backoff.as_ref().map(|backoff| self::backoff(backoff, fields)).unwrap_or_default(),
         healthy_after: healthy_after.unwrap_or(default.healthy_after),
         give_up: give_up.as_ref().map(|give_up| self::give_up(give_up, fields)).unwrap_or_default(),
+        only_if: only_if.as_ref().and_then(|only_if| probe::condition(only_if, runtime, fields)),
     }
 }
 

@@ -93,6 +93,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 | Probe::Tcp(_)
                 | Probe::Http { .. }
                 | Probe::Command(_)
+                | Probe::Heartbeat { .. }
                 | Probe::Preset => Health::Starting,
             };
             *sighting = Sighting {

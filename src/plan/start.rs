@@ -131,6 +131,12 @@ pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timest
         // Where the time is over and it is not ready, its keeper has not said yet that it runs.
         Probe::Delay(length) if since + length <= now => now + UNHEARD,
         Probe::Delay(length) => since + length,
-        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Preset => now + ready.interval,
+        Probe::Screen(_)
+        | Probe::File(_)
+        | Probe::Tcp(_)
+        | Probe::Http { .. }
+        | Probe::Command(_)
+        | Probe::Heartbeat { .. }
+        | Probe::Preset => now + ready.interval,
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Received, Typing};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Typing};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -76,6 +76,9 @@ pub struct Record {
     /// When the usage limit that its screen shows was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_seen: Option<Timestamp>,
+    /// How alive that life showed itself to be.
+    #[serde(default, skip_serializing_if = "Pulse::is_default")]
+    pub live: Pulse,
     /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
@@ -105,6 +108,7 @@ impl Record {
             typing: None,
             received: None,
             limit_seen: None,
+            live: Pulse::default(),
             secrets: BTreeMap::new(),
         }
     }
