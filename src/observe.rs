@@ -17,6 +17,7 @@ use crate::state::{Fleet, Record};
 mod health;
 mod join;
 mod limit;
+mod live;
 mod screens;
 
 pub use screens::rules;
@@ -90,12 +91,15 @@ fn look(
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    live::feel(desired, &mut sightings, host, look.at);
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
         sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
+        sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
     let answers = health::ask(desired, &sightings, &records, host);
+    live::ask(desired, &mut sightings, &records, host, look.at);
 
     let mut seen = Seen {
         observed: Observed {
@@ -117,6 +121,8 @@ fn look(
         let ready_at = records.get(name).and_then(|record| record.ready_at);
         let ready = care_of(name, desired, sighting.spec.as_ref()).map(|care| care.ready.clone()).unwrap_or_default();
         health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
+        let care = care_of(name, desired, sighting.spec.as_ref());
+        sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
         let learned = match records.get_mut(name) {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
@@ -152,7 +158,9 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let starts: Vec<(AgentName, &AgentSpec)> = desired
         .agents
         .iter()
-        .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
+        .filter(|(name, declared)| {
+            live::may_be_replaced(&declared.spec.care) || !records.get(*name).is_some_and(|record| rests(record, &declared.spec))
+        })
         .map(|(name, declared)| (name.clone(), &declared.spec))
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };

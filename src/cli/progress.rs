@@ -77,6 +77,7 @@ impl Audience for Progress<'_> {
             | What::Answer
             | What::Answered
             | What::Limit
+            | What::Unchanged
             | What::Type
             | What::Submit
             | What::Overdue

@@ -225,12 +225,8 @@ fn live_fields(live: &Live) -> Value {
     }
     if let Some(Heartbeat { file, nudge_after, replace_after, nudge }) = heartbeat {
         let nudge = nudge_after.map(|_| nudge);
-        let all = [
-            ("file", json!(file)),
-            ("nudge_after", json!(nudge_after)),
-            ("replace_after", json!(replace_after)),
-            ("nudge", json!(nudge)),
-        ];
+        let all =
+            [("file", json!(file)), ("nudge_after", json!(nudge_after)), ("replace_after", json!(replace_after)), ("nudge", json!(nudge))];
         fields.insert("heartbeat".to_owned(), written(all));
     }
     if let Some(length) = screen_unchanged {

@@ -14,9 +14,9 @@ use regex::Regex;
 
 use super::heart;
 use super::live::now;
-use super::{Answer, Query};
 use super::screens::{Reach, Shown};
 use super::story;
+use super::{Answer, Query};
 use crate::desired::Probe;
 use crate::observed::Instance;
 use crate::paths::Paths;

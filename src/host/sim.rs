@@ -315,7 +315,9 @@ impl Host for Sim {
             let behaviour = instance.mark.as_ref().map(|mark| self.behaviour(mark)).unwrap_or_default();
             let ready_after = behaviour.ready_after;
             match life {
-                Some(life) if behaviour.hangs_after.is_some_and(|after| self.now >= life.since + after) => Answer::No("it hangs".to_owned()),
+                Some(life) if behaviour.hangs_after.is_some_and(|after| self.now >= life.since + after) => {
+                    Answer::No("it hangs".to_owned())
+                }
                 Some(life) if self.now >= life.since + ready_after => Answer::Yes,
                 Some(_) => Answer::No("not yet".to_owned()),
                 None => Answer::Unknown("it is not there".to_owned()),

@@ -74,7 +74,9 @@ pub enum Fault {
     },
     /// It has run for as long as it may.
     Runtime {
-        /// How long that is.
+        /// How long it has run.
+        ran: Duration,
+        /// How long it may.
         limit: Duration,
     },
 }
@@ -94,7 +96,7 @@ impl fmt::Display for Fault {
         match self {
             Self::NotAlive(why) => write!(f, "it is not alive: {why}"),
             Self::Memory { used, limit } => write!(f, "it uses {}, and limits.memory is {}", Bytes(*used), Bytes(*limit)),
-            Self::Runtime { limit } => write!(f, "it has run for longer than {limit}, and limits.runtime is {limit}"),
+            Self::Runtime { ran, limit } => write!(f, "it has run for {}, and limits.runtime is {limit}", ran.rough()),
         }
     }
 }

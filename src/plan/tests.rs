@@ -10,6 +10,7 @@
 //! reviewer  absent cwd_missing                                  or: place_taken, command_missing, too_many_panes, unreadable, record_mismatch
 //! reviewer  unknown="timed out"
 //! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
+//! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! ```
 //!
@@ -25,8 +26,8 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Ended, Excuse, Exit, Failures, Health, Instance, Leaving, Message, Obstacle, Phase, Press,
-    Purpose, Question, Screen, Seat, Sighting, Step, Typing,
+    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Obstacle,
+    Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Vitals,
 };
 use crate::process::ProcId;
 
@@ -36,6 +37,7 @@ mod foresee;
 mod guard;
 mod laws;
 mod leave;
+mod live;
 mod look;
 mod order;
 mod rename;

@@ -20,6 +20,7 @@ impl Change {
             | Cause::Ended(_)
             | Cause::WantedAgain
             | Cause::NotReady
+            | Cause::Faulty(_)
             | Cause::Shows(_)
             | Cause::Message(_)
             | Cause::Unrecorded
@@ -63,6 +64,7 @@ impl fmt::Display for Cause {
             Self::Ended(how) => write!(f, "it {how}"),
             Self::WantedAgain => f.write_str("stopped, and wanted again"),
             Self::NotReady => f.write_str("not ready yet"),
+            Self::Faulty(fault) => fault.fmt(f),
             Self::Shows(what) => f.write_str(what),
             Self::Message(kind) => write!(f, "a {} waits for it", kind.as_str()),
             Self::CareChanged => f.write_str("care changed"),

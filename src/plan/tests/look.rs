@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 43] = [
+const WORDS: [&str; 50] = [
     "starting",
     "failing",
     "gen",
@@ -136,6 +136,13 @@ const WORDS: [&str; 43] = [
     "composer",
     "shell",
     "excuse",
+    "noes",
+    "said",
+    "silent",
+    "memory",
+    "proven",
+    "consent",
+    "fault",
 ];
 
 impl Line {
@@ -212,8 +219,32 @@ impl Line {
                 }
             }),
             received: None,
+            vitals: self.vitals(),
             obstacle: self.obstacle(),
             changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let said = || self.text("said").unwrap_or("refused").to_owned();
+        let fault = self.text("fault").map(|fault| match fault {
+            "hangs" => Fault::NotAlive("it hangs".to_owned()),
+            "memory" => Fault::Memory { used: 5 << 30, limit: 4 << 30 },
+            "runtime" => Fault::Runtime { ran: "9h".parse().unwrap(), limit: "8h".parse().unwrap() },
+            other => panic!("fault={other}"),
+        });
+        let noes = self.number("noes").unwrap_or(0) as u32;
+        Vitals {
+            pulse: Pulse { noes, said: said(), proven: self.has("proven"), fault, ..Pulse::default() },
+            silent_since: self.text("silent").map(ago),
+            memory: self.number("memory"),
+            unchanged_since: None,
+            consent: self.text("consent").map(|text| match text {
+                "yes" => Consent::Yes,
+                "no" => Consent::No(said()),
+                "unknown" => Consent::Unknown("timed out".to_owned()),
+                other => panic!("consent={other}"),
+            }),
         }
     }
 
@@ -349,10 +380,11 @@ fn parts<const N: usize>(text: &str) -> [String; N] {
     parts.try_into().unwrap_or_else(|parts| panic!("{N} parts are needed: {parts:?}"))
 }
 
-/// `prompt`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
+/// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
 fn message(word: &str) -> Message {
     let (kind, body) = match word {
         "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
+        "nudge" => (MessageKind::Nudge, Body::Text("do the-end".to_owned())),
         "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
         "keys" => (MessageKind::Sent, Body::Keys(vec!["C-l".to_owned()])),
         "unreadable" => (MessageKind::Prompt, Body::Unreadable("it is gone".to_owned())),
