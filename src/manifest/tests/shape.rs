@@ -112,8 +112,6 @@ auto = "safe"
 on = ["crash"]
 [agents.lead]
 command = ["claude"]
-live = { tcp = "a:1" }
-ready = { heartbeat = "x", max_age = "5m" }
 drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" } }]
 "#
         ),
@@ -122,14 +120,9 @@ drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" }
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
         Error 6 «notify»: unknown key `notify`
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-        Error 10 «live»: unknown key `live`
-        Error 11 «heartbeat»: unknown key `heartbeat`
-          hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-        Error 11 «max_age»: unknown key `max_age`
-          hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-        Error 12 «ask»: unknown key `ask`
+        Error 10 «ask»: unknown key `ask`
           hint: known here: `keys`, `signal`, `to`, `wait`
-        Error 12 «until»: unknown key `until`
+        Error 10 «until»: unknown key `until`
           hint: known here: `keys`, `signal`, `to`, `wait`
         "#
     );
