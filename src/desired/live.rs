@@ -55,7 +55,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// What is typed where the manifest does not say.
-    pub const USUAL_NUDGE: &str = "Are you still working? Touch your heartbeat file: touch \"$RECONCILE_HEARTBEAT\"";
+    pub const USUAL_NUDGE: &str = "Are you still working? Touch your heartbeat file.";
 }
 
 /// How much an instance may use.

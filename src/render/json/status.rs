@@ -78,10 +78,10 @@ pub struct AgentStatus {
     pub rss_bytes: Option<u64>,
     /// Notes that wait for it.
     pub handoffs_waiting: u32,
-    /// What is worth a look though nothing is due for it; null if nothing is.
-    pub note: Option<String>,
     /// When its usage limit ends; null if it is in none, or that is not known.
     pub usage_limit: Option<Timestamp>,
+    /// What is worth a look though nothing is due for it; null if nothing is.
+    pub note: Option<String>,
 }
 
 /// Where an agent stands in its life.
