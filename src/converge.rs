@@ -135,6 +135,19 @@ pub fn converge(
     }
 }
 
+/// Writes down what a look brought, for a run that finds nothing to do: a no of a probe counts all the same.
+///
+/// # Errors
+///
+/// If the state folder cannot be written.
+pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
+    let events = std::mem::take(&mut seen.events);
+    if !events.is_empty() {
+        fleet.journal()?.append(&events)?;
+    }
+    remember(seen, None, fleet)
+}
+
 /// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
 fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
     let writes = |change: &Change| match &change.next {

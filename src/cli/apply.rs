@@ -11,7 +11,7 @@ use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
 use super::{ExitStatus, order};
-use crate::converge::{Converged, Ending, converge};
+use crate::converge::{Converged, Ending, converge, note};
 use crate::desired::Desired;
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
@@ -130,6 +130,7 @@ impl Run<'_> {
         let approved = self.args.run.auto_approve || named;
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
+            note(&mut seen, &self.setup.fleet)?;
             order::remember(&self.setup.fleet, &mut seen, &asked)?;
             self.claim(&desired)?;
             self.document(&seen.observed, &plan)?;

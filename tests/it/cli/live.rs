@@ -61,8 +61,8 @@ live = { command = ["./no-such-program"], interval = "10ms", failures = 1 }
     std::fs::remove_file(program.at("alive")).unwrap();
     // One no is worth a note and nothing else, and a look that only shows remembers nothing.
     for _ in 0..5 {
-        let note = agent(&program, "ada")["note"].clone();
-        assert!(note.as_str().unwrap().starts_with("its live probe said no: "), "{note}");
+        let note = eventually(|| Some(agent(&program, "ada")["note"].as_str()?.to_owned()), LIMIT);
+        assert!(note.starts_with("its live probe said no: "), "{note}");
     }
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(program.pids(), before);
