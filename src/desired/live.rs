@@ -86,7 +86,7 @@ const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 
 impl Bytes {
     /// Without any rounding: as the manifest may write it.
     pub fn exact(self) -> String {
-        let fits = |(_, shift): &&(&str, u32)| self.0 != 0 && self.0 % (1 << shift) == 0;
+        let fits = |(_, shift): &&(&str, u32)| self.0 != 0 && self.0.is_multiple_of(1 << shift);
         let (unit, shift) = UNITS.iter().find(fits).unwrap_or(&("B", 0));
         format!("{}{unit}", self.0 >> shift)
     }

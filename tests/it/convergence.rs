@@ -175,8 +175,8 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
     let drain = proptest::collection::vec((any::<bool>(), 0..20u64), 0..3);
     let wish = prop_oneof![6 => Just(Wish::Running), 1 => Just(Wish::Stopped)];
     let policy = prop_oneof![3 => Just(Policy::OnFailure), 1 => Just(Policy::Never)];
-    (0..3u8, any::<bool>(), after, drain, wish, policy, any::<bool>()).prop_map(
-        move |(command, tmux, after, drain, desired, policy, kill)| {
+    (0..3u8, any::<bool>(), after, drain, wish, policy, any::<bool>(), any::<bool>()).prop_map(
+        move |(command, tmux, after, drain, desired, policy, kill, probed)| {
             let mut spec = agent(&format!("run-{command}"), tmux.then_some(NAMES[index]));
             // Only earlier names, so that there is no circle.
             spec.care.after =
@@ -189,6 +189,7 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
                     wait: Duration::from_secs(wait),
                 })
                 .collect();
+            spec.care.live.probe = probed.then(|| Probe::Tcp("a:1".to_owned()));
             spec.care.desired = desired;
             spec.care.restart.policy = policy;
             spec.care.on_remove = if kill { OnRemove::Kill } else { OnRemove::Drain };
@@ -215,8 +216,10 @@ fn some_behaviour() -> impl Strategy<Value = Behaviour> {
     let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(9)), Just(Exit::Unseen)];
     let life = proptest::option::weighted(0.3, (0..100u64, exit).prop_map(|(seconds, exit)| (Duration::from_secs(seconds), exit)));
     let obeys = proptest::option::weighted(0.7, (0..30u64).prop_map(Duration::from_secs));
-    (life, 0..120u64, obeys, 0..4u64).prop_map(|(life, ready, obeys, dies)| Behaviour {
+    let hangs = proptest::option::weighted(0.2, (0..200u64).prop_map(Duration::from_secs));
+    (life, 0..120u64, hangs, obeys, 0..4u64).prop_map(|(life, ready, hangs_after, obeys, dies)| Behaviour {
         life,
+        hangs_after,
         ready_after: Duration::from_secs(ready),
         obeys,
         dies_after: Duration::from_secs(dies),

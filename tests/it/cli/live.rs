@@ -104,8 +104,8 @@ live = { heartbeat = { replace_after = "2s" } }
 [agents.quiet]
 command = 'touch "$RECONCILE_HEARTBEAT"; exec sleep 1004'
 [agents.lively]
-command = 'while :; do touch "$RECONCILE_HEARTBEAT"; sleep 0.1; done'
-ready = { heartbeat = "state/fleets/none", max_age = "5m", timeout = "1s", on_timeout = "proceed" }
+command = 'while :; do touch "$RECONCILE_HEARTBEAT" beat; sleep 0.1; done'
+ready = { heartbeat = "beat", max_age = "1m", timeout = "20s" }
 "#,
     );
     applied_until(&program, "quiet", 2);
