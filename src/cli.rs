@@ -13,6 +13,7 @@ mod config;
 mod down;
 mod exit;
 mod explain;
+mod handoff;
 mod history;
 mod logs;
 mod man;
@@ -30,6 +31,7 @@ mod terminal;
 mod terms;
 mod validate;
 mod wait;
+mod within;
 
 pub use exit::ExitStatus;
 
@@ -69,6 +71,7 @@ enum Command {
     Wait(wait::Args),
     Send(send::SendArgs),
     Keys(send::KeysArgs),
+    Handoff(handoff::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Screen(screen::Args),
@@ -82,6 +85,7 @@ enum Command {
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
     let arguments = tofu_spelling(std::env::args_os());
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -90,7 +94,7 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
         }
     };
-    let terminal = Terminal::new(cli.global.color);
+    let terminal = Terminal::new(cli.global.color, wants_json);
     let global = &cli.global;
     let result = match cli.command {
         Command::Plan(args) => plan::run(args, global, &terminal),
@@ -107,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Send(args) => send::text(args, global, &terminal),
         Command::Keys(args) => send::keys(args, global, &terminal),
+        Command::Handoff(args) => handoff::run(args, global, &terminal),
         Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),
@@ -117,10 +122,14 @@ pub fn run() -> ExitCode {
         Command::Man(args) => man::run(args, &terminal),
     };
     match result {
-        Ok(status) => status.into(),
+        Ok(status) => {
+            terminal.conclude(status);
+            status.into()
+        }
         Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
         Err(error) => {
             terminal.error(&error);
+            terminal.conclude(ExitStatus::Failed);
             ExitStatus::Failed.into()
         }
     }

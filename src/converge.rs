@@ -82,6 +82,8 @@ pub fn converge(
 ) -> Result<Converged> {
     let mut journal = fleet.journal()?;
     let mut patience = Patience::default();
+    // Even without any time, what can be begun is begun.
+    let mut has_acted = false;
     // Whose changes were due when nothing could be done, in the look before this one.
     let mut stuck: Option<BTreeSet<AgentName>> = None;
     let mut seen = match first {
@@ -101,7 +103,7 @@ pub fn converge(
             Some(Ending::Refused(broken))
         } else if !plan.has_acts() && !plan.has_waits() && (!depends_on_screens(&plan) || stuck == Some(names(&plan))) {
             Some(Ending::Stuck)
-        } else if host.now() >= deadline {
+        } else if has_acted && host.now() >= deadline {
             Some(Ending::TimedOut)
         } else {
             None
@@ -111,6 +113,7 @@ pub fn converge(
             return Ok(Converged { ending, plan, observed: seen.observed, stalled: patience.stalled });
         }
         let wake = if plan.has_acts() {
+            has_acted = true;
             let events = execute(&plan, desired, &mut seen, fleet, host)?;
             tell(&events, &mut journal, audience)?;
             let leaving = leaving(&plan, &seen.observed);
@@ -126,6 +129,7 @@ pub fn converge(
             } else {
                 deadline
             };
+            has_acted = true;
             host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(until).min(deadline))
         };
         if wake == Wake::Signal {
@@ -135,15 +139,14 @@ pub fn converge(
     }
 }
 
-/// Writes down what a look brought, for a run that finds nothing to do: a no of a probe counts all the same.
+/// Writes down what a look brought, where nothing is to be done.
 ///
 /// # Errors
 ///
 /// If the state folder cannot be written.
 pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
-    let events = std::mem::take(&mut seen.events);
-    if !events.is_empty() {
-        fleet.journal()?.append(&events)?;
+    if !seen.events.is_empty() {
+        fleet.journal()?.append(&std::mem::take(&mut seen.events))?;
     }
     remember(seen, None, fleet)
 }
@@ -196,8 +199,10 @@ fn tell(events: &[Event], journal: &mut Journal, audience: &mut dyn Audience) ->
 /// When the first of the plan's waits is over by the clock.
 fn wake_at(plan: &Plan) -> Option<Timestamp> {
     let time = |change: &Change| match &change.next {
-        Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => Some(*until),
-        Next::Wait(Wait::Ready { look_at, until }) => Some((*look_at).min(*until)),
+        Next::Wait(Wait::Backoff { until } | Wait::Screen { until }) => Some(*until),
+        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until } | Wait::Leave { look_at, until, .. }) => {
+            Some((*look_at).min(*until))
+        }
         Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
     };
     plan.changes.values().filter_map(time).min()

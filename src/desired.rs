@@ -16,6 +16,7 @@ use crate::time::Duration;
 
 mod effective;
 mod glob;
+mod handoff;
 mod live;
 mod mark;
 mod shared;
@@ -23,6 +24,7 @@ mod terminal;
 
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
 pub use glob::glob;
+pub use handoff::{Channel, Handoff};
 pub use live::{Bytes, Heartbeat, Limits, Live};
 pub use mark::{LaunchDigest, Mark};
 pub use shared::Shared;
@@ -494,6 +496,9 @@ pub struct Care {
     /// A text that each instance is given once, when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Text>,
+    /// How notes reach it.
+    #[serde(skip_serializing_if = "Handoff::is_default")]
+    pub handoff: Handoff,
     /// When it counts as ready.
     pub ready: Ready,
     /// By what it is seen to be alive.
@@ -538,6 +543,7 @@ impl Default for Care {
             dialogs: Vec::new(),
             idle: None,
             prompt: None,
+            handoff: Handoff::default(),
             ready: Ready::default(),
             live: Live::default(),
             limits: Limits::default(),
@@ -766,6 +772,9 @@ pub struct DrainStep {
     pub ask: DrainAsk,
     /// How long it is waited for; zero is one look.
     pub wait: Duration,
+    /// What ends the step before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Probe>,
 }
 
 impl DrainStep {
@@ -774,12 +783,17 @@ impl DrainStep {
 
     /// Ctrl-C in its pane.
     pub fn interrupt() -> Self {
-        Self { ask: DrainAsk::Keys(vec!["C-c".to_owned()]), wait: Self::USUAL_WAIT }
+        Self { ask: DrainAsk::Keys(vec!["C-c".to_owned()]), wait: Self::USUAL_WAIT, until: None }
+    }
+
+    /// A text in its terminal.
+    pub fn ask(text: String) -> Self {
+        Self { ask: DrainAsk::Ask(text), wait: Self::USUAL_WAIT, until: None }
     }
 
     /// TERM to its program.
     pub const fn term() -> Self {
-        Self { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Self::USUAL_WAIT }
+        Self { ask: DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, wait: Self::USUAL_WAIT, until: None }
     }
 }
 
@@ -787,6 +801,12 @@ impl DrainStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DrainAsk {
+    /// A text is typed into its terminal and submitted.
+    Ask(String),
+    /// A note is laid into its inbox.
+    Message(String),
+    /// A command is run.
+    Command(Vec<String>),
     /// Keys are sent to its pane, by tmux's names for them.
     Keys(Vec<String>),
     /// A signal is sent.

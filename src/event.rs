@@ -75,6 +75,8 @@ pub enum What {
     Spawn,
     /// It was asked to end, by a drain step.
     Drain,
+    /// It is wanted again and took no notice of having been asked to end.
+    Stay,
     /// Its tree is being killed.
     Kill,
     /// What lives had left behind is being killed.
@@ -107,6 +109,12 @@ pub enum What {
     Submit,
     /// What came of it.
     Receipt,
+    /// A note was delivered.
+    Delivered,
+    /// A note could not be delivered and is a dead letter.
+    DeadLetter,
+    /// The agent has read a note.
+    Acknowledged,
     /// It was seen to have ended.
     Exited,
     /// A change is due and held.

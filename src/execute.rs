@@ -5,15 +5,17 @@
 
 use anyhow::{Context, Result};
 
-use crate::desired::{AgentName, AgentSpec, Desired, DrainAsk, Mark, OnChange, OnRemove, Server, canonical_digest};
+use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Server, canonical_digest};
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
-use crate::observed::{Ended, Exit, Instance, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
+use crate::observed::{Ended, Exit, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
 
+mod drain;
+mod notes;
 mod terminal;
 
 /// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
@@ -95,6 +97,17 @@ impl Round<'_> {
         let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
+            Action::Deliver { note, .. } => {
+                let event = match self.deliver(agent, record, &sighting, note, now) {
+                    Ok(event) => event,
+                    // What is wrong with one agent's folders is nothing to the others.
+                    Err(error) => {
+                        let generation = Some(sighting.generation);
+                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why: format!("{error:#}") }
+                    }
+                };
+                return Ok(Task { agent, acts: Vec::new(), event });
+            }
             Action::Answer { dialog, press, presses, .. } => (What::Answer, self.answer(record, sighting, dialog, press, *presses, now)?),
             Action::Type { message, .. } => (What::Type, self.begin_typing(record, sighting, message, now)?),
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
@@ -105,7 +118,11 @@ impl Round<'_> {
             }
             Action::Drain { step, ask, purpose, .. } => {
                 self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
-                (What::Drain, sighting.instance.into_iter().map(|only| drain(only, ask)).collect())
+                (What::Drain, self.drain(agent, sighting, *step, ask, now)?)
+            }
+            Action::Stay { .. } => {
+                self.write(Record { leaving: None, ..record })?;
+                (What::Stay, Vec::new())
             }
             Action::Kill { purpose, .. } => {
                 self.leave(record, &sighting, Step::Kill, *purpose, now)?;
@@ -158,6 +175,7 @@ impl Round<'_> {
             digest: canonical_digest(&spec.launch),
             id: self.host.fresh_id(),
         };
+        self.crash_note(&record, sighting, &spec, now)?;
         let old = sighting.instance.clone();
         // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
         let stays = record.spec.as_ref().is_some_and(|before| before.launch.place == spec.launch.place);
@@ -246,6 +264,7 @@ impl Round<'_> {
             Some(spec) => Some(AgentSpec { launch: under_new_name(&spec.launch, from, to, &declared.launch).into(), ..spec }),
             None => started_as(sighting.digest.as_ref(), from, to, &declared),
         };
+        self.fleet.move_notes(from, to)?;
         self.write(Record { agent: to.clone(), spec: spec.clone(), ..old })?;
         self.fleet.remove(from)?;
         self.seen.records.remove(from);
@@ -313,19 +332,14 @@ fn reason(change: &Change, action: &Action) -> String {
         Action::Submit { enters, .. } if *enters > 1 => format!("for the {enters}. time"),
         Action::Submit { .. } => String::new(),
         Action::Spawn { .. }
+        | Action::Deliver { .. }
+        | Action::Stay { .. }
         | Action::Kill { .. }
         | Action::Sweep
         | Action::Amend
         | Action::Rename { .. }
         | Action::Adopt { .. }
         | Action::Forget => change.why(),
-    }
-}
-
-fn drain(only: Instance, ask: &DrainAsk) -> Act {
-    match ask {
-        DrainAsk::Keys(keys) => Act::Keys { only, keys: keys.clone() },
-        DrainAsk::Signal { signal, to } => Act::Signal { only, signal: *signal, to: *to },
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Probe, SecretSource, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::ProcId;
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 mod act;
 mod attach;
@@ -26,6 +26,7 @@ mod obstacle;
 mod output;
 mod panes;
 mod probe;
+mod run;
 mod screens;
 mod secret;
 pub mod sim;
@@ -69,6 +70,9 @@ pub trait Host {
 
     /// What the terminals of these instances show, in their order, line by line as it is drawn. Errors say why one could not be read.
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>>;
+
+    /// The last lines that an instance printed, as far as they can be read.
+    fn last_lines(&mut self, instance: &Instance, spec: &AgentSpec) -> Vec<String>;
 
     /// What stands in a file that is to be typed.
     ///
@@ -233,6 +237,17 @@ pub enum Act {
         signal: Signal,
         /// To which of its processes.
         to: SignalTo,
+    },
+    /// Run a command about it, with the names of the agent in its environment.
+    Run {
+        /// About whom.
+        only: Instance,
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Where it is run.
+        cwd: PathBuf,
+        /// It is ended when it takes longer.
+        patience: Duration,
     },
     /// End the whole tree.
     Kill {

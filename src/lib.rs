@@ -27,6 +27,10 @@
 //! **Foresight.** [`plan::foresee`] runs the planner against the pure model [`plan::after`]: that is what `plan` shows as rounds to come, and what
 //! the tests hold against the machine.
 //!
+//! **A screen is a fact.** What a terminal shows is read by [rules](screen) that are data and becomes a part of the look
+//! ([`observed::Activity`]); what follows from it is planned like everything else, one key or one text per round, and each text is written down
+//! before its first key.
+//!
 //! **One keeper per instance.** Every instance runs under this same program as its [keeper]: it starts the program exactly as declared, is
 //! the subreaper of all its descendants, writes down how it ended, and ends the whole tree when told to. It holds the agent's lock while it
 //! lives, so there is one instance. It decides nothing and never restarts anything. A process asks for a stop by a signal to the keeper; nothing
@@ -88,6 +92,8 @@
 //! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |
 //! | 13 | guards hold at every moment | `plan::tests::guard`, `cli::more_stops_than_the_guard_allows_are_refused` |
 //! | 14 | an upgrade restarts nobody | `state::records_of_every_version_are_understood` |
+//! | 15 | nothing is typed twice, at a shell, at a dialog or over a draft; dialogs are answered by label | `plan::tests::talk`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
+//! | 16 | a note arrives exactly once, or is kept | `state::handoff::tests`, `cli::handoff::a_killed_apply_delivers_nothing_twice_and_loses_nothing` |
 
 pub mod time;
 

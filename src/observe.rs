@@ -16,8 +16,10 @@ use crate::state::{Fleet, Record};
 
 mod health;
 mod join;
+mod leaving;
 mod limit;
 mod live;
+mod notes;
 mod screens;
 
 pub use screens::rules;
@@ -91,10 +93,11 @@ fn look(
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    notes::find(desired, fleet, &mut sightings)?;
     live::feel(desired, &mut sightings, host, look.at);
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
-        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
+        sighting.messages = screens::messages(name, sighting, records.get(name), care, sent.get(name), fleet, host);
         sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
@@ -129,6 +132,15 @@ fn look(
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
         };
         if learned {
+            seen.learned.insert(name.clone());
+        }
+    }
+    notes::ask(desired, &mut sightings, &records, host);
+    leaving::ask(desired, &mut sightings, host);
+    for (name, sighting) in &sightings {
+        if let Some(record) = records.get_mut(name)
+            && join::learn_of_reading(record, sighting, &mut seen.events, look.at)
+        {
             seen.learned.insert(name.clone());
         }
     }

@@ -13,9 +13,11 @@ use crate::process::ProcId;
 use crate::time::Timestamp;
 
 mod live;
+mod notes;
 mod terminal;
 
 pub use live::{Consent, Fault, Pulse, Vitals};
+pub use notes::{Note, Unread};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
 };
@@ -64,6 +66,8 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// What it was asked to do by the last drain step is done, and it still runs.
+    pub drained: bool,
     /// The dialog that is being answered.
     pub answering: Option<Answering>,
     /// How often each dialog was answered in this life.
@@ -74,6 +78,12 @@ pub struct Sighting {
     pub typing: Option<Typing>,
     /// What came of the last thing that was.
     pub received: Option<Received>,
+    /// Notes that wait for it; what was begun and can go on comes first.
+    pub notes: Vec<Note>,
+    /// Notes that are delivered but for being typed.
+    pub untyped: usize,
+    /// The last note, if it is to say that it has read it and has not.
+    pub unread: Option<Unread>,
     /// How alive it shows itself to be.
     pub vitals: Vitals,
     /// What stands in the way of the declared launch; looked for only when it is not running.

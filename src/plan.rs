@@ -4,6 +4,7 @@
 //! here and nowhere else; a step that must wait says for what. There is at most one step per agent and round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,7 @@ mod guard;
 mod leave;
 mod live;
 mod local;
+mod notes;
 mod order;
 mod start;
 mod step;
@@ -176,6 +178,15 @@ pub enum Cause {
     Shows(String),
     /// Something is to be typed into its terminal.
     Message(MessageKind),
+    /// A note waits for it.
+    Note {
+        /// Where.
+        source: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It has not said yet that it has read this note.
+    Unread(String),
     /// Fields of its care differ.
     CareChanged,
     /// Its record is lost or was never there.

@@ -31,7 +31,7 @@ pub use events::{event_human, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use rounds::rounds;
-pub use screen::{receipt_document, screen_document, screen_human};
+pub use screen::{outcome_document, receipt_document, screen_document, screen_human};
 pub use status::status_human;
 pub use summary::refusal;
 pub use text::{plain, printed};

@@ -108,7 +108,7 @@ static PROMPT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^(?:\S.*)?[$#
 /// Only the last 25 lines with text count. What is drawn now outweighs what was written: first dialogs, then work, then what was said last.
 pub fn read(text: &str, rules: &Rules) -> Reading {
     let lines = Lines::of(text);
-    let found = rules.composer.as_ref().and_then(|rule| lines::composer(&lines, rule, &rules.signs.ready));
+    let found = rules.composer.as_ref().and_then(|rule| lines::composer(text, &lines, rule, &rules.signs.ready));
     // Without a frame, only what follows tells a numbered draft from the rows of a menu.
     let found = found.filter(|found| found.framed || !HINT.is_match(&found.text));
     let screen = Screen { lines: &lines, rules, found: found.as_ref() };

@@ -3,7 +3,7 @@
 //! Reading never makes a file or folder: looking at a fleet that never ran leaves no trace. Every write is one step to those who read. Who
 //! writes anything but the key holds the [`Lock`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -158,6 +158,12 @@ impl Fleet {
         self.open("agents")?.map_or(Ok(BTreeMap::new()), |folder| record::read_all(&folder))
     }
 
+    /// The agents for which notes were put aside.
+    pub fn spooled(&self) -> Result<BTreeSet<AgentName>> {
+        let names = self.open("spool")?.map_or(Ok(Vec::new()), |folder| folder.names())?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// The record of one agent; none if there is none.
     pub fn record(&self, agent: &AgentName) -> Result<Option<Result<Record, String>>> {
         Ok(self.open("agents")?.and_then(|folder| record::read(&folder, agent, &mut Vec::new())))
@@ -186,6 +192,19 @@ impl Fleet {
     /// Gives the record of an agent another name, in one step; one that had that name is gone.
     pub fn rename(&self, from: &AgentName, to: &AgentName) -> Result<()> {
         record::rename(&self.make("agents")?, from, to)
+    }
+
+    /// Has the notes of an agent follow it to another name: those that wait, those that were delivered and those that could not be. Its inbox
+    /// stays where its instance was told that it is.
+    pub fn move_notes(&self, from: &AgentName, to: &AgentName) -> Result<()> {
+        for part in ["spool", "archive", "dead"] {
+            let Some(old) = self.open(&format!("{part}/{from}"))? else { continue };
+            let new = self.make(&format!("{part}/{to}"))?;
+            for name in old.all_names()? {
+                old.move_to(&name, &new, &name).with_context(|| format!("cannot move {} to `{to}`", old.path_of(&name).display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whose the fleet is; none if nothing was ever applied.

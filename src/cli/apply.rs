@@ -10,9 +10,10 @@ use super::setup::{Global, Setup};
 use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
-use super::{ExitStatus, order};
+use super::{ExitStatus, handoff, logs, order, within};
 use crate::converge::{Converged, Ending, converge, note};
-use crate::desired::Desired;
+use crate::desired::{AgentName, Desired};
+use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
 use crate::observed::Observed;
@@ -75,6 +76,22 @@ pub(super) struct RunFlags {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     moved: bool,
+    /// Why, for the history
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+impl RunFlags {
+    /// The same, with so much time.
+    pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
+        let Self { auto_approve, timeout: _, lock_timeout, moved, message } = self;
+        Self { auto_approve: *auto_approve, timeout, lock_timeout: *lock_timeout, moved: *moved, message: message.clone() }
+    }
+
+    /// How long it may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
 }
 
 /// What a command that acts is asked to do.
@@ -87,11 +104,13 @@ pub(super) struct Task {
     pub(super) run: RunFlags,
     /// What goes to stdout.
     pub(super) output: Output,
+    /// Notes for the successors of agents that are replaced.
+    pub(super) notes: Vec<(AgentName, String)>,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let output = args.events.output();
-    act(Task { manifest: args.manifest, terms: args.terms, run: args.run, output }, global, terminal)
+    act(Task { manifest: args.manifest, terms: args.terms, run: args.run, output, notes: Vec::new() }, global, terminal)
 }
 
 /// Plans, shows, asks and acts.
@@ -130,11 +149,18 @@ impl Run<'_> {
         let approved = self.args.run.auto_approve || named;
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
-            note(&mut seen, &self.setup.fleet)?;
             order::remember(&self.setup.fleet, &mut seen, &asked)?;
+            note(&mut seen, &self.setup.fleet)?;
             self.claim(&desired)?;
-            self.document(&seen.observed, &plan)?;
+            self.document(&seen.observed, &plan, &[])?;
             return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
+        }
+        if let Some(agent) = within::agent_of(&desired.fleet).filter(|agent| plan.interrupted().contains(agent)) {
+            self.terminal.error(&anyhow::anyhow!(
+                "this command is a part of {agent}, which it would end: nothing was done. Run it outside, or have it done by a helper: \
+                 reconcile restart --self"
+            ));
+            return Ok(ExitStatus::Refused);
         }
         if !approved && !self.approved(&desired, &seen, &plan, &terms)? {
             return Ok(ExitStatus::Refused);
@@ -144,9 +170,22 @@ impl Run<'_> {
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
         order::remember(&self.setup.fleet, &mut seen, &asked)?;
+        // From here on the lives that are there are to be replaced: a note is for those that follow.
+        for (agent, text) in &self.args.notes {
+            handoff::lay_down(self.setup, &mut self.host, agent, text)?;
+        }
         self.claim(&desired)?;
+        self.note_message()?;
         // A question takes its time: then what was seen is old.
         self.act(&desired, &terms, &plan, approved.then_some(seen))
+    }
+
+    /// Why this run is, for the history.
+    fn note_message(&self) -> Result<()> {
+        let Some(message) = self.args.run.message.clone() else { return Ok(()) };
+        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, why: message };
+        self.setup.fleet.journal()?.append(&[event])?;
+        Ok(())
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
@@ -159,12 +198,21 @@ impl Run<'_> {
         self.terminal.print(&render::plan_human(&view, extent, self.terminal.out()))
     }
 
-    /// How the agents are that the run was about, if that is what is to be written.
-    fn document(&self, observed: &Observed, plan: &Plan) -> Result<()> {
+    /// How the agents are that the run was about, and what came of it, if that is what is to be written.
+    fn document(&self, observed: &Observed, plan: &Plan, events: &[Event]) -> Result<()> {
         let (Output::Document, Some(order)) = (self.args.output, self.args.terms.order()) else { return Ok(()) };
         let about = order.agents(&self.setup.desired, observed)?;
         let about = About::of(&about, &self.setup.desired, observed);
-        self.terminal.print(&json::pretty(&json::status_document(&about.view(plan))))
+        let outcome = |agent: &AgentName| {
+            let (log, lines) = logs::evidence(self.setup, observed, agent);
+            render::outcome_document(agent, events, log.as_deref(), &lines)
+        };
+        let outcomes: Vec<_> = about.agents().map(outcome).collect();
+        let mut document = serde_json::to_value(json::status_document(&about.view(plan)))?;
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("outcomes".to_owned(), outcomes.into());
+        }
+        self.terminal.print(&json::pretty(&document))
     }
 
     fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
@@ -211,8 +259,8 @@ impl Run<'_> {
         };
         let status = exit_status(&converged.ending);
         let rest = remainder(&converged, self.args.run.timeout);
-        let counts = progress.finish(status.code(), (!rest.is_empty()).then(|| rest.clone()), now)?;
-        self.document(&converged.observed, &converged.plan)?;
+        let (counts, events) = progress.finish(status.code(), (!rest.is_empty()).then(|| rest.clone()), now)?;
+        self.document(&converged.observed, &converged.plan, &events)?;
         if self.args.output != Output::Human {
             return Ok(status);
         }

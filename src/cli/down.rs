@@ -30,5 +30,5 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);
     let output = args.events.output();
-    apply::act(Task { manifest: args.manifest, terms, run: args.run, output }, global, terminal)
+    apply::act(Task { manifest: args.manifest, terms, run: args.run, output, notes: Vec::new() }, global, terminal)
 }

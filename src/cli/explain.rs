@@ -6,22 +6,18 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::ExitStatus;
-use super::logs::Printed;
+use super::logs;
 use super::select::one;
-use super::setup::{Global, Setup};
+use super::setup::Global;
 use super::status::About;
 use super::terminal::Terminal;
-use crate::desired::AgentName;
 use crate::event::Event;
-use crate::observe::{Seen, observe};
+use crate::observe::observe;
 use crate::plan::{Terms, foresee, plan};
 use crate::render::{self, Basis, Extent, PlanView};
 
 /// So many of its last events are told.
 const EVENTS: usize = 10;
-
-/// So many of the last lines that it printed are shown.
-const LINES: usize = 15;
 
 /// Tell why an agent is as it is, and what comes next, with the evidence
 #[derive(Debug, clap::Args)]
@@ -52,7 +48,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut events: Vec<Event> = journal.chain(seen.events.iter().cloned()).collect();
     events.retain(|event| event.agent.as_ref() == Some(&agent));
     let events = &events[events.len().saturating_sub(EVENTS)..];
-    let printed = last_lines(&setup, &seen, &agent);
+    let (_, printed) = logs::evidence(&setup, &seen.observed, &agent);
 
     if args.json {
         terminal.print(&render::json::pretty(&json!({
@@ -77,14 +73,4 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     terminal.print(&text)?;
     Ok(ExitStatus::Done)
-}
-
-/// What it printed last, as far as that can be read: here it is only evidence.
-fn last_lines(setup: &Setup, seen: &Seen, agent: &AgentName) -> Vec<String> {
-    const MOST: u64 = 16 * 1024;
-    let bytes = Printed::by(setup, seen, agent).and_then(|mut printed| printed.last(MOST)).unwrap_or_default();
-    let text = render::printed(&bytes);
-    // A terminal is mostly empty.
-    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
-    lines[lines.len().saturating_sub(LINES)..].to_vec()
 }

@@ -12,7 +12,8 @@ use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
 use crate::host::{Host, Interrupts, Live, LogReader, Reach, Wake, terminal_text};
 use crate::manifest::Bytes;
-use crate::observe::{Seen, observe};
+use crate::observe::observe;
+use crate::observed::Observed;
 use crate::render::{self, json::pretty};
 use crate::time::Duration;
 
@@ -45,7 +46,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let seen = observe(&setup.desired, &setup.fleet, &mut host)?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let Bytes(most) = args.max_bytes;
-    let mut printed = Printed::by(&setup, &seen, &agent)?;
+    let mut printed = Printed::by(&setup, &seen.observed, &agent)?;
     let last = printed.last(most)?;
     if args.json {
         let (source, path) = match &printed {
@@ -71,6 +72,23 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
 }
 
+/// So many of the last lines that an agent printed are evidence.
+const LINES: usize = 15;
+
+/// The log of an agent, if it has one, and what it printed last, as far as that can be read.
+pub(super) fn evidence(setup: &Setup, observed: &Observed, agent: &AgentName) -> (Option<PathBuf>, Vec<String>) {
+    const MOST: u64 = 16 * 1024;
+    let Ok(mut printed) = Printed::by(setup, observed, agent) else { return (None, Vec::new()) };
+    let path = match &printed {
+        Printed::Log(path, _) => Some(path.clone()),
+        Printed::Terminal(_) => None,
+    };
+    let text = render::printed(&printed.last(MOST).unwrap_or_default());
+    // A terminal is mostly empty.
+    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    (path, lines[lines.len().saturating_sub(LINES)..].to_vec())
+}
+
 /// What an agent has printed, and where that is.
 pub(super) enum Printed {
     /// The log of a daemon.
@@ -85,8 +103,8 @@ impl Printed {
     /// # Errors
     ///
     /// If it cannot be read, or there is none.
-    pub(super) fn by(setup: &Setup, seen: &Seen, agent: &AgentName) -> Result<Self> {
-        let sighting = seen.observed.agents.get(agent);
+    pub(super) fn by(setup: &Setup, observed: &Observed, agent: &AgentName) -> Result<Self> {
+        let sighting = observed.agents.get(agent);
         let applied = sighting.and_then(|sighting| sighting.spec.as_ref());
         if let Some(spec) = applied.or(setup.desired.agents.get(agent).map(|declared| &declared.spec))
             && let Place::Daemon { .. } = spec.launch.place

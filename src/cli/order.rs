@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
-use super::ExitStatus;
 use super::apply::{self, Output, RunFlags, Task};
 use super::select::{Chosen, named, select_all, with_dependencies};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
+use super::{ExitStatus, within};
 use crate::desired::{AgentName, Desired, Limit, Wish};
+use crate::host::Host;
 use crate::observe::Seen;
 use crate::observed::{Observed, Request};
 use crate::state::{Fleet, Record};
+use crate::time::Duration;
 
 /// Which agents, and how.
 #[derive(Debug, clap::Args)]
@@ -30,9 +32,21 @@ pub(super) struct Args {
     /// Interrupt so many running agents at most, a number or a share like 30%; agents that are named one by one may always be
     #[arg(long, value_name = "N|P%")]
     max_stop: Option<Limit>,
-    /// Write JSON: how the agents are in the end, as `status --json` does
+    /// Write JSON: how the agents are in the end, as `status --json` does, and what came of it
     #[arg(long)]
     json: bool,
+    /// A note for the successor: a file, or NAME=FILE where several agents are named
+    #[arg(long, value_name = "FILE|NAME=FILE")]
+    handoff: Vec<String>,
+    /// The agent that this command runs in: a helper does it as soon as that rests
+    #[arg(long = "self", conflicts_with_all = ["agents", "all", "json", "handoff"])]
+    this: bool,
+    /// Whether to wait until it is done; if not, it is only begun, and the next run goes on
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
+    wait: bool,
+    /// This is the helper of an agent that asked for it.
+    #[arg(long, hide = true)]
+    as_helper: bool,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -58,10 +72,68 @@ pub(super) struct Order {
 }
 
 pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let order = Order { verb, agents: args.agents.patterns() };
-    let terms = TermFlags::ordering(order, args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill);
+    if args.this {
+        let order = Order { verb, agents: Vec::new() };
+        let now = if args.now { vec!["--now".to_owned()] } else { Vec::new() };
+        return within::hand_over(order.command(), &now, None, global, terminal);
+    }
+    let order = Order { verb, agents: args.agents.patterns()? };
+    let notes = notes(&args.handoff, &order, global, terminal)?;
     let output = if args.json { Output::Document } else { Output::Human };
-    apply::act(Task { manifest: None, terms, run: args.run, output }, global, terminal)
+    let task = |timeout: Duration| Task {
+        manifest: None,
+        terms: TermFlags::ordering(order.clone(), args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill.clone()),
+        run: args.run.with_timeout(timeout),
+        output,
+        notes: notes.clone(),
+    };
+    if args.as_helper {
+        return help(&|timeout| apply::act(task(timeout), global, terminal), args.run.timeout());
+    }
+    let timeout = if args.wait { args.run.timeout() } else { Duration::ZERO };
+    let status = apply::act(task(timeout), global, terminal)?;
+    // What was only to be begun is begun.
+    Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
+}
+
+/// The pause between two attempts of a helper.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Tries until it is done: the agent that asked for it is at work just then.
+fn help(attempt: &dyn Fn(Duration) -> Result<ExitStatus>, timeout: Duration) -> Result<ExitStatus> {
+    within::be_a_helper();
+    let deadline = std::time::Instant::now() + timeout.std();
+    loop {
+        let rest = deadline.saturating_duration_since(std::time::Instant::now());
+        let status = attempt(Duration::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)))?;
+        if !matches!(status, ExitStatus::NotAtRest | ExitStatus::Locked) || rest.is_zero() {
+            return Ok(status);
+        }
+        std::thread::sleep(AGAIN.min(rest));
+    }
+}
+
+/// The notes for successors, read before anything is done.
+fn notes(written: &[String], order: &Order, global: &Global, terminal: &Terminal) -> Result<Vec<(AgentName, String)>> {
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    if order.verb != Verb::Restart {
+        bail!("--handoff is for `restart`: there is no successor here");
+    }
+    let Some(setup) = global.setup(None, terminal)? else { bail!("the manifest is not valid") };
+    let mut host = setup.machine()?;
+    let mut read = |note: &String| {
+        let (agent, path) = match (note.split_once('='), &order.agents[..]) {
+            (Some((agent, path)), _) => (agent, path),
+            (None, [only]) if order.names_all() => (only.as_str(), note.as_str()),
+            (None, _) => bail!("whose note is {note}? Where several agents are meant, write it as NAME={note}"),
+        };
+        let agent = named(agent, &setup.desired)?;
+        let text = host.text(std::path::Path::new(path)).map_err(|why| anyhow::anyhow!("the note cannot be read: {why}"))?;
+        Ok((agent, text))
+    };
+    written.iter().map(&mut read).collect()
 }
 
 impl Order {

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use crate::converge::Audience;
-use crate::event::{Entry, What};
+use crate::event::{Entry, Event, What};
 use crate::observed::Observed;
 use crate::plan::{Next, Plan, Wait};
 use crate::render::{self, json};
@@ -22,6 +22,9 @@ pub(super) enum Lines {
     Json,
 }
 
+/// What was done, counted, and everything that happened.
+pub(super) type Told = (BTreeMap<&'static str, usize>, Vec<Event>);
+
 /// Tells of a run as it goes on, and keeps its file in `runs/`.
 pub(super) struct Progress<'a> {
     terminal: &'a Terminal,
@@ -30,6 +33,7 @@ pub(super) struct Progress<'a> {
     bar: ProgressBar,
     run: Run,
     counts: BTreeMap<&'static str, usize>,
+    events: Vec<Event>,
 }
 
 impl<'a> Progress<'a> {
@@ -39,14 +43,14 @@ impl<'a> Progress<'a> {
             bar.set_style(style);
         }
         let names = plan.changes.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
-        Self { terminal, lines, names, bar, run, counts: BTreeMap::new() }
+        Self { terminal, lines, names, bar, run, counts: BTreeMap::new(), events: Vec::new() }
     }
 
     /// Ends the bar and the run's file.
-    pub(super) fn finish(self, exit_code: u8, error: Option<String>, now: Timestamp) -> anyhow::Result<BTreeMap<&'static str, usize>> {
+    pub(super) fn finish(self, exit_code: u8, error: Option<String>, now: Timestamp) -> anyhow::Result<Told> {
         self.bar.finish_and_clear();
         self.run.end(exit_code, error, now)?;
-        Ok(self.counts)
+        Ok((self.counts, self.events))
     }
 }
 
@@ -65,11 +69,12 @@ impl Audience for Progress<'_> {
             What::Amend | What::Rename => Some("amended"),
             What::Adopt => Some("adopted"),
             What::Forget => Some("forgotten"),
-            What::Receipt => Some("delivered"),
+            What::Receipt | What::Delivered => Some("delivered"),
             What::Failed => Some("failed"),
             What::Began
             | What::Planned
             | What::Drain
+            | What::Stay
             | What::Kill
             | What::Sweep
             | What::Started
@@ -80,11 +85,14 @@ impl Audience for Progress<'_> {
             | What::Unchanged
             | What::Type
             | What::Submit
+            | What::DeadLetter
+            | What::Acknowledged
             | What::Overdue
             | What::Held
             | What::Blocked
             | What::Done => None,
         };
+        self.events.push(entry.event.clone());
         if let Some(done) = done {
             *self.counts.entry(done).or_default() += 1;
         }
@@ -104,7 +112,7 @@ impl Audience for Progress<'_> {
         self.bar.set_position(total - plan.changes.len() as u64);
         let starts = |next: &Next| match next {
             Next::Act(_) => true,
-            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Held(_) | Next::Blocked(_) => false,
+            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. } | Wait::Read { .. }) | Next::Held(_) | Next::Blocked(_) => false,
             Next::Wait(_) => true,
         };
         let phase = match plan {

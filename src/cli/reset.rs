@@ -30,7 +30,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Err(status) => return Ok(status),
     };
     let mut seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
-    let agents = select_all(&args.agents.patterns(), &setup.desired, &seen.observed)?;
+    let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
     for agent in &agents {
         seen.observed.agents.entry(agent.clone()).or_default().ask(Request::Reset);
     }

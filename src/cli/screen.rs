@@ -36,12 +36,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let (text, rules) = match (&args.agent, &args.file) {
-        (_, Some(path)) => {
+        (None, Some(path)) => {
             let bytes = std::fs::read(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
             let text = String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?;
             (text, rules(&args.preset)?)
         }
-        (Some(agent), None) => {
+        (Some(agent), _) => {
             let Some(shown) = shown(agent, &args, global, terminal)? else { return Ok(ExitStatus::Failed) };
             shown
         }
@@ -60,7 +60,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 
 /// What the pane of an agent shows, and by which rules it is read; none if the manifest is not valid, which was said.
 fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<(String, Rules)>> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(None) };
+    // Before the command, the flag names the manifest, as everywhere.
+    let manifest = args.manifest.as_deref().or(args.file.as_deref());
+    let Some(setup) = global.setup(manifest, terminal)? else { return Ok(None) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());

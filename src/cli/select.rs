@@ -11,7 +11,7 @@ use crate::observed::Observed;
 #[derive(Debug, clap::Args)]
 pub(super) struct Chosen {
     /// The agents: names, globs or label:key=value
-    #[arg(value_name = "AGENT", required_unless_present = "all")]
+    #[arg(value_name = "AGENT")]
     agents: Vec<String>,
     /// All agents of the fleet
     #[arg(long, conflicts_with = "agents")]
@@ -20,8 +20,16 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// What was said of them, as patterns.
-    pub(super) fn patterns(&self) -> Vec<String> {
-        if self.all { vec!["*".to_owned()] } else { self.agents.clone() }
+    ///
+    /// # Errors
+    ///
+    /// If nothing was said.
+    pub(super) fn patterns(&self) -> Result<Vec<String>> {
+        match (self.all, &self.agents[..]) {
+            (true, _) => Ok(vec!["*".to_owned()]),
+            (false, []) => bail!("which agents? Name them, or say --all"),
+            (false, agents) => Ok(agents.to_vec()),
+        }
     }
 }
 

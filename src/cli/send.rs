@@ -81,6 +81,7 @@ pub(super) fn keys(args: KeysArgs, global: &Global, terminal: &Terminal) -> Resu
 fn run(command: &str, agent: &str, body: Body, how: How, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
+    setup.fleet.prepare()?;
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let message = Message { id: host.fresh_id(), kind: MessageKind::Sent, body, interrupts: how.interrupt };

@@ -77,10 +77,18 @@ impl Global {
     pub(super) fn setup(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<Setup>> {
         let Read { path, loaded, state } = self.read(positional)?;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
-        let Some(desired) = loaded.desired else { return Ok(None) };
+        let Some(desired) = loaded.desired else {
+            terminal.note_error(format!("the manifest {} is not valid", path.display()));
+            return Ok(None);
+        };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
         Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, fleet }))
+    }
+
+    /// The manifest as the flag names it.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     fn manifest(&self, positional: Option<&Path>) -> Result<PathBuf> {

@@ -57,6 +57,11 @@ impl About {
         Self { desired, observed, usage }
     }
 
+    /// Their names.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentName> {
+        self.observed.agents.keys()
+    }
+
     /// Their status beside what is due for them.
     pub(super) fn view<'a>(&'a self, plan: &'a Plan) -> StatusView<'a> {
         StatusView { desired: &self.desired, observed: &self.observed, plan, usage: &self.usage, watcher: None }

@@ -1,11 +1,14 @@
 //! Where output goes: data to stdout, talk to stderr, colour to terminals only.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use clap::ValueEnum;
+use serde_json::json;
 
+use super::ExitStatus;
 use crate::render::Style;
 
 /// When colour is used.
@@ -21,14 +24,18 @@ pub(super) enum Color {
 }
 
 /// The two streams of this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Terminal {
     out: Style,
     err: Style,
+    /// Whether what goes to stdout is for programs.
+    is_for_programs: bool,
+    /// What went wrong so far.
+    errors: RefCell<Vec<String>>,
 }
 
 impl Terminal {
-    pub(super) fn new(color: Color) -> Self {
+    pub(super) fn new(color: Color, is_for_programs: bool) -> Self {
         let choice = |auto: ColorChoice| match color {
             Color::Auto => auto != ColorChoice::Never,
             Color::Always => true,
@@ -38,6 +45,8 @@ impl Terminal {
         Self {
             out: Style { color: choice(AutoStream::choice(&io::stdout())), width },
             err: Style { color: choice(AutoStream::choice(&io::stderr())), width },
+            is_for_programs,
+            errors: RefCell::default(),
         }
     }
 
@@ -81,5 +90,28 @@ impl Terminal {
         let (start, end) = if self.err.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         let text: String = format!("{error:#}").chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
         self.say(&format!("{start}error:{end} {text}\n"));
+        self.note_error(text);
+    }
+
+    /// Takes note of something that went wrong and was said otherwise.
+    pub(super) fn note_error(&self, text: String) {
+        self.errors.borrow_mut().push(text);
+    }
+
+    /// Tells a program that asked for JSON why it gets none, in a line of JSON.
+    pub(super) fn conclude(&self, status: ExitStatus) {
+        let (code, hint) = match status {
+            ExitStatus::Done | ExitStatus::Due | ExitStatus::NotAtRest => return,
+            ExitStatus::Failed => ("failed", None),
+            ExitStatus::Refused => ("refused", None),
+            ExitStatus::Locked => ("locked", Some("wait for it with --lock-timeout 60s")),
+            ExitStatus::Interrupted => ("interrupted", Some("run it again: it goes on where it was")),
+        };
+        let errors = self.errors.borrow();
+        if !self.is_for_programs || errors.is_empty() {
+            return;
+        }
+        let error = json!({ "code": code, "message": errors.join("; "), "retryable": hint.is_some(), "hint": hint });
+        let _ = self.print(&format!("{}\n", json!({ "error": error })));
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
-    let agents = select_all(&args.agents.patterns(), &setup.desired, &seen.observed)?;
+    let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
     if args.state == State::Idle {
         let care = |agent: &AgentName| setup.desired.agents.get(agent).map(|declared| &declared.spec.care);
         if let Some(agent) = agents.iter().find(|agent| !care(agent).is_some_and(|care| care.reads_screen())) {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Bytes, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Heartbeat, Idle, Inherit, Launch, LaunchDigest, Limits,
-    Live, Log, Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
+    AgentSpec, Bytes, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Heartbeat, Idle, Inherit, Launch,
+    LaunchDigest, Limits, Live, Log, Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
 /// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
@@ -104,6 +104,7 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
         dialogs,
         idle,
         prompt,
+        handoff,
         ready,
         live,
         limits,
@@ -131,6 +132,9 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
         Some(Text::File(path)) => set("prompt_file", json!(path)),
         None => None,
     };
+    if *handoff != Handoff::default() {
+        set("handoff", handoff_fields(handoff));
+    }
     set("ready", ready_fields(ready));
     set("live", live_fields(live));
     set("limits", limits_fields(limits));
@@ -147,6 +151,18 @@ fn care(care: &Care, fields: &mut Map<String, Value>) {
     set("title", json!(title));
     set("labels", json!(labels));
     set("description", json!(description));
+}
+
+fn handoff_fields(handoff: &Handoff) -> Value {
+    let Handoff { source, inbox, archive, from, deliver, keep, max_size, expires, ack, require, crash_note } = handoff;
+    let mut fields = json!({
+        "source": source, "inbox": inbox, "archive": archive, "from": from, "deliver": deliver, "keep": keep, "max_size": max_size,
+        "expires": expires, "ack": ack.as_ref().map(ready_fields), "require": require, "crash_note": crash_note,
+    });
+    if let Value::Object(fields) = &mut fields {
+        fields.retain(|_, value| !is_empty(value));
+    }
+    fields
 }
 
 /// The name of rules; that of a file with the beginning of its digest, so that other rules under the same name are seen to be others.
@@ -246,9 +262,16 @@ fn written<const N: usize>(fields: [(&str, Value); N]) -> Value {
 }
 
 fn drain_step(step: &DrainStep) -> Value {
-    let DrainStep { ask, wait } = step;
-    match ask {
+    let DrainStep { ask, wait, until } = step;
+    let mut fields = match ask {
+        DrainAsk::Ask(text) => json!({ "ask": text, "wait": wait }),
+        DrainAsk::Message(text) => json!({ "message": text, "wait": wait }),
+        DrainAsk::Command(words) => json!({ "command": words, "wait": wait }),
         DrainAsk::Keys(keys) => json!({ "keys": keys, "wait": wait }),
         DrainAsk::Signal { signal, to } => json!({ "signal": signal, "to": to, "wait": wait }),
+    };
+    if let (Value::Object(fields), Some(probe)) = (&mut fields, until) {
+        fields.insert("until".to_owned(), Value::Object(probe_fields(probe)));
     }
+    fields
 }

@@ -44,7 +44,8 @@ impl Round<'_> {
         };
         let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail };
         let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
-        self.write(Record { typing: Some(typing), prompt_due, ..record })?;
+        let untyped = record.untyped.iter().copied().filter(|id| id.to_string() != message.id).collect();
+        self.write(Record { typing: Some(typing), prompt_due, untyped, ..record })?;
         Ok(vec![act])
     }
 
@@ -60,11 +61,16 @@ impl Round<'_> {
         let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
         let Some(typing) = record.typing.clone() else { return Ok(()) };
         let Typing { id, kind, at, .. } = typing;
+        let id_of_note = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
         let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()) });
         // A prompt is tried again; whoever sent something hears of it.
         let received = if kind == MessageKind::Sent { received } else { record.received.clone() };
-        self.write(Record { typing: None, prompt_due, received, ..record })
+        let mut untyped = record.untyped.clone();
+        if let (MessageKind::Handoff, Ok(id)) = (kind, id_of_note.parse()) {
+            untyped.insert(0, id);
+        }
+        self.write(Record { typing: None, prompt_due, received, untyped, ..record })
     }
 }
 

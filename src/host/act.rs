@@ -40,6 +40,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
             Act::Keys { only, keys } => guarded.add(at, only, Needs::Life, key_lines(only, keys)),
             Act::Paste { only, text } => typing::paste(live, at, only, text, &mut texts, &mut guarded),
             Act::Signal { only, signal, to } => Some(send(live, only, *signal, *to)),
+            Act::Run { only, argv, cwd, patience } => Some(super::run::run(live, only, argv, cwd, *patience)),
             Act::Kill { only } => Some(kill(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
             Act::Dress { only, spec } => dress::dress(live, at, only, spec, &mut guarded),

@@ -42,6 +42,11 @@ impl Caller {
         self.environment.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
+    /// What a login gives, for commands of ours.
+    pub(super) fn minimal(&self) -> BTreeMap<String, String> {
+        self.inherited(&Inherit::Minimal)
+    }
+
     /// The PATH in which the program will be looked for, if the launch says or inherits one.
     pub(super) fn path(&self, launch: &Launch) -> Option<String> {
         launch.env.get("PATH").cloned().or_else(|| self.inherited(&launch.inherit_env).remove("PATH"))

@@ -9,11 +9,12 @@ use super::daemon::Started;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
 use super::look::{Asked, Listed};
+use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Wake};
-use crate::desired::{FleetName, SecretSource, Server};
+use crate::desired::{AgentSpec, FleetName, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -47,6 +48,8 @@ pub struct Live {
     pub(super) servers: BTreeMap<PathBuf, ProcId>,
     /// The keepers of daemons that this process started.
     pub(super) started: Started,
+    /// Commands about agents that this process started.
+    pub(super) running: Running,
     /// Since when instances live, by mark: their keepers said so once.
     pub(super) since: HashMap<String, Timestamp>,
     pub(super) pace: Pace,
@@ -73,6 +76,7 @@ impl Live {
             vigil: Vigil::default(),
             servers: BTreeMap::new(),
             started: Started::default(),
+            running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
             asked: None,
@@ -129,6 +133,10 @@ impl Host for Live {
         screens
     }
 
+    fn last_lines(&mut self, instance: &Instance, spec: &AgentSpec) -> Vec<String> {
+        super::output::last_lines(&self.paths, instance, spec)
+    }
+
     fn text(&mut self, path: &Path) -> Result<String, String> {
         super::typing::text(path)
     }
@@ -153,6 +161,7 @@ impl Host for Live {
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
         let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref());
         self.started.reap();
+        self.running.reap();
         wake
     }
 }

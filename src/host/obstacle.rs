@@ -10,7 +10,7 @@ use super::live::Live;
 use super::look::{View, label};
 use super::tmux::{FILES, Pane, ServerAt, socket_path};
 use super::{Ask, Found, Life, Look, limits};
-use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket};
+use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket, Text};
 use crate::keeper::{PidfileContent, read_pidfile};
 use crate::observed::{Instance, Obstacle, Seat};
 use crate::process::{self, Liveness, ProcId};
@@ -81,7 +81,7 @@ impl<'a> Checks<'a> {
 
     fn obstacle(&mut self, agent: &AgentName, spec: &AgentSpec) -> Option<Obstacle> {
         let launch = &spec.launch;
-        self.folder(&launch.cwd).or_else(|| self.program(launch)).or_else(|| self.files(launch)).or_else(|| match &launch.place {
+        self.folder(&launch.cwd).or_else(|| self.program(launch)).or_else(|| self.files(spec)).or_else(|| match &launch.place {
             Place::Tmux { socket, session, window } => match self.socket(socket) {
                 Ok(path) => self.pane(agent, &path, session.as_str(), window.as_str()),
                 Err(why) => Some(Obstacle::Unreadable(why)),
@@ -136,7 +136,8 @@ impl<'a> Checks<'a> {
         })
     }
 
-    fn files(&self, launch: &Launch) -> Option<Obstacle> {
+    fn files(&self, spec: &AgentSpec) -> Option<Obstacle> {
+        let launch = &spec.launch;
         let file = |what: &str, path: &Path| {
             let opened = std::fs::File::open(path).and_then(|file| file.metadata());
             match opened {
@@ -158,7 +159,12 @@ impl<'a> Checks<'a> {
                 SecretSource::Env(_) | SecretSource::Command(_) => None,
             })
         };
-        env_files.or_else(stdin).or_else(secret)
+        // It is read when it is given, but an instance that waits for it in vain is better not begun.
+        let prompt = || match &spec.care.prompt {
+            Some(Text::File(path)) => super::typing::text(path).err().map(|why| Obstacle::Unreadable(format!("prompt_file {why}"))),
+            Some(Text::Plain(_)) | None => None,
+        };
+        env_files.or_else(stdin).or_else(secret).or_else(prompt)
     }
 
     fn pane(&mut self, agent: &AgentName, socket: &Path, session: &str, window: &str) -> Option<Obstacle> {

@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::screens::{Reach, screens};
+use crate::desired::AgentSpec;
 use crate::observed::{Instance, Seat};
+use crate::paths::Paths;
 
 /// A log that is read while it is written.
 #[derive(Debug)]
@@ -100,6 +102,27 @@ pub fn terminal_text(instance: &Instance, reach: Reach) -> Option<Result<String,
     matches!(instance.seat, Seat::Pane { .. }).then_some(())?;
     let shown = screens(&[instance], reach).pop()?;
     Some(shown.map(|shown| shown.text.trim_end().to_owned() + "\n"))
+}
+
+/// So many of the last lines are told, and so many bytes are read for them.
+const LINES: usize = 20;
+const BYTES: u64 = 8 * 1024;
+
+/// The last lines that an instance printed: of its log, or of its terminal.
+pub(super) fn last_lines(paths: &Paths, instance: &Instance, spec: &AgentSpec) -> Vec<String> {
+    let bytes = match terminal_text(instance, Reach::Shown) {
+        Some(text) => text.unwrap_or_default().into_bytes(),
+        None => {
+            let name = instance.mark.as_ref().map_or(&instance.agent, |mark| &mark.agent);
+            let path = spec.care.log.file.clone().unwrap_or_else(|| paths.log(name));
+            LogReader::open(&path).and_then(|mut log| log.last(BYTES)).unwrap_or_default()
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let plain =
+        |line: &str| line.chars().filter(|letter| !letter.is_control() || *letter == '\t').collect::<String>().trim_end().to_owned();
+    let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].to_vec()
 }
 
 #[cfg(test)]

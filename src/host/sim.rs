@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Shown, Spawn, Wake};
-use crate::desired::{AgentName, Mark, Place, SecretSource};
+use crate::desired::{AgentName, AgentSpec, Mark, Place, SecretSource};
 use crate::observed::{Exit, Instance, Obstacle, Seat, Stranger};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -194,7 +194,7 @@ impl Sim {
                 let Some(life) = self.living_one(only) else { return gone() };
                 life.terminal.paste(text);
             }
-            Act::Keys { only, .. } | Act::Signal { only, .. } => {
+            Act::Keys { only, .. } | Act::Signal { only, .. } | Act::Run { only, .. } => {
                 let Some(mark) = only.mark.clone() else { return gone() };
                 let obeys = self.behaviour(&mark).obeys;
                 let Some(life) = self.living_one(only) else { return gone() };
@@ -351,6 +351,10 @@ impl Host for Sim {
             Ok(Shown { text: life.terminal.text(now), cursor: (0, 0), written_at: now, shell: None })
         };
         instances.iter().map(shown).collect()
+    }
+
+    fn last_lines(&mut self, _: &Instance, _: &AgentSpec) -> Vec<String> {
+        vec!["the last line".to_owned()]
     }
 
     fn text(&mut self, path: &Path) -> Result<String, String> {

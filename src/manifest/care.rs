@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::{Fields, has_control};
-use super::file::{Backoff, DrainStep, GiveUp, Log, Restart, Runtime};
+use super::file::{Backoff, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
 use super::resolve::for_daemons;
-use super::{live, probe, terminal};
-use crate::desired::{self, Care, DrainAsk, HoldOn, Place, Probe, SignalTo};
+use super::{drain, handoff, live, probe, terminal};
+use crate::desired::{self, Care, HoldOn, Place, Probe};
 use crate::time::Duration;
 
 /// The care of a copy, but for `after`, which needs to know all agents. What is wrong is reported.
@@ -17,6 +17,7 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
     let terminal::Terminal { preset, accept, dialogs, idle, prompt } = terminal::terminal(agent, runtime, fields);
     // Where nothing else is written, the preset knows.
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
+    let drain = drain::drain(agent, &preset, runtime, fields);
     let ready = desired::Ready { probe: usual, ..Default::default() };
     let ready = match agent.get(|agent| &agent.ready) {
         Some(written) => probe::ready(written, ready, runtime, fields),
@@ -30,11 +31,12 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         dialogs,
         idle,
         prompt,
+        handoff: agent.get(|agent| &agent.handoff).map(|handoff| handoff::handoff(handoff, runtime, fields)).unwrap_or_default(),
         live: agent.get(|agent| &agent.live).map(|live| live::live(live, runtime, fields)).unwrap_or_default(),
         limits: agent.get(|agent| &agent.limits).map(|limits| live::limits(&limits.value, &ready, fields)).unwrap_or_default(),
         ready,
         restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, runtime, fields)).unwrap_or_default(),
-        drain: drain(agent, runtime, fields),
+        drain,
         protect: agent.get(|agent| &agent.protect).copied().unwrap_or(false),
         on_remove: agent.get(|agent| &agent.on_remove).copied().unwrap_or_default(),
         desired: agent.get(|agent| &agent.desired).copied().unwrap_or_default(),
@@ -144,49 +146,6 @@ fn give_up(written: &GiveUp, fields: &Fields<'_>) -> desired::GiveUp {
         failures: failures.map_or(default.failures, |failures| failures.value),
         within: within.map_or(default.within, |within| within.value),
     }
-}
-
-fn drain(agent: &Written<'_>, runtime: Runtime, fields: &Fields<'_>) -> Vec<desired::DrainStep> {
-    let Some(steps) = agent.get(|agent| &agent.drain) else { return default_drain(runtime) };
-    steps.iter().filter_map(|step| drain_step(step, runtime, fields)).collect()
-}
-
-fn default_drain(runtime: Runtime) -> Vec<desired::DrainStep> {
-    match runtime {
-        Runtime::Tmux => vec![desired::DrainStep::interrupt(), desired::DrainStep::term()],
-        Runtime::Daemon => vec![desired::DrainStep::term()],
-    }
-}
-
-fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<desired::DrainStep> {
-    let report = fields.context.report;
-    let DrainStep { keys, signal, to, wait } = &step.value;
-    let ask = match (keys, signal) {
-        (Some(keys), None) => {
-            if let Some(to) = to {
-                report.error(to.spot, "`to` goes with `signal`", None);
-            }
-            if runtime == Runtime::Daemon {
-                // A mixed fleet's defaults may begin with keys: a daemon skips that step.
-                if !keys.spot.defaults {
-                    let hint = Some("a daemon has no keyboard: ask it by { signal = \"TERM\" }".to_owned());
-                    report.error(keys.spot, "`keys` makes no sense for a daemon", hint);
-                }
-                return None;
-            }
-            if keys.value.is_empty() {
-                report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"C-c\" or \"Enter\"".to_owned()));
-            }
-            DrainAsk::Keys(keys.value.iter().map(|key| fields.word(*key).into_owned()).collect())
-        }
-        (None, Some(signal)) => DrainAsk::Signal { signal: signal.value, to: to.map_or(SignalTo::Main, |to| to.value) },
-        (None, None) | (Some(_), Some(_)) => {
-            let hint = Some("write a step such as { signal = \"TERM\", wait = \"10s\" }".to_owned());
-            report.error_unless_inside(step.spot, "a step needs exactly one of `keys` and `signal`", hint);
-            return None;
-        }
-    };
-    Some(desired::DrainStep { ask, wait: wait.map_or(desired::DrainStep::USUAL_WAIT, |wait| wait.value) })
 }
 
 fn log(written: &At<Log<'_>>, fields: &Fields<'_>) -> desired::Log {

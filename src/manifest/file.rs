@@ -10,11 +10,13 @@ use super::read::{Alternatives, At, Entries};
 use super::words::{CountOrShare, Scalar, Variable, WindowSize};
 
 mod agent;
+mod handoff;
 mod live;
 mod tables;
 mod terminal;
 
 pub(crate) use agent::{Agent, Runtime};
+pub(crate) use handoff::Handoff;
 pub(crate) use live::{Condition, Heartbeat, Limits, Live};
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
@@ -29,12 +31,13 @@ pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
 ];
 
 /// The types that have exactly one of these keys. They stand in arrays, which are never merged.
-pub(crate) const ONE_OF: &[(&str, &[&str])] = &[("DrainStep", &["keys", "signal"]), ("DialogRule", &["choose", "keys", "stop"])];
+pub(crate) const ONE_OF: &[(&str, &[&str])] =
+    &[("DrainStep", &["ask", "keys", "signal", "command", "message"]), ("DialogRule", &["choose", "keys", "stop"])];
 
 /// The alternatives of the table at this path of an agent's fields.
 pub(crate) fn alternatives_at(path: &str) -> Alternatives {
     let type_name = match path {
-        "ready" => "Ready",
+        "ready" | "handoff.ack" => "Ready",
         "live" => "Live",
         "restart.only_if" => "Condition",
         "for_each" => "Folders",

@@ -9,21 +9,10 @@ use crate::time::Duration;
 
 /// When an agent counts as ready; where something is not written, as by `default`. What is wrong is reported.
 pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: Runtime, fields: &Fields<'_>) -> desired::Ready {
-    let Ready { screen, file, tcp, http, status, command, delay, heartbeat, max_age, timeout, interval, on_timeout } = &written.value;
+    let Ready { timeout, interval, on_timeout, .. } = &written.value;
     let report = fields.context.report;
-    let kinds = Kinds {
-        screen: *screen,
-        file: *file,
-        tcp: *tcp,
-        http: *http,
-        status: *status,
-        command: command.as_ref(),
-        delay: *delay,
-        heartbeat: *heartbeat,
-        max_age: *max_age,
-    };
     let ready = desired::Ready {
-        probe: probe(&kinds, runtime, fields).unwrap_or(default.probe),
+        probe: probe(&kinds(&written.value), runtime, fields).unwrap_or(default.probe),
         timeout: timeout.map_or(default.timeout, |timeout| timeout.value),
         interval: interval.map_or(default.interval, |interval| interval.value),
         on_timeout: on_timeout.unwrap_or(default.on_timeout),
@@ -42,6 +31,26 @@ pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: R
         report.error(spot, message, Some("set a longer `timeout`".to_owned()));
     }
     ready
+}
+
+/// Whether a probe is written, and not only times for the default one.
+pub(crate) fn has_probe(written: &Ready<'_>) -> bool {
+    kinds(written).has_any()
+}
+
+fn kinds<'w, 'a>(written: &'w Ready<'a>) -> Kinds<'w, 'a> {
+    let Ready { screen, file, tcp, http, status, command, delay, heartbeat, max_age, timeout: _, interval: _, on_timeout: _ } = written;
+    Kinds {
+        screen: *screen,
+        file: *file,
+        tcp: *tcp,
+        http: *http,
+        status: *status,
+        command: command.as_ref(),
+        delay: *delay,
+        heartbeat: *heartbeat,
+        max_age: *max_age,
+    }
 }
 
 /// The question that is asked before an agent is started again. What is wrong is reported.

@@ -6,7 +6,7 @@ use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting}
 use crate::desired::Generation;
 use crate::event::{Event, What};
 use crate::host::Life;
-use crate::observed::{Activity, Ended, Exit, Health, Phase, Question, Vitals};
+use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread, Vitals};
 use crate::time::Timestamp;
 
 /// One sighting for each agent that is declared, remembered or found.
@@ -90,6 +90,8 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
             answered: record.answered.clone(),
             typing: record.typing.clone(),
             received: record.received.clone(),
+            untyped: record.untyped.len(),
+            unread: record.unread.clone(),
             vitals: Vitals { pulse: record.live.clone(), ..Vitals::default() },
             ..Sighting::default()
         },
@@ -264,6 +266,17 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         Phase::Exited(ended) if record.ended.is_none() => {
             tell(What::Exited, ended.story());
             record.ended = Some(ended.clone());
+            if let Some(Typing { id, kind, .. }) = record.typing.take() {
+                // Who was asked to end and ended has heard it.
+                let receipt = match kind {
+                    MessageKind::Ask => Receipt::Confirmed,
+                    MessageKind::Prompt | MessageKind::Sent | MessageKind::Handoff | MessageKind::Nudge => {
+                        Receipt::Unconfirmed("the agent ended meanwhile".to_owned())
+                    }
+                };
+                tell(What::Receipt, format!("{} {receipt}", kind.as_str()));
+                record.received = Some(Received { id, kind, at: now, receipt });
+            }
             changed = true;
         }
         Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => {}
@@ -273,6 +286,15 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         changed = true;
     }
     changed
+}
+
+/// A note that was read is waited for no more.
+pub(super) fn learn_of_reading(record: &mut Record, sighting: &Sighting, events: &mut Vec<Event>, now: Timestamp) -> bool {
+    let Some(Unread { id, answer: Some(Ok(())), .. }) = &sighting.unread else { return false };
+    let agent = Some(record.agent.clone());
+    events.push(Event { at: now, agent, generation: Some(record.generation), what: What::Acknowledged, why: format!("note {id}") });
+    record.unread = None;
+    true
 }
 
 /// A dialog that is gone after it was answered counts as answered.

@@ -1,13 +1,15 @@
 //! What terminals show, read by the rules of their agents.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::{Desired, care_of};
 use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, Preset, Text};
 use crate::host::{Host, Shown};
 use crate::observed::{Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, without_blanks};
 use crate::screen::{self, Answer, Dialog, Meaning, Pattern, Reading, Rules};
-use crate::state::Record;
+use crate::state::handoff::{NoteId, archive};
+use crate::state::{Fleet, Record};
 use crate::time::Timestamp;
 
 /// How many lines of a screen are shown to a person.
@@ -68,10 +70,12 @@ fn unread(care: &Care) -> Activity {
 
 /// What is due to be typed into the terminal of a running agent: its prompt, and what somebody sends who waits for it.
 pub(super) fn messages(
+    name: &AgentName,
     sighting: &Sighting,
     record: Option<&Record>,
     care: Option<&Care>,
     sent: Option<&Message>,
+    fleet: &Fleet,
     host: &mut dyn Host,
 ) -> Vec<Message> {
     let prompt = care.and_then(|care| care.prompt.as_ref()).filter(|_| record.is_some_and(|record| record.prompt_due));
@@ -89,24 +93,44 @@ pub(super) fn messages(
         typing || sighting.received.as_ref().is_some_and(|received| received.id == id)
     };
     let sent = sent.filter(|message| !begun(&message.id)).cloned();
-    prompt.into_iter().chain(sent).collect()
+    let archive = care.and_then(|care| care.handoff.archive.clone()).unwrap_or_else(|| fleet.paths().archive(name));
+    let untyped = record.map_or(&[][..], |record| &record.untyped);
+    let notes = untyped.iter().map(|id| Message {
+        id: id.to_string(),
+        kind: MessageKind::Handoff,
+        body: note(*id, &archive, host),
+        interrupts: false,
+    });
+    prompt.into_iter().chain(notes).chain(sent).collect()
+}
+
+/// The text of a note that was archived.
+fn note(id: NoteId, folder: &Path, host: &mut dyn Host) -> Body {
+    match archive::find(folder, id) {
+        Ok(Some(path)) => host.text(&path).map_or_else(Body::Unreadable, Body::Text),
+        Ok(None) => Body::Unreadable(format!("there is no copy of {id} in {}", folder.display())),
+        Err(error) => Body::Unreadable(format!("{error:#}")),
+    }
 }
 
 /// The rules of agents, each read once: many agents have the same.
 #[derive(Default)]
-struct Known(Vec<(Vec<Preset>, Vec<DialogRule>, Option<Idle>, Rules)>);
+struct Known(Vec<(Written, Rules)>);
+
+/// What rules are made of.
+type Written = (Vec<Preset>, Vec<DialogRule>, Option<Idle>);
 
 impl Known {
     fn rules(&mut self, care: &Care, answered: &BTreeMap<String, u32>) -> &Rules {
         let is_over = |rule: &DialogRule| !rule.confirm_gone && answered.get(&rule.name).is_some_and(|times| *times >= rule.max);
         let dialogs: Vec<DialogRule> = care.dialogs.iter().filter(|rule| !is_over(rule)).cloned().collect();
-        let same = |(preset, rules, idle, _): &(_, _, _, _)| *preset == care.preset && *rules == dialogs && *idle == care.idle;
+        let same = |((preset, rules, idle), _): &(Written, Rules)| *preset == care.preset && *rules == dialogs && *idle == care.idle;
         let place = self.0.iter().position(same).unwrap_or_else(|| {
             let rules = rules(&care.preset, &dialogs, care.idle.as_ref());
-            self.0.push((care.preset.clone(), dialogs, care.idle.clone(), rules));
+            self.0.push(((care.preset.clone(), dialogs, care.idle.clone()), rules));
             self.0.len() - 1
         });
-        &self.0[place].3
+        &self.0[place].1
     }
 }
 

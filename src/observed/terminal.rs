@@ -158,9 +158,10 @@ pub fn as_typed(text: &str) -> String {
     kept.trim_end_matches('\n').to_owned()
 }
 
-/// A text without its white space: what a terminal wraps and pads is the same then.
+/// A text without its white space and its frames: what a program wraps, pads and draws lines around is the same then.
 pub fn without_blanks(text: &str) -> String {
-    text.split_whitespace().collect()
+    // Box drawing and block elements.
+    text.chars().filter(|letter| !letter.is_whitespace() && !('\u{2500}'..='\u{259f}').contains(letter)).collect()
 }
 
 /// A message whose typing was begun. It is written down before the first key, so that its text is never typed again and never taken for a

@@ -115,9 +115,11 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 wanted: sighting.wanted,
                 replace_up_to: sighting.replace_up_to,
                 messages: started_with(*generation, &declared.spec),
+                notes: std::mem::take(&mut sighting.notes),
                 ..Sighting::default()
             };
         }
+        (Action::Deliver { note, .. }, _) => sighting.notes.retain(|other| other != note),
         (Action::Answer { press, presses, dialog, .. }, _) => {
             sighting.answering = Some(Answering { dialog: dialog.clone(), at, presses: *presses, answers: u32::from(press.answers) });
             let enter = Press { keys: vec!["Enter".to_owned()], answers: true };
@@ -147,6 +149,11 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
         (Action::Receive { id, .. }, _) => {
             sighting.typing = None;
             sighting.messages.retain(|message| message.id != *id);
+        }
+        (Action::Stay { .. }, _) => {
+            if let Phase::Leaving(leaving) = &sighting.phase {
+                sighting.phase = Phase::Running { since: leaving.since, health: Health::Ready(at) };
+            }
         }
         (Action::Drain { step, purpose, .. }, _) => ask_to_leave(sighting, Step::Drain(*step), *purpose, at),
         (Action::Kill { purpose, .. }, _) => ask_to_leave(sighting, Step::Kill, *purpose, at),
@@ -233,6 +240,13 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
         if let Some(Next::Wait(Wait::Backoff { until } | Wait::Screen { until })) = next {
             goes_on |= *until > world.at;
             world.at = world.at.max(*until);
+        }
+        if matches!(next, Some(Next::Wait(Wait::Screen { .. }))) && sighting.typing.is_none() && sighting.answering.is_none() {
+            sighting.screen.activity = Activity::Idle;
+        }
+        if let Some(Next::Wait(Wait::Read { .. })) = next {
+            sighting.unread = None;
+            goes_on = true;
         }
         match &sighting.phase {
             // That one is held or left out of a run does not keep it from getting ready.

@@ -1,10 +1,10 @@
 //! The ways out: what holds the first step, and when the next one is due. Steps only go forward.
 
 use super::local::{Agent, blocked};
-use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait};
-use crate::desired::{Care, Declared, DrainStep, HoldOn, OnRemove};
+use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, notes, talk};
+use crate::desired::{Care, Declared, DrainAsk, DrainStep, HoldOn, OnRemove};
 use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Question, Seat, Step};
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// The first step of an end, unless something holds it.
 pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&Declared>, recorded: Option<&Care>) -> Next {
@@ -15,6 +15,9 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
     let attached = agent.sighting.attached;
     if attached > 0 && !agent.terms.now && care.is_none_or(|care| care.hold.contains(&HoldOn::Attached)) {
         return Next::Held(Held::Attached(attached));
+    }
+    if purpose == Purpose::Replace && !agent.terms.now && notes::is_missing(agent, declared.map(|declared| &*declared.spec.care)) {
+        return Next::Held(Held::NoNote);
     }
     if !agent.terms.now
         && care.is_none_or(|care| care.hold.contains(&HoldOn::Busy))
@@ -44,7 +47,10 @@ fn at_work(agent: &Agent<'_>) -> Option<Held> {
     }
 }
 
-/// The step after the one that was asked last, once that one had its time.
+/// How soon it is looked again whether a step is done before its time.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The step after the one that was asked last, once that one had its time or is done.
 pub(super) fn next_step(
     agent: &Agent<'_>,
     leaving: &Leaving,
@@ -53,16 +59,20 @@ pub(super) fn next_step(
     recorded: Option<&Care>,
 ) -> Next {
     let steps = steps(agent, declared, recorded);
-    let patience = match leaving.step {
-        Step::Drain(asked) => steps.get(asked).map_or(Duration::ZERO, |step| step.wait),
-        Step::Kill => KILL_PATIENCE,
+    let asked = match leaving.step {
+        Step::Drain(asked) => steps.get(asked),
+        Step::Kill => None,
     };
     if leaving.step == Step::Kill && agent.terms.begun.is_some_and(|begun| leaving.asked_at < begun) {
         return Next::Act(Action::Kill { generation: agent.sighting.generation, purpose });
     }
-    let until = leaving.asked_at + patience;
-    if agent.now < until {
-        return Next::Wait(Wait::Leave { step: leaving.step, until });
+    if leaving.step != Step::Kill
+        && let Some(next) = talk::request(agent, declared.map(|declared| &*declared.spec.care).or(recorded))
+    {
+        return next;
+    }
+    if agent.now < patience(leaving, asked) && !agent.sighting.drained {
+        return waits(agent, leaving, asked);
     }
     match leaving.step {
         Step::Drain(asked) => step(agent, asked + 1, purpose, steps),
@@ -71,6 +81,33 @@ pub(super) fn next_step(
             format!("still there {KILL_PATIENCE} after the kill of its whole tree: {}", survivors(agent.sighting.instance.as_ref())),
         ),
     }
+}
+
+/// What follows for one that was asked to end and is wanted again as it is. What it was asked may be on its way, so it has its time; if it still
+/// runs then, it took no notice, and stays.
+pub(super) fn stay(agent: &Agent<'_>, leaving: &Leaving, declared: &Declared) -> Option<Next> {
+    let Step::Drain(asked) = leaving.step else { return None };
+    let asked = declared.spec.care.drain.get(asked);
+    if agent.now < patience(leaving, asked) {
+        return Some(waits(agent, leaving, asked));
+    }
+    Some(Next::Act(Action::Stay { generation: agent.sighting.generation }))
+}
+
+/// When a step has had its time.
+fn patience(leaving: &Leaving, asked: Option<&DrainStep>) -> Timestamp {
+    leaving.asked_at
+        + match leaving.step {
+            Step::Drain(_) => asked.map_or(Duration::ZERO, |step| step.wait),
+            Step::Kill => KILL_PATIENCE,
+        }
+}
+
+fn waits(agent: &Agent<'_>, leaving: &Leaving, asked: Option<&DrainStep>) -> Next {
+    let until = patience(leaving, asked);
+    let is_probed = asked.is_some_and(|step| step.until.is_some());
+    let look_at = if is_probed { (agent.now + LOOK_AGAIN).min(until) } else { until };
+    Next::Wait(Wait::Leave { step: leaving.step, look_at, until })
 }
 
 /// The care that counts: the declared one, else the one as last applied.
@@ -94,6 +131,8 @@ const UNKNOWN_CARE: &[DrainStep] = &[DrainStep::term()];
 fn step(agent: &Agent<'_>, wanted: usize, purpose: Purpose, steps: &[DrainStep]) -> Next {
     let generation = agent.sighting.generation;
     Next::Act(match steps.get(wanted) {
+        // What cannot be typed now is no way out: the next one is taken.
+        Some(DrainStep { ask: DrainAsk::Ask(_), .. }) if !talk::takes_text(agent) => return step(agent, wanted + 1, purpose, steps),
         Some(step) => Action::Drain { generation, step: wanted, ask: step.ask.clone(), purpose },
         None => Action::Kill { generation, purpose },
     })

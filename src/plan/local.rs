@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, live, start, talk};
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, live, notes, start, talk};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
 use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
@@ -140,11 +140,14 @@ impl Agent<'_> {
             return Some(change);
         }
         let is_ready = matches!(health, Health::Ready(_));
+        if is_ready && let Some(change) = notes::due(self, &declared.spec.care).filter(|change| matches!(change.next, Next::Act(_))) {
+            return Some(change);
+        }
         if let Some(change) = talk::asked(self, &declared.spec.care, if is_ready { Kind::Deliver } else { Kind::Spawn }) {
             return Some(change);
         }
         let next = match health {
-            Health::Ready(_) => return talk::messages(self),
+            Health::Ready(_) => return talk::messages(self).or_else(|| notes::due(self, &declared.spec.care)),
             Health::Starting => {
                 let ready = &declared.spec.care.ready;
                 Next::Wait(Wait::Ready { look_at: start::look_at(ready, since, self.now), until: since + ready.timeout })
@@ -191,7 +194,7 @@ impl Agent<'_> {
         }
     }
 
-    /// An end that was begun goes on to its end: what was typed or signalled cannot be taken back.
+    /// An end that was begun goes on to its end, unless the agent is wanted again and takes no notice.
     fn leaving(&self, leaving: &Leaving, wanted: bool, declared: &Declared) -> Change {
         let fault = || self.sighting.vitals.pulse.fault.clone().map(Cause::Faulty);
         let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared).or_else(fault)) {
@@ -199,6 +202,9 @@ impl Agent<'_> {
             (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
         };
+        if let (true, Cause::WantedAgain, Some(next)) = (wanted, &cause, leave::stay(self, leaving, declared)) {
+            return Change { kind, cause, fields: Vec::new(), next };
+        }
         self.leave(kind, cause, purpose, Some(declared), Some(leaving))
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, DrainAsk, Generation, Milestone};
-use crate::observed::{Failures, Message, MessageKind, Press, Purpose, Receipt, Step};
+use crate::observed::{Failures, Message, MessageKind, Note, Press, Purpose, Receipt, Step};
 use crate::time::Timestamp;
 
 /// The step of this round.
@@ -28,6 +28,13 @@ pub enum Action {
         generation: Generation,
         /// The failures to remember with it.
         failures: Failures,
+    },
+    /// Deliver a note.
+    Deliver {
+        /// To which life.
+        generation: Generation,
+        /// Which note.
+        note: Note,
     },
     /// Press keys towards the answer of a dialog.
     Answer {
@@ -77,6 +84,11 @@ pub enum Action {
         ask: DrainAsk,
         /// What for.
         purpose: Purpose,
+    },
+    /// It is wanted again, and went on in spite of having been asked to end: it stays.
+    Stay {
+        /// Which life.
+        generation: Generation,
     },
     /// End the whole tree.
     Kill {
@@ -130,10 +142,19 @@ pub enum Wait {
         /// When to look again.
         until: Timestamp,
     },
+    /// That it says that it has read a note.
+    Read {
+        /// When to look again.
+        look_at: Timestamp,
+        /// When it is overdue.
+        until: Timestamp,
+    },
     /// The end that it was asked for.
     Leave {
         /// The step that was asked.
         step: Step,
+        /// When to look again.
+        look_at: Timestamp,
         /// When the next step is due.
         until: Timestamp,
     },
@@ -163,6 +184,8 @@ pub enum Held {
     Draft,
     /// A shell waits for commands in its terminal, and would run what is typed.
     Shell(String),
+    /// There is no note for its successor, which needs one.
+    NoNote,
     /// It cannot be told whether it works.
     Unclear,
     /// Its usage is used up, until then.

@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Message, Press, Question, Receipt, Screen, Typing};
+use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Press, Question, Receipt, Screen, Typing};
 use crate::time::{Duration, Timestamp};
 
 /// The pause after each key of a dialog: programs lose keys that come faster.
@@ -17,6 +17,9 @@ const MOST_PRESSES: u32 = 60;
 
 /// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long a prompt is waited with for one that works right after it got ready, as programs do that prepare themselves.
+const PROMPT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a text may take to be seen where a person types.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -136,7 +139,11 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
             blocked(Reason::Unreadable, format!("its {} cannot be read: {why}", message.kind.as_str())),
         );
     }
+    let is_fresh = matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(at), .. } if agent.now < at + PROMPT_PATIENCE);
     let next = match &agent.sighting.screen.activity {
+        Activity::Busy | Activity::Unclear if message.kind == MessageKind::Prompt && is_fresh => {
+            Next::Wait(Wait::Screen { until: agent.now + LOOK_AGAIN })
+        }
         Activity::Busy if !message.interrupts => Next::Held(Held::Busy),
         Activity::Draft => Next::Held(Held::Draft),
         Activity::Unclear => Next::Held(Held::Unclear),
@@ -172,7 +179,7 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
             // What stands there may be shown otherwise than it was typed.
             Arrived::NotYet if matches!(screen.composer, Some(Composed::Text(_))) || screen.activity == Activity::Unwatched => enter(),
             Arrived::NotYet => {
-                conclude(Receipt::Unconfirmed(format!("{} after it was typed, nothing of it was seen where a person types", ARRIVAL)))
+                conclude(Receipt::Unconfirmed(format!("{ARRIVAL} after it was typed, nothing of it was seen where a person types")))
             }
         };
     }
@@ -199,7 +206,7 @@ fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
         Some(Composed::Pasted) => true,
         Some(Composed::Text(text)) => text.ends_with(&typing.tail),
         Some(Composed::Empty) => false,
-        None => screen.activity == Activity::Unwatched && screen.tail.contains(&typing.tail),
+        None => matches!(screen.activity, Activity::Unwatched | Activity::Idle | Activity::Busy) && screen.tail.contains(&typing.tail),
     };
     if whole { Arrived::Yes } else { Arrived::NotYet }
 }
@@ -225,6 +232,33 @@ fn taken(screen: &Screen, typing: &Typing) -> Taken {
             if row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
         }
         (None, Activity::Unclear | Activity::Draft | Activity::Crashed) => Taken::Unknown,
+    }
+}
+
+/// Whether a request to end can be typed: not at a shell, not over a draft, and not where something is asked.
+pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
+    let rests = match &agent.sighting.screen.activity {
+        // Work was held for, or is to be interrupted.
+        Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Limit { .. } => true,
+        Activity::Unclear
+        | Activity::Draft
+        | Activity::Asks(_)
+        | Activity::Permission
+        | Activity::Login
+        | Activity::Exhausted
+        | Activity::Crashed => false,
+    };
+    rests && agent.sighting.screen.shell.is_none() && agent.sighting.typing.is_none()
+}
+
+/// What is due on the terminal of one that was asked to end: the rest of what is being typed, and what it asks before it ends.
+pub(super) fn request(agent: &Agent<'_>, care: Option<&Care>) -> Option<Next> {
+    if let Some(typing) = agent.sighting.typing.as_ref().filter(|typing| typing.kind == MessageKind::Ask) {
+        return Some(go_on(agent, typing));
+    }
+    match asked(agent, care?, Kind::Stop)?.next {
+        next @ (Next::Act(_) | Next::Wait(_)) => Some(next),
+        Next::Held(_) | Next::Blocked(_) => None,
     }
 }
 

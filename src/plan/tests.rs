@@ -10,6 +10,7 @@
 //! reviewer  absent cwd_missing                                  or: place_taken, command_missing, too_many_panes, unreadable, record_mismatch
 //! reviewer  unknown="timed out"
 //! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
+//! reviewer  running note=waits untyped=1 unread=5s:no                  or: note=begun, note="why it is unusable"
 //! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! ```
@@ -26,8 +27,8 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Obstacle,
-    Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Vitals,
+    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Note, Obstacle,
+    Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 
@@ -39,6 +40,7 @@ mod laws;
 mod leave;
 mod live;
 mod look;
+mod notes;
 mod order;
 mod rename;
 mod start;
@@ -141,8 +143,9 @@ fn show_next(next: &Next) -> String {
         Next::Act(action) => show_action(action),
         Next::Wait(Wait::Backoff { until }) => format!("again in {}", left(until)),
         Next::Wait(Wait::Ready { look_at, until }) => format!("ready? look in {}, until {}", left(look_at), left(until)),
-        Next::Wait(Wait::Leave { step: Step::Drain(step), until }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
-        Next::Wait(Wait::Leave { step: Step::Kill, until }) => format!("leaves by kill, has {}", left(until)),
+        Next::Wait(Wait::Leave { step: Step::Drain(step), until, .. }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
+        Next::Wait(Wait::Leave { step: Step::Kill, until, .. }) => format!("leaves by kill, has {}", left(until)),
+        Next::Wait(Wait::Read { look_at, until }) => format!("read? look in {}, until {}", left(look_at), left(until)),
         Next::Wait(Wait::Screen { until }) => format!("screen, look in {}", left(until)),
         Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
         Next::Held(Held::Attached(count)) => format!("held: {count} attached"),
@@ -151,6 +154,7 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Dependant(agent)) => format!("held: by {agent}"),
         Next::Held(Held::Busy) => "held: busy".to_owned(),
         Next::Held(Held::Draft) => "held: draft".to_owned(),
+        Next::Held(Held::NoNote) => "held: no note".to_owned(),
         Next::Held(Held::Unclear) => "held: unclear".to_owned(),
         Next::Held(Held::Shell(name)) => format!("held: at {name}"),
         Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
@@ -168,9 +172,11 @@ fn show_action(action: &Action) -> String {
             format!("spawn {generation} (streak {streak}, recent {}, restarts {restarts})", recent.len())
         }
         Action::Drain { generation, step, ask, purpose: _ } => format!("drain {generation} by {}: {ask}", step + 1),
+        Action::Stay { generation } => format!("stay {generation}"),
         Action::Kill { generation, purpose: _ } => format!("kill {generation}"),
         Action::Rename { from } => format!("rename {from}"),
         Action::Adopt { generation } => format!("adopt {generation}"),
+        Action::Deliver { generation, note } => format!("deliver {} to {generation}", note.source.display()),
         Action::Answer { generation: _, dialog, press, presses } => {
             format!("answer {dialog} by {}, press {presses}", press.keys.join(" "))
         }

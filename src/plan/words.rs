@@ -23,6 +23,8 @@ impl Change {
             | Cause::Faulty(_)
             | Cause::Shows(_)
             | Cause::Message(_)
+            | Cause::Note { .. }
+            | Cause::Unread(_)
             | Cause::Unrecorded
             | Cause::Renamed(_)
             | Cause::NotDeclared
@@ -66,6 +68,8 @@ impl fmt::Display for Cause {
             Self::NotReady => f.write_str("not ready yet"),
             Self::Faulty(fault) => fault.fmt(f),
             Self::Shows(what) => f.write_str(what),
+            Self::Note { source, bytes } => write!(f, "{} ({bytes} bytes)", source.display()),
+            Self::Unread(id) => write!(f, "it has not acknowledged the note {id} yet"),
             Self::Message(kind) => write!(f, "a {} waits for it", kind.as_str()),
             Self::CareChanged => f.write_str("care changed"),
             Self::Unrecorded => f.write_str("runs as declared, and no record knows it"),
@@ -106,11 +110,13 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Spawn { .. } => "spawn",
+            Self::Deliver { .. } => "deliver",
             Self::Answer { .. } => "answer",
             Self::Type { .. } => "deliver",
             Self::Submit { .. } => "submit",
             Self::Receive { .. } => "receive",
             Self::Drain { .. } => "drain",
+            Self::Stay { .. } => "stay",
             Self::Kill { .. } => "kill",
             Self::Sweep => "sweep",
             Self::Amend => "amend",
@@ -124,6 +130,9 @@ impl fmt::Display for Action {
 impl fmt::Display for DrainAsk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ask(text) => write!(f, "ask {text:?}"),
+            Self::Message(_) => f.write_str("a note in its inbox"),
+            Self::Command(words) => write!(f, "command {}", words.join(" ")),
             Self::Keys(keys) => write!(f, "keys {}", keys.join(" ")),
             Self::Signal { signal, to } => {
                 let to = match to {
@@ -143,10 +152,11 @@ impl fmt::Display for Wait {
             Self::Backoff { until } => write!(f, "tries again at {}", until.clock()),
             Self::Ready { until, .. } => write!(f, "waits to be ready, until {}", until.clock()),
             Self::Screen { .. } => f.write_str("waits for its terminal"),
-            Self::Leave { step: Step::Drain(step), until } => {
+            Self::Read { until, .. } => write!(f, "waits until it has read it, until {}", until.clock()),
+            Self::Leave { step: Step::Drain(step), until, .. } => {
                 write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
             }
-            Self::Leave { step: Step::Kill, until } => write!(f, "is being killed, has until {}", until.clock()),
+            Self::Leave { step: Step::Kill, until, .. } => write!(f, "is being killed, has until {}", until.clock()),
             Self::After { agent, milestone } => write!(f, "waits for {agent} {}", milestone.awaited()),
             Self::Dependants(agents) => {
                 let names: Vec<&str> = agents.iter().take(3).map(|agent| agent.as_str()).collect();
@@ -168,6 +178,9 @@ impl fmt::Display for Held {
             Self::Busy => f.write_str("it works; released when it rests, or with --now"),
             Self::Draft => f.write_str("a draft stands where a person types; released when that is submitted or gone, or with --now"),
             Self::Shell(name) => write!(f, "`{name}` waits for commands in its terminal, and would run the text"),
+            Self::NoNote => {
+                f.write_str("there is no note for its successor, and handoff.require asks for one; released by a note, or with --now")
+            }
             Self::Unclear => f.write_str("it cannot be told whether it works; released when its screen can be read, or with --now"),
             Self::Limit(Some(until)) => write!(f, "its usage is used up until {}", until.clock()),
             Self::Limit(None) => f.write_str("its usage is used up, and its screen does not say until when"),

@@ -87,7 +87,7 @@ fn way_out(change: &Change, before: Option<&AgentSpec>, after: Option<&AgentSpec
     let is_due = matches!(change.next, Next::Act(Action::Kill { .. }));
     let killed_at_once = is_due || after.is_none() && before.is_some_and(|spec| spec.care.on_remove == OnRemove::Kill);
     let steps: &[DrainStep] = after.or(before).filter(|_| !killed_at_once).map_or(&[], |spec| &spec.care.drain);
-    let step = |DrainStep { ask, wait }: &DrainStep| format!("{}, up to {wait}", plain(&ask.to_string()));
+    let step = |DrainStep { ask, wait, until: _ }: &DrainStep| format!("{}, up to {wait}", plain(&ask.to_string()));
     steps.iter().map(step).chain(["kill of the whole tree".to_owned()]).collect::<Vec<_>>().join(" → ")
 }
 

@@ -4,10 +4,10 @@ use anstyle::Style as Ink;
 
 use super::summary::{refusal, summary};
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
-use super::words::{Class, class, interrupts};
+use super::words::{Class, class, deliveries, interrupts};
 use super::{Extent, PlanView, Style, detail, rounds, running};
 use crate::desired::AgentName;
-use crate::plan::{Change, Next, Plan, ServerChange};
+use crate::plan::{Change, Kind, Next, Plan, ServerChange};
 
 /// So many changes of one class are read by people.
 const ROWS: usize = 40;
@@ -80,6 +80,7 @@ struct Row {
 /// The changes, a line each.
 pub(super) fn listing(view: &PlanView<'_>, extent: Extent, style: Style, out: &mut String) {
     let mut rows: Vec<Row> = view.plan.changes.iter().map(|(name, change)| row(view, name, change)).collect();
+    rows.extend(view.plan.changes.iter().flat_map(|(name, change)| to_come(view, name, change)));
     rows.extend(server(view.plan));
     rows.sort_by_key(|row| row.class);
     let most = match extent {
@@ -149,10 +150,24 @@ fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
     Row { class, name: name.to_string(), verb, cause, note }
 }
 
+/// The notes that an agent gets once its change is done.
+fn to_come<'a>(view: &'a PlanView<'_>, name: &'a AgentName, change: &'a Change) -> impl Iterator<Item = Row> + 'a {
+    // The line of a delivery itself tells of its note.
+    let sighting = view.observed.agents.get(name).filter(|_| change.kind != Kind::Deliver);
+    deliveries(change, sighting).map(|note| Row {
+        class: Class::Delivers,
+        name: name.to_string(),
+        verb: "deliver".to_owned(),
+        cause: plain(&format!("{} ({} bytes) to the new instance", note.source.display(), note.bytes)).into_owned(),
+        note: String::new(),
+    })
+}
+
 fn sign(class: Class) -> (&'static str, Ink) {
     match class {
         Class::Begins => ("+", GREEN),
         Class::Replaced => ("±", YELLOW),
+        Class::Delivers => (">", GREEN),
         Class::Amended => ("~", YELLOW),
         Class::Ends => ("-", RED),
         Class::Starting => ("·", DIM),

@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 
 use super::Style;
 use super::text::{BOLD, DIM, line, paint, plain};
+use std::path::Path;
+
 use crate::desired::AgentName;
+use crate::event::{Event, What};
 use crate::observed::Receipt;
 use crate::screen::{Answer, Meaning, Reading, Until};
+use crate::time::Timestamp;
 
 /// The meaning, the rule, and the lines that show it; for a dialog its rows and the key that would be pressed next, if it may be answered.
 pub fn screen_human(reading: &Reading, answer: Option<&Answer>, style: Style) -> String {
@@ -66,6 +70,20 @@ pub fn receipt_document(agent: &AgentName, id: &str, receipt: &Receipt) -> Value
         Receipt::Refused(why) => ("refused", Some(why)),
     };
     json!({ "format_version": "1.0", "agent": agent, "id": id, "receipt": word, "reason": reason })
+}
+
+/// What a run did to one agent, for programs: how it ended, what followed, how long each took, and what it printed last.
+pub fn outcome_document(agent: &AgentName, events: &[Event], log: Option<&Path>, printed: &[String]) -> Value {
+    let own = || events.iter().filter(|event| event.agent.as_ref() == Some(agent));
+    let at = |wanted: &[What]| own().find(|event| wanted.contains(&event.what)).map(|event| event.at);
+    let took = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.since(from?).as_millis());
+    let (asked, ended) = (at(&[What::Drain, What::Kill]), at(&[What::Exited]));
+    let (started, ready) = (at(&[What::Spawn]), at(&[What::Ready]));
+    let how = own().find(|event| event.what == What::Exited).map(|event| event.why.as_str());
+    json!({
+        "name": agent, "ended": how, "end_ms": took(asked, ended), "started_at": started, "ready_ms": took(started, ready),
+        "log": log, "printed": printed,
+    })
 }
 
 fn meaning(meaning: &Meaning) -> String {

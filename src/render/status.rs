@@ -6,7 +6,7 @@ use super::json::{AgentStatus, State, status_document};
 use super::text::{BOLD, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
 use super::{StatusView, Style, Watcher, running};
 use crate::desired::AgentName;
-use crate::observed::Phase;
+use crate::observed::{Activity, Phase};
 use crate::plan::Next;
 use crate::time::Timestamp;
 
@@ -116,7 +116,23 @@ fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
         Phase::Exited(ended) if ended.asked.is_some() => "stopped as asked".to_owned(),
         Phase::Exited(ended) => ended.exit.to_string(),
         Phase::Unknown { why } => why.clone(),
-        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) => String::new(),
+        Phase::Running { .. } => at_work(&sighting.screen.activity),
+        Phase::Absent | Phase::Leaving(_) => String::new(),
+    }
+}
+
+/// What one does that needs nothing, as far as its screen tells.
+fn at_work(activity: &Activity) -> String {
+    match activity {
+        Activity::Busy => "at work".to_owned(),
+        Activity::Idle => "idle".to_owned(),
+        Activity::Draft => "a draft is not submitted".to_owned(),
+        Activity::Limit { until: Some(until) } => format!("its usage is used up until {}", until.clock()),
+        Activity::Limit { until: None } => "its usage is used up".to_owned(),
+        Activity::Unclear => "its screen does not tell what it does".to_owned(),
+        Activity::Unwatched | Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => {
+            String::new()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::text::count;
 use crate::desired::AgentName;
-use crate::observed::{Fault, MessageKind, Phase, Sighting};
+use crate::observed::{Fault, MessageKind, Note, Phase, Sighting};
 use crate::plan::{Action, Cause, Change, Held, Kind, Next, Wait};
 use crate::time::{Duration, Timestamp};
 
@@ -26,6 +26,8 @@ pub(super) fn reason(cause: &Cause) -> &'static str {
         Cause::Message(MessageKind::Handoff) => "handoff",
         Cause::Message(MessageKind::Ask) => "ask",
         Cause::Message(MessageKind::Nudge) => "nudge",
+        Cause::Note { .. } => "note",
+        Cause::Unread(_) => "unread",
         Cause::CareChanged => "care_changed",
         Cause::Unrecorded => "unrecorded",
         Cause::Renamed(_) => "renamed",
@@ -62,6 +64,7 @@ pub(super) fn hold(held: &Held) -> &'static str {
         Held::Busy => "busy",
         Held::Draft => "draft",
         Held::Shell(_) => "shell",
+        Held::NoNote => "no_note",
         Held::Unclear => "unclear",
         Held::Limit(_) => "limit",
         Held::Dependant(_) => "dependant",
@@ -77,6 +80,7 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
         Held::Busy => "it rests, or --now".to_owned(),
         Held::Draft => "the draft is submitted or gone, or --now".to_owned(),
         Held::Shell(_) => "its program reads its terminal again".to_owned(),
+        Held::NoNote => "a note for the successor, or --now".to_owned(),
         Held::Unclear => "its screen can be read, or --now".to_owned(),
         Held::Limit(Some(until)) => format!("at {}", until.clock()),
         Held::Limit(None) => "its usage is renewed".to_owned(),
@@ -90,6 +94,7 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
 pub(super) enum Class {
     Begins,
     Replaced,
+    Delivers,
     Amended,
     Ends,
     Starting,
@@ -106,7 +111,8 @@ pub(super) fn class(change: &Change) -> Class {
         (Next::Wait(Wait::Ready { .. }), _) => Class::Starting,
         (Next::Act(_) | Next::Wait(_), Kind::Spawn | Kind::Restart) => Class::Begins,
         (Next::Act(_) | Next::Wait(_), Kind::Replace) => Class::Replaced,
-        (Next::Act(_) | Next::Wait(_), Kind::Amend | Kind::Deliver | Kind::Adopt) => Class::Amended,
+        (Next::Act(_) | Next::Wait(_), Kind::Deliver) => Class::Delivers,
+        (Next::Act(_) | Next::Wait(_), Kind::Amend | Kind::Adopt) => Class::Amended,
         (Next::Act(_) | Next::Wait(_), Kind::Stop | Kind::Forget) => Class::Ends,
     }
 }
@@ -128,6 +134,16 @@ pub(super) fn interrupted(kind: Kind, sighting: &Sighting, now: Timestamp) -> Op
 /// What an end costs, in words.
 pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<String> {
     let (up, attached) = interrupted(kind, sighting, now)?;
+    let rests =
+        sighting.screen.written_at.filter(|_| sighting.is_busy() == Some(false)).map(|at| format!(", idle {}", now.since(at).rough()));
+    let work = if sighting.is_busy() == Some(true) { ", at work".to_owned() } else { rests.unwrap_or_default() };
     let people = if attached > 0 { format!(", {} attached", count(attached as usize, "client")) } else { String::new() };
-    Some(format!("interrupts: up {}{people}", up.rough()))
+    Some(format!("interrupts: up {}{work}{people}", up.rough()))
+}
+
+/// The notes that an agent gets with a change.
+pub(super) fn deliveries<'a>(change: &Change, sighting: Option<&'a Sighting>) -> impl Iterator<Item = &'a Note> + use<'a> {
+    let gets = matches!(change.next, Next::Act(_) | Next::Wait(_))
+        && matches!(change.kind, Kind::Spawn | Kind::Replace | Kind::Restart | Kind::Deliver);
+    sighting.filter(|_| gets).into_iter().flat_map(|sighting| &sighting.notes).filter(|note| note.unusable.is_none())
 }

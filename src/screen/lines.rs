@@ -10,7 +10,7 @@ const TAIL: usize = 25;
 
 /// The end of a screen, line by line: no-break spaces are blanks, frames are blanks, nothing follows the last character.
 #[derive(Debug)]
-pub(super) struct Lines(pub(super) Vec<String>);
+pub(super) struct Lines(pub(super) Vec<String>, usize);
 
 impl Lines {
     /// The last lines of the text of a pane. Empty ones between them stay: they part a menu from what surrounds it.
@@ -18,7 +18,7 @@ impl Lines {
         let all: Vec<String> = text.lines().map(plain).collect();
         let end = all.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
         let start = all[..end].iter().enumerate().rev().filter(|(_, line)| !line.is_empty()).nth(TAIL - 1).map_or(0, |(first, _)| first);
-        Self(all[start..end].to_vec())
+        Self(all[start..end].to_vec(), start)
     }
 
     /// The lines of a range as one text.
@@ -70,27 +70,49 @@ pub(super) struct Found {
 }
 
 /// The last composer of the screen.
-pub(super) fn composer(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
+pub(super) fn composer(text: &str, lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
+    match rule.foot {
+        Some(foot) => block(text, lines, rule, foot),
+        None => after_mark(lines, rule, ready),
+    }
+}
+
+/// A composer that is a block of lines with a mark at their left above a foot; its last line tells of the program's state.
+fn block(text: &str, lines: &Lines, rule: &ComposerRule, foot: char) -> Option<Found> {
+    let all: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let end = all.iter().rposition(|line| line.starts_with(foot))?;
+    let start = all[..end].iter().rposition(|line| !line.starts_with(&rule.marks[..])).map_or(0, |above| above + 1);
+    let typed: Vec<&str> = all[start..end].iter().map(|line| line.trim_start_matches(&rule.marks[..]).trim()).collect();
+    let last = typed.iter().rposition(|line| !line.is_empty())?;
+    let text = typed[..last].join("\n").trim().to_owned();
+    let text = if rule.placeholder.iter().any(|empty| empty.matches(&text)) { String::new() } else { text };
+    let here = |line: usize| line.checked_sub(lines.1);
+    Some(Found { lines: here(start).unwrap_or(0)..here(end)?, text, framed: true })
+}
+
+/// A composer whose first line begins with a mark.
+fn after_mark(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
     let starts = |line: &str| {
         let mut chars = line.trim_start().chars();
         chars.next().is_some_and(|c| rule.marks.contains(&c)) && chars.next().is_none_or(|c| c == ' ')
     };
     let is_framed = |first: usize| first > 0 && is_rule(&lines.0[first - 1]);
-    let range = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(|first| {
-        if rule.framed {
-            let end = first + lines.0[first..].iter().position(|line| is_rule(line))?;
-            is_framed(first).then_some(first..end)
-        } else {
-            let below = lines.text(first + 1..lines.0.len());
-            let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
-            Some(first..first + 1 + below[..footer].matches('\n').count())
-        }
-    })?;
+    let in_frame = |first: usize| {
+        let end = first + lines.0[first..].iter().position(|line| is_rule(line))?;
+        is_framed(first).then_some((first..end, true))
+    };
+    let above_footer = |first: usize| {
+        let below = lines.text(first + 1..lines.0.len());
+        let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
+        Some((first..first + 1 + below[..footer].matches('\n').count(), false))
+    };
+    let find = |first: usize| in_frame(first).or_else(|| if rule.framed { None } else { above_footer(first) });
+    let (range, framed) = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(find)?;
     let first = lines.0[range.start].trim_start().chars().skip(1).collect::<String>();
     let column = indent(&lines.0[range.start]) + 2;
     let rest = lines.0[range.start + 1..range.end].iter().map(|line| line.chars().skip(column.min(indent(line))).collect::<String>());
     let text = std::iter::once(first.trim_start().to_owned()).chain(rest).collect::<Vec<_>>().join("\n");
     let text = text.trim_end();
     let text = if rule.placeholder.iter().any(|empty| empty.matches(text)) { "" } else { text };
-    Some(Found { lines: range, text: text.to_owned(), framed: rule.framed })
+    Some(Found { lines: range, text: text.to_owned(), framed })
 }

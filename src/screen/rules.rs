@@ -25,6 +25,9 @@ pub struct Rules {
     pub version: u32,
     /// The name of the program, for messages.
     pub name: String,
+    /// What is typed to end the program.
+    #[serde(default)]
+    pub exit: Option<String>,
     /// Where a person types; none if that cannot be told from the text.
     #[serde(default)]
     pub composer: Option<ComposerRule>,
@@ -42,8 +45,12 @@ pub struct Rules {
 pub struct ComposerRule {
     /// What its first line starts with: one of these characters.
     pub marks: Vec<char>,
-    /// Whether it stands between two rules or in a box. If not, one of the signs `ready` must follow it: a shell has such a prompt too.
+    /// Whether it always stands between two rules or in a box. If not, one of the signs `ready` must follow it where it does not: a shell has such
+    /// a prompt too.
     pub framed: bool,
+    /// The character below it, where it is a block of lines that all begin with a mark; the last of these lines is no part of the text.
+    #[serde(default)]
+    pub foot: Option<char>,
     /// What stands in it while it is empty. Text does not show that this is dimmed, so a draft of the very same words counts as empty.
     #[serde(default)]
     pub placeholder: Vec<Pattern>,
@@ -118,7 +125,7 @@ fn once() -> u32 {
 impl Rules {
     /// Rules that know nothing yet.
     pub fn none() -> Self {
-        Self { version: VERSION, name: String::new(), composer: None, signs: Signs::default(), dialogs: Vec::new() }
+        Self { version: VERSION, name: String::new(), exit: None, composer: None, signs: Signs::default(), dialogs: Vec::new() }
     }
 
     /// The rules that come with this program under this name.
@@ -162,9 +169,10 @@ impl Rules {
 
     /// These rules with everything that the later ones say in its place: the name, the composer, each list of signs that is not empty, each dialog.
     pub fn merge(mut self, later: Self) -> Self {
-        let Self { version, name, composer, signs, dialogs } = later;
+        let Self { version, name, exit, composer, signs, dialogs } = later;
         self.version = version;
         self.name = name;
+        self.exit = exit.or(self.exit);
         self.composer = composer.or(self.composer);
         self.signs = self.signs.merge(signs);
         self.with_dialogs(dialogs)

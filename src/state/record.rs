@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Typing};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Typing, Unread};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
+use super::handoff::NoteId;
 
 /// The newest version of the format that this program knows.
 const VERSION: u32 = 1;
@@ -73,6 +74,12 @@ pub struct Record {
     /// What came of the last thing that was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<Received>,
+    /// Notes that are delivered but for being typed into its terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untyped: Vec<NoteId>,
+    /// The last note, until it says that it has read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
     /// When the usage limit that its screen shows was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_seen: Option<Timestamp>,
@@ -107,6 +114,8 @@ impl Record {
             answered: BTreeMap::new(),
             typing: None,
             received: None,
+            untyped: Vec::new(),
+            unread: None,
             limit_seen: None,
             live: Pulse::default(),
             secrets: BTreeMap::new(),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
+mod handoff;
 mod live;
 mod look;
 mod order;

@@ -14,7 +14,7 @@ use reconcile::desired::{
 };
 use reconcile::event::Entry;
 use reconcile::host::Host;
-use reconcile::host::sim::{Behaviour, Crash, Sim};
+use reconcile::host::sim::{Behaviour, Crash, Sim, Terminal};
 use reconcile::observe::observe;
 use reconcile::observed::{Exit, Observed, Phase};
 use reconcile::plan::{Next, Plan, Terms, after, foresee, plan};
@@ -185,6 +185,7 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
             spec.care.drain = drain
                 .into_iter()
                 .map(|(tree, wait)| DrainStep {
+                    until: None,
                     ask: signal(if tree { SignalTo::Tree } else { SignalTo::Main }),
                     wait: Duration::from_secs(wait),
                 })
@@ -374,6 +375,56 @@ fn a_crash_at_every_single_call_of_one_life() {
         assert!(world.plan(&second).is_empty(), "call {call}");
         if !crashed_first && !crashed_second {
             assert!(call > 10, "the tool was never killed");
+            break;
+        }
+    }
+}
+
+/// What was typed into the terminals of an agent, life by life.
+fn submitted(world: &World) -> Vec<(u64, Vec<String>)> {
+    world.sim.submitted().map(|(instance, texts)| (instance.generation.0, texts.to_vec())).collect()
+}
+
+#[test]
+fn a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note() {
+    use reconcile::desired::{Channel, Preset, Probe, Text};
+    let mut spec = agent("run", None);
+    spec.care.preset = vec![Preset::Named("claude".to_owned())];
+    spec.care.ready.probe = Probe::Preset;
+    spec.care.accept = BTreeSet::from(["trust".to_owned(), "bypass".to_owned()]);
+    spec.care.prompt = Some(Text::Plain("begin".to_owned()));
+    spec.care.handoff.deliver = BTreeSet::from([Channel::Inbox, Channel::Paste]);
+    let desired = fleet_of(BTreeMap::from([(name("ada"), spec)]));
+    for call in 1.. {
+        let mut world = World::new();
+        let mut terminal = Terminal::default();
+        (terminal.asks, terminal.swallows, terminal.works_for) = (vec!["trust", "bypass"], 1, Duration::from_secs(2));
+        world.sim.behaviours.insert(name("ada"), Behaviour { terminal, ..Behaviour::default() });
+        let paths = world.fleet.paths().clone();
+        world.fleet.prepare().unwrap();
+        reconcile::state::handoff::spool::put(&paths.spool(&name("ada")), "00000000000000aa".parse().unwrap(), "a note", START).unwrap();
+        let crashed = world.killed_apply(&desired, call);
+        // What is busy is left alone by a run, and is taken up by the next one.
+        for _ in 0..3 {
+            world.apply(&desired);
+            world.sim.pass(Duration::from_secs(5));
+        }
+        assert!(world.plan(&desired).is_empty(), "call {call}: {:?}", world.plan(&desired));
+        let lives = submitted(&world);
+        let [(_, texts)] = &lives[..] else { panic!("call {call}: {lives:?}") };
+        let count = |wanted: &str| texts.iter().filter(|text| text.contains(wanted)).count();
+        assert!(count("begin") <= 1 && count("archive") <= 1, "call {call}: {texts:?}");
+        if !crashed {
+            assert_eq!((count("begin"), count("archive"), texts.len()), (1, 1, 2), "call {call}: {texts:?}");
+        } else if texts.len() < 2 {
+            // It was written down before the first key, and never typed: that was reported, and nothing was typed twice.
+            let journal = world.fleet.entries_after(0).unwrap();
+            assert!(journal.iter().any(|entry| entry.event.why.contains("unconfirmed")), "call {call}: {texts:?}");
+        }
+        let inbox = std::fs::read_dir(paths.inbox(&name("ada"))).unwrap().count();
+        assert_eq!(inbox, 1, "call {call}");
+        if !crashed {
+            assert!(call > 20, "the tool was never killed");
             break;
         }
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::super::read::{At, Entries};
 use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar};
-use super::{DialogRule, DrainStep, Idle, Limits, Live, Log, Ready, Restart, Secret};
+use super::{DialogRule, DrainStep, Handoff, Idle, Limits, Live, Log, Ready, Restart, Secret};
 use crate::desired::{HoldOn, OnRemove, Wish};
 
 /// One long-lived program under care.
@@ -71,6 +71,8 @@ pub(crate) struct Agent<'a> {
     /// A file with that text, read when it is given.
     #[schemars(length(min = 1))]
     pub(crate) prompt_file: Option<At<&'a str>>,
+    /// How notes reach it.
+    pub(crate) handoff: Option<At<Handoff<'a>>>,
     /// When it counts as ready. Default: when its preset says so; without one, when it has lived for one second.
     pub(crate) ready: Option<At<Ready<'a>>>,
     /// By what it is seen to be alive while it is ready. Default: that it runs.

@@ -105,19 +105,30 @@ pub(crate) struct GiveUp {
     pub(crate) within: Option<At<Duration>>,
 }
 
-/// One way of asking an agent to end: `keys` or `signal`.
+/// One way of asking an agent to end: one of `ask`, `keys`, `signal`, `command` and `message`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a step such as { signal = \"TERM\", wait = \"10s\" }", bound(deserialize = "'de: 'a"))]
 pub(crate) struct DrainStep<'a> {
+    /// A text that is typed into its terminal and submitted, such as `"/exit"`.
+    #[schemars(length(min = 1))]
+    pub(crate) ask: Option<At<&'a str>>,
     /// Keys for its pane, by tmux's names for them, such as `["C-c"]`.
     #[schemars(length(min = 1))]
     pub(crate) keys: Option<At<Vec<At<&'a str>>>>,
     /// A signal.
     pub(crate) signal: Option<At<Signal>>,
+    /// A command that asks it, run in its folder with `RECONCILE_AGENT` and the like; ended when the step's time is over.
+    #[schemars(length(min = 1))]
+    pub(crate) command: Option<At<Vec<At<&'a str>>>>,
+    /// A note for its inbox that asks it.
+    #[schemars(length(min = 1))]
+    pub(crate) message: Option<At<&'a str>>,
     /// Who gets the signal. Default `"main"`: the program.
     pub(crate) to: Option<At<SignalTo>>,
     /// How long it is waited for. Default `"10s"`.
     pub(crate) wait: Option<At<Duration>>,
+    /// A probe that ends the step before its time.
+    pub(crate) until: Option<At<Ready<'a>>>,
 }
 
 /// Where the output of a daemon goes.

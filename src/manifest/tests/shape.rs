@@ -25,25 +25,25 @@ x-note = 1
 "#
         ),
         @r#"
-        Error 5 «comand»: unknown key `comand`
-          hint: did you mean `command`?
-        Error 6 «"three"»: expected a whole number, 0 or more, found the string "three"
-        Error 7 «1»: expected true or false, found the number 1
-        Error 8 «"localhost"»: `localhost` is no address: there is no port
-          hint: write host and port like "127.0.0.1:7411"
-        Error 8 «timout»: unknown key `timout`
-          hint: did you mean `timeout`?
-        Error 8 «"5"»: `5` is not a length of time: write it like "90s", "5m", "1h30m" or "500ms"
-        Error 9 «"TERMINATE"»: `TERMINATE` is not one of `TERM`, `INT`, `HUP`, `QUIT`, `USR1`, `USR2`, `KILL`
-          hint: did you mean `TERM`?
-        Error 9 «"C-c"»: expected an array, found the string "C-c"
-        Error 9 «{ wait = "1s" }»: a step needs exactly one of `keys` and `signal`
-          hint: write a step such as { signal = "TERM", wait = "10s" }
-        Error 10 «"allways"»: `allways` is not one of `always`, `on-failure`, `never`
-          hint: did you mean `always`?
-        Error 10 «0.5»: a pause cannot get shorter: `factor` is at least 1
-        Error 11 «"idle"»: `idle` is not one of `busy`, `attached`
-        "#
+    Error 5 «comand»: unknown key `comand`
+      hint: did you mean `command`?
+    Error 6 «"three"»: expected a whole number, 0 or more, found the string "three"
+    Error 7 «1»: expected true or false, found the number 1
+    Error 8 «"localhost"»: `localhost` is no address: there is no port
+      hint: write host and port like "127.0.0.1:7411"
+    Error 8 «timout»: unknown key `timout`
+      hint: did you mean `timeout`?
+    Error 8 «"5"»: `5` is not a length of time: write it like "90s", "5m", "1h30m" or "500ms"
+    Error 9 «"TERMINATE"»: `TERMINATE` is not one of `TERM`, `INT`, `HUP`, `QUIT`, `USR1`, `USR2`, `KILL`
+      hint: did you mean `TERM`?
+    Error 9 «"C-c"»: expected an array, found the string "C-c"
+    Error 9 «{ wait = "1s" }»: a step needs exactly one of `ask`, `keys`, `signal`, `command` and `message`
+      hint: write a step such as { signal = "TERM", wait = "10s" }
+    Error 10 «"allways"»: `allways` is not one of `always`, `on-failure`, `never`
+      hint: did you mean `always`?
+    Error 10 «0.5»: a pause cannot get shorter: `factor` is at least 1
+    Error 11 «"idle"»: `idle` is not one of `busy`, `attached`
+    "#
     );
 }
 
@@ -120,10 +120,6 @@ drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" }
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
         Error 6 «notify»: unknown key `notify`
           hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-        Error 10 «ask»: unknown key `ask`
-          hint: known here: `keys`, `signal`, `to`, `wait`
-        Error 10 «until»: unknown key `until`
-          hint: known here: `keys`, `signal`, `to`, `wait`
         "#
     );
 }

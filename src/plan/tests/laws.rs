@@ -69,12 +69,17 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
                 let protected = care.is_some_and(|care| care.protect) && !terms.allow_kill.contains(agent);
                 assert!(!protected || matches!(sighting.phase, Phase::Leaving(_)), "{agent} is protected");
             }
+            Action::Stay { generation } => {
+                assert!(matches!(sighting.phase, Phase::Leaving(_)), "{agent} was not asked to end");
+                assert_eq!(*generation, sighting.generation, "the generation of {agent}");
+            }
             Action::Adopt { .. } => assert!(matches!(sighting.phase, Phase::Running { .. }), "{agent} does not run"),
             Action::Answer { generation, .. }
+            | Action::Deliver { generation, .. }
             | Action::Type { generation, .. }
             | Action::Submit { generation, .. }
             | Action::Receive { generation, .. } => {
-                assert!(matches!(sighting.phase, Phase::Running { .. }), "{agent} does not run, and something is typed");
+                assert!(lives, "{agent} does not live, and something is typed");
                 assert_eq!(*generation, sighting.generation, "the generation of {agent}");
                 assert!(!matches!(action, Action::Type { .. }) || sighting.typing.is_none(), "two texts of {agent} at once");
             }
@@ -93,7 +98,7 @@ fn each_wait_ends_later(observed: &Observed, plan: &Plan) {
             Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until }) => {
                 assert!(*until > observed.at, "{agent}")
             }
-            Next::Wait(Wait::Ready { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
+            Next::Wait(Wait::Ready { look_at, .. } | Wait::Read { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),
             Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => {}
         }
     }
@@ -112,7 +117,10 @@ fn no_step_is_asked_twice(desired: &Desired, observed: &Observed, terms: &Terms,
 fn steps(rounds: &[Plan]) -> BTreeMap<AgentName, Vec<Action>> {
     let mut steps: BTreeMap<AgentName, Vec<Action>> = BTreeMap::new();
     for (agent, change) in rounds.iter().flat_map(|plan| &plan.changes) {
-        if let Next::Act(action) = &change.next {
+        // A dialog may come at any time.
+        if let Next::Act(action) = &change.next
+            && !matches!(action, Action::Answer { .. })
+        {
             steps.entry(agent.clone()).or_default().push(action.clone());
         }
     }
@@ -126,10 +134,12 @@ fn rank(action: &Action) -> usize {
         Action::Sweep => 1,
         Action::Adopt { .. } => 2,
         Action::Drain { step, .. } => 10 + step,
+        Action::Stay { .. } => 999,
         Action::Kill { .. } => 1000,
         Action::Spawn { .. } => 1001,
         Action::Amend => 1002,
-        Action::Answer { presses, .. } => 2000 + *presses as usize,
+        Action::Deliver { .. } => 1900,
+        Action::Answer { .. } => 2000,
         Action::Type { .. } => 3000,
         Action::Submit { enters, .. } => 3000 + *enters as usize,
         Action::Receive { .. } => 4000,

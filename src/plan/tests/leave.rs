@@ -124,7 +124,8 @@ fn an_edit_in_the_middle_of_a_drain_counts_from_the_next_round() {
 fn a_drain_ends_for_what_is_wanted_at_its_end() {
     // Wanted again in the middle: what was typed cannot be taken back, so it leaves and comes again (L-133).
     check(TMUX, "lead leaving drain=1 asked=4s purpose=stop", "lead  replace  stopped, and wanted again  leaves by drain 1, has 6s");
-    check(TMUX, "lead leaving drain=1 asked=10s purpose=stop", "lead  replace  stopped, and wanted again  drain 1 by 2: signal TERM");
+    check(TMUX, "lead leaving drain=1 asked=10s purpose=stop", "lead  replace  stopped, and wanted again  stay 1");
+    check(TMUX, "lead leaving kill asked=1s purpose=stop", "lead  replace  stopped, and wanted again  leaves by kill, has 4s");
     // To be replaced, and stopped meanwhile.
     check(
         TMUX,

@@ -3,9 +3,8 @@
 use super::*;
 
 const LIVE: &str = "[agents.lead]\ncommand = [\"run\"]\nlive = { tcp = \"a:1\", heartbeat = { nudge_after = \"15m\", replace_after = \"30m\" } }\nrestart = { backoff = { jitter = 0.0 } }\n";
-const PROBED: &str =
-    "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\nlive = { tcp = \"a:1\" }\nrestart = { backoff = { jitter = 0.0 } }\n";
-const BEATING: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\nlive = { heartbeat = { nudge_after = \"15m\", replace_after = \"30m\" } }\nrestart = { backoff = { jitter = 0.0 } }\n";
+const PROBED: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\ndrain = [{ keys = [\"C-c\"] }]\nlive = { tcp = \"a:1\" }\nrestart = { backoff = { jitter = 0.0 } }\n";
+const BEATING: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\ndrain = [{ keys = [\"C-c\"] }]\nlive = { heartbeat = { nudge_after = \"15m\", replace_after = \"30m\" } }\nrestart = { backoff = { jitter = 0.0 } }\n";
 const LIMITED: &str =
     "[agents.lead]\ncommand = [\"run\"]\nlimits = { memory = \"4GiB\", runtime = \"8h\" }\nrestart = { backoff = { jitter = 0.0 } }\n";
 const ASKED: &str = "[agents.lead]\ncommand = [\"run\"]\nrestart = { only_if = { file = \"work\" }, backoff = { jitter = 0.0 } }\n";

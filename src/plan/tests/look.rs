@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 50] = [
+const WORDS: [&str; 54] = [
     "starting",
     "failing",
     "gen",
@@ -136,6 +136,10 @@ const WORDS: [&str; 50] = [
     "composer",
     "shell",
     "excuse",
+    "drained",
+    "note",
+    "untyped",
+    "unread",
     "noes",
     "said",
     "silent",
@@ -198,6 +202,7 @@ impl Line {
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
             screen: self.screen(),
+            drained: self.has("drained"),
             answering: self.text("answering").map(|text| {
                 let [dialog, presses, answers, at] = parts(text);
                 Answering { dialog, at: ago(&at), presses: presses.parse().unwrap(), answers: answers.parse().unwrap() }
@@ -219,6 +224,13 @@ impl Line {
                 }
             }),
             received: None,
+            notes: self.text("note").into_iter().map(note).collect(),
+            untyped: self.number("untyped").unwrap_or(0) as usize,
+            unread: self.text("unread").map(|text| {
+                let [at, said] = parts(text);
+                let answer = if said == "yes" { Ok(()) } else { Err(said) };
+                Unread { id: "00000000000000aa".to_owned(), since: ago(&at), answer: Some(answer) }
+            }),
             vitals: self.vitals(),
             obstacle: self.obstacle(),
             changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
@@ -380,12 +392,20 @@ fn parts<const N: usize>(text: &str) -> [String; N] {
     parts.try_into().unwrap_or_else(|parts| panic!("{N} parts are needed: {parts:?}"))
 }
 
+/// `waits`, `begun`, or why it is unusable.
+fn note(word: &str) -> Note {
+    let id = (word == "begun").then(|| "00000000000000aa".to_owned());
+    let unusable = (word != "begun" && word != "waits").then(|| word.to_owned());
+    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable }
+}
+
 /// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
 fn message(word: &str) -> Message {
     let (kind, body) = match word {
         "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
         "nudge" => (MessageKind::Nudge, Body::Text("do the-end".to_owned())),
         "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
+        "ask" => (MessageKind::Ask, Body::Text("do the-end".to_owned())),
         "keys" => (MessageKind::Sent, Body::Keys(vec!["C-l".to_owned()])),
         "unreadable" => (MessageKind::Prompt, Body::Unreadable("it is gone".to_owned())),
         other => panic!("message={other}"),

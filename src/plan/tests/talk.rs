@@ -119,6 +119,9 @@ fn a_prompt_is_typed_when_the_agent_rests_and_never_over_something() {
     let due = "lead  deliver  a prompt waits for it";
     check(LEAD, "lead running message=prompt screen=idle composer=empty", &format!("{due}  type prompt-1 1"));
     check(LEAD, "lead running message=prompt screen=busy", &format!("{due}  held: busy"));
+    // Right after it got ready it may only be preparing itself.
+    check(LEAD, "lead running up=29s message=prompt screen=busy", &format!("{due}  screen, look in 100ms"));
+    check(LEAD, "lead running up=30s message=prompt screen=busy", &format!("{due}  held: busy"));
     check(LEAD, "lead running message=prompt screen=draft composer=hello", &format!("{due}  held: draft"));
     check(LEAD, "lead running message=prompt screen=unclear", &format!("{due}  held: unclear"));
     check(LEAD, "lead running message=prompt screen=limit:1h", &format!("{due}  held: limit for 1h"));
@@ -216,13 +219,16 @@ fn work_holds_what_would_interrupt_it() {
     check(LEAD, &look("draft"), &format!("{replace}  held: draft"));
     check(LEAD, &look("unclear"), &format!("{replace}  held: unclear"));
     check(LEAD, &look("asks"), &format!("{replace}  held: unclear"));
-    for rests in ["idle", "login", "limit:1h", "exhausted", "crashed", "asks:bypass"] {
-        check(LEAD, &look(rests), &format!("{replace}  drain 1 by 1: keys C-c"));
+    for rests in ["idle", "limit:1h"] {
+        check(LEAD, &look(rests), &format!("{replace}  drain 1 by 1: ask \"/exit\""));
     }
-    check_under("now", LEAD, &look("busy"), &format!("{replace}  drain 1 by 1: keys C-c"));
-    check(&format!("{LEAD}hold = [\"attached\"]\n"), &look("busy"), &format!("{replace}  drain 1 by 1: keys C-c"));
+    for rests in ["login", "exhausted", "crashed", "asks:bypass"] {
+        check(LEAD, &look(rests), &format!("{replace}  drain 1 by 2: signal TERM"));
+    }
+    check_under("now", LEAD, &look("busy"), &format!("{replace}  drain 1 by 1: ask \"/exit\""));
+    check(&format!("{LEAD}hold = [\"attached\"]\n"), &look("busy"), &format!("{replace}  drain 1 by 1: ask \"/exit\""));
     // One that is not ready yet has done nothing that could be lost.
-    check(LEAD, "lead running starting command=[\"old\"] screen=unclear", &format!("{replace}  drain 1 by 1: keys C-c"));
+    check(LEAD, "lead running starting command=[\"old\"] screen=unclear", &format!("{replace}  drain 1 by 2: signal TERM"));
     // An end that was begun goes on.
     check(
         LEAD,
@@ -248,4 +254,33 @@ fn a_limit_and_a_login_are_no_failures() {
 fn what_is_foreseen_ends_in_a_delivery() {
     let fleet = format!("{LEAD}prompt = \"begin\"\n");
     check_rounds("", &fleet, "lead absent", "lead spawn 1\n lead type prompt-1 1");
+}
+
+#[test]
+fn a_request_to_end_is_typed_like_any_text() {
+    let stop = format!("{LEAD}desired = \"stopped\"\ndrain = [{{ ask = \"save and stop\", wait = \"1m\" }}, {{ keys = [\"C-c\"] }}]\n");
+    let was = "desired=\"running\"";
+    let due = "lead  stop  should be stopped";
+    check(&stop, &format!("lead running screen=idle {was}"), &format!("{due}  drain 1 by 1: ask \"save and stop\""));
+    // What cannot be typed is no way out.
+    for keeps in ["draft", "login", "asks:trust", "idle shell=bash"] {
+        check_under("now", &stop, &format!("lead running screen={keeps} {was}"), &format!("{due}  drain 1 by 2: keys C-c"));
+    }
+    let asked = |look: &str| format!("lead leaving drain=1 {look} {was}");
+    check(&stop, &asked("asked=100ms typing=ask:0:100ms screen=draft composer=dothe-end"), &format!("{due}  screen, look in 200ms"));
+    check(&stop, &asked("asked=300ms typing=ask:0:300ms screen=draft composer=dothe-end"), &format!("{due}  submit ask-1, enter 1"));
+    check(&stop, &asked("asked=1s typing=ask:1:0s screen=busy composer=empty"), &format!("{due}  receive ask-1 confirmed"));
+    check(&stop, &asked("asked=10s screen=busy"), &format!("{due}  leaves by drain 1, has 50s"));
+    check(&stop, &asked("asked=1m screen=busy"), &format!("{due}  drain 1 by 2: keys C-c"));
+    // What it asks before it ends is answered if that is accepted.
+    check(&stop, &asked("asked=1s screen=asks:trust"), &format!("{due}  answer trust by Enter, press 1"));
+    check(&stop, &asked("asked=1s screen=asks:bypass"), &format!("{due}  leaves by drain 1, has 59s"));
+}
+
+#[test]
+fn a_step_that_is_done_before_its_time_is_over_then() {
+    let stop = format!("{PLAIN}desired = \"stopped\"\ndrain = [{{ keys = [\"C-c\"], wait = \"1m\", until = {{ file = \"saved\" }} }}]\n");
+    let asked = |look: &str| format!("lead leaving drain=1 asked=10s {look} desired=\"running\"");
+    check(&stop, &asked(""), "lead  stop  should be stopped  leaves by drain 1, has 50s");
+    check(&stop, &asked("drained"), "lead  stop  should be stopped  kill 1");
 }

@@ -117,8 +117,8 @@ pub struct Source {
 /// A note that is to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
-    /// Its identity.
-    pub id: String,
+    /// Its identity; null while nobody took it.
+    pub id: Option<String>,
     /// The file it comes from.
     pub source: String,
     /// Its size.

@@ -224,7 +224,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         wanted: if wishes_stop { Wish::Stopped } else { Wish::Running },
         cpu_s: usage.map(|usage| usage.cpu_s),
         rss_bytes: usage.map(|usage| usage.rss_bytes),
-        handoffs_waiting: 0,
+        handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
         note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {
             Activity::Limit { until } => until,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A capture, the preset that reads it, and what it means.
-const CAPTURES: [(&str, &str, &str, &str); 11] = [
+const CAPTURES: [(&str, &str, &str, &str); 16] = [
     (
         "claude-2.1.197-api-key",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-api-key.txt"),
@@ -45,6 +45,16 @@ const CAPTURES: [(&str, &str, &str, &str); 11] = [
         "gemini",
         "trust: *1 Trust folder (work) / 2 Trust parent folder (agents) / 3 Don't trust",
     ),
+    ("gemini-0.61.0-ready", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-ready.txt"), "gemini", "ready"),
+    ("opencode-1.18.33-ready", include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-ready.txt"), "opencode", "ready"),
+    (
+        "opencode-1.18.33-draft",
+        include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-draft.txt"),
+        "opencode",
+        "draft: a half written draft that is quite long and so on|and on and on",
+    ),
+    ("opencode-1.18.33-idle", include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-idle.txt"), "opencode", "ready"),
+    ("gemini-0.61.0-login-low", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-login-low.txt"), "gemini", "login"),
 ];
 
 /// The captures that show a dialog.

@@ -60,8 +60,11 @@ fn a_draft_is_told_from_a_placeholder() {
     let busy = format!(" ⠏ Thinking... (esc to cancel, 4s)\n\n ╭{0}╮\n │ > {1:<36}│\n ╰{0}╯\n", "─".repeat(39), "  Type your message");
     assert_eq!(shown(&busy, "gemini"), "busy");
 
-    assert_eq!(shown("┃  Ask anything... \"Fix a TODO\"\n   build  model\n", "opencode"), "ready");
-    assert_eq!(shown("┃\n   ⬝⬝■■  esc interrupt   ctrl+p commands\n", "opencode"), "busy");
+    let opencode =
+        |composer: &str, below: &str| shown(&format!("  ┃\n  ┃  {composer}\n  ┃\n  ┃  Build · model\n  ╹▀▀▀▀\n  {below}\n"), "opencode");
+    assert_eq!(opencode("Ask anything... \"Fix a TODO\"", "ctrl+p commands"), "ready");
+    assert_eq!(opencode("esc interrupt", "ctrl+p commands"), "draft: esc interrupt");
+    assert_eq!(opencode("", "⬝⬝■■  esc interrupt   ctrl+p commands"), "busy");
 }
 
 #[test]

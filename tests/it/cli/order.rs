@@ -101,11 +101,13 @@ fn patterns_need_an_approval_and_keep_to_the_guard() {
     1 to stop. 0 at rest.--- stderr
     error: there is nobody to ask: nothing was done. Approve with --auto-approve
     ");
-    assert_snapshot!(program.brief(&["stop", "--all", "--auto-approve", "--json"]), @"
+    assert_snapshot!(program.brief(&["stop", "--all", "--auto-approve", "--json"]), @r#"
     exit 4
+    --- stdout
+    {"error":{"code":"refused","hint":null,"message":"refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it","retryable":false}}
     --- stderr
     error: refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
-    ");
+    "#);
     assert_eq!(program.pids(), before);
     assert_eq!(program.code(&["stop", "--all", "--auto-approve", "--max-stop", "100%"]), 0);
     assert!(program.keepers().is_empty());
@@ -170,12 +172,7 @@ fn who_is_not_there_is_named() {
     assert_snapshot!(program.brief(&["stop"]), @"
     exit 1
     --- stderr
-    error: the following required arguments were not provided:
-      <AGENT>...
-
-    Usage: reconcile stop <AGENT>...
-
-    For more information, try '--help'.
+    error: which agents? Name them, or say --all
     ");
     program.edit("[agents.cyd]\ncommand = \"sleep 1003\"\nafter = [\"bob\"]\n", "");
     assert_snapshot!(program.brief(&["start", "cyd"]), @"
@@ -206,4 +203,71 @@ restart = { backoff = { first = "10ms", max = "10ms" }, give_up = { failures = 2
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(program.pids().len(), 1);
     assert_eq!(program.code(&["reset", "bob"]), 1);
+}
+
+#[test]
+fn a_restart_tells_what_came_of_it_and_why_it_was() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let document = program.json(&["restart", "ada", "--json", "-m", "a new token"]);
+    let outcome = &document["outcomes"][0];
+    assert_eq!((&outcome["name"], &document["agents"][0]["generation"]), (&Value::from("ada"), &Value::from(2)));
+    assert!(outcome["ended"].as_str().unwrap().contains("graceful after step 1"), "{outcome}");
+    assert!(outcome["end_ms"].is_u64() && outcome["ready_ms"].is_u64() && outcome["log"].is_string(), "{outcome}");
+    assert!(program.shot(&["history"]).contains("(fleet)  began    a new token"));
+    // What goes wrong is told to programs too.
+    let error = program.json(&["restart", "nobody", "--json"]);
+    assert_eq!((&error["error"]["code"], &error["error"]["retryable"]), (&Value::from("failed"), &Value::from(false)), "{error}");
+}
+
+#[test]
+fn a_note_of_a_restart_is_for_the_successor() {
+    let program = Program::new(FLEET);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    program.write("note.md", "what I was at");
+    assert_eq!(program.code(&["restart", "ada", "--handoff", "missing.md"]), 1);
+    assert_eq!(program.code(&["restart", "ada", "bob", "--handoff", "note.md"]), 1);
+    assert_eq!(program.code(&["stop", "ada", "--handoff", "note.md"]), 1);
+    assert_eq!(program.code(&["restart", "ada", "bob", "--handoff", "ada=note.md"]), 0);
+    let inbox = program.at("state").join(&program.fleet.1).join("inbox/ada");
+    let [envelope] = &std::fs::read_dir(inbox).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>()[..] else { panic!("one") };
+    assert!(std::fs::read_to_string(envelope).unwrap().contains("what I was at"));
+}
+
+#[test]
+fn without_waiting_it_is_only_begun() {
+    let program = Program::new(FLEET);
+    program.edit(
+        "command = [\"sleep\", \"1001\"]",
+        "command = \"trap '' TERM; sleep 1001; :\"\ndrain = [{ signal = \"TERM\", wait = \"1s\" }]",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.code(&["restart", "ada", "--wait=false"]), 0);
+    assert_eq!(state(&program, "ada")["state"], "leaving");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(state(&program, "ada")["generation"], 2);
+}
+
+#[test]
+fn an_agent_may_have_itself_restarted_and_is_not_ended_by_its_own_command() {
+    let program = Program::new(FLEET);
+    let reconcile = env!("CARGO_BIN_EXE_reconcile");
+    let verb = |file: &str, words: &str| format!("if [ -e {file} ]; then rm {file}; {reconcile} restart {words} >{file}.out 2>&1; fi; ");
+    let line = format!("while :; do {}{}sleep 0.05; done", verb("plainly", "ada"), verb("properly", "--self"));
+    program.edit("command = [\"sleep\", \"1001\"]", &format!("command = {line:?}"));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    program.write("plainly", "");
+    let said = |file: &str| {
+        let file = program.at(file);
+        crate::support::eventually(
+            || std::fs::read_to_string(&file).ok().filter(|text| !text.is_empty() && text.ends_with('\n')),
+            crate::support::LIMIT,
+        )
+    };
+    crate::support::eventually(|| said("plainly.out").contains("which it would end").then_some(()), crate::support::LIMIT);
+    assert_eq!(state(&program, "ada")["generation"], 1);
+    program.write("properly", "");
+    assert!(said("properly.out").contains("a helper"), "{}", said("properly.out"));
+    let anew = || (state(&program, "ada")["generation"] == 2 && state(&program, "ada")["state"] == "ready").then_some(());
+    crate::support::eventually(anew, crate::support::LIMIT);
 }

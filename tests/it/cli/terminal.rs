@@ -200,3 +200,50 @@ fn a_plain_program_takes_texts_too() {
     assert_eq!(receipt["receipt"], "refused", "{receipt}");
     assert_eq!(std::fs::read_to_string(program.at("got")).unwrap(), "hello you\n");
 }
+
+#[test]
+fn a_request_to_end_is_typed_and_the_way_out_of_the_preset_is_taken() {
+    let program = fleet("", "");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let report = program.brief(&["stop", "ada"]);
+    assert!(report.contains("exited with status 0, graceful after step 1"), "{report}");
+    assert_eq!(texts(&program), ["/exit"]);
+
+    let own = "drain = [{ ask = \"save\", wait = \"20s\", until = { file = \"saved\" } }, { message = \"go\", wait = \"0s\" }, { signal = \"TERM\" }]";
+    let program = fleet("--busy 100", own);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let mut stop =
+        program.command(&["stop", "ada"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    eventually(|| (texts(&program) == ["save"]).then_some(()), LIMIT);
+    program.write("saved", "");
+    assert_eq!(stop.wait().unwrap().code(), Some(0));
+    let history = program.shot(&["history"]);
+    assert!(history.contains("graceful after step 3") && history.contains("request to end confirmed"), "{history}");
+    let inbox = program.at("state").join(&program.fleet.1).join("inbox/ada");
+    assert_eq!(std::fs::read_dir(inbox).unwrap().count(), 1);
+}
+
+#[test]
+fn a_command_may_ask_for_the_end() {
+    let program = Program::new(
+        "version = 1\nfleet = \"command\"\n[agents.ada]\nruntime = \"daemon\"\ncommand = \"while [ ! -e bye ]; do sleep 0.05; done\"\nready = { delay = \"10ms\" }\n\
+         drain = [{ command = [\"sh\", \"-c\", \"echo $RECONCILE_AGENT > bye\"], wait = \"20s\" }]\n",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let report = program.brief(&["stop", "ada"]);
+    assert!(report.contains("exited with status 0, graceful after step 1"), "{report}");
+    assert_eq!(std::fs::read_to_string(program.at("bye")).unwrap(), "ada\n");
+}
+
+#[test]
+fn a_prompt_that_is_missing_interrupts_nobody() {
+    let program = fleet("", "");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    rewrite(&program, "--busy 100", "prompt_file = \"missing.md\"");
+    let report = program.brief(&["apply", "--auto-approve"]);
+    assert!(report.starts_with("exit 3") && report.contains("missing.md: No such file"), "{report}");
+    assert_eq!((ada(&program)["generation"].clone(), texts(&program).len()), (json!(1), 0));
+    program.write("missing.md", "go");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(texts(&program), ["/exit", "go"]);
+}

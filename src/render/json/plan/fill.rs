@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::super::super::words::{Class, cause_in_short, class, hold, interrupted, reason, release, step};
+use super::super::super::words::{Class, cause_in_short, class, deliveries, hold, interrupted, reason, release, step};
 use super::super::super::{Extent, PlanView, rounds, summary};
 use super::super::FORMAT_VERSION;
 use super::{
-    BlockedEntry, ChangeEntry, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange, ServerEntry,
-    Source, Summary,
+    BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,
+    ServerEntry, Source, Summary,
 };
 use crate::desired::{AgentName, AgentSpec, Declared, canonical_digest, effective, launch_fields};
-use crate::observed::Sighting;
+use crate::observed::{Note, Sighting};
 use crate::plan::{Change, Kind, Next, ServerChange};
 use crate::time::Timestamp;
 
@@ -94,7 +94,7 @@ fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declare
         cause: change.map(cause_in_short),
         why: change.map(Change::why),
         source: declared.map(|declared| Source { file: declared.source.file.to_string(), line: declared.source.line }),
-        deliveries: Vec::new(),
+        deliveries: change.map(|change| deliveries(change, Some(sighting)).map(delivery).collect()).unwrap_or_default(),
         interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: sighting.is_busy(), attached }),
         next: change.map(|change| step(&change.next)),
         precondition: Precondition {
@@ -103,6 +103,10 @@ fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declare
             launch_digest: sighting.digest.as_ref().or(known.as_ref()).map(ToString::to_string),
         },
     }
+}
+
+fn delivery(note: &Note) -> Delivery {
+    Delivery { id: note.id.clone(), source: note.source.display().to_string(), bytes: note.bytes }
 }
 
 fn actions(change: &Change) -> &'static [&'static str] {

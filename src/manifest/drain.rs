@@ -1,0 +1,92 @@
+//! How one copy of an agent is asked to end.
+
+use super::context::Fields;
+use super::file::{DrainStep, Ready, Runtime};
+use super::layers::Written;
+use super::probe;
+use super::read::At;
+use crate::desired::{self, DrainAsk, Preset, Probe, SignalTo};
+use crate::screen::Rules;
+
+/// The steps; where none are written, the preset's own way out, else that of the runtime. What is wrong is reported.
+pub(crate) fn drain(agent: &Written<'_>, presets: &[Preset], runtime: Runtime, fields: &Fields<'_>) -> Vec<desired::DrainStep> {
+    match agent.get(|agent| &agent.drain) {
+        Some(steps) => steps.iter().filter_map(|step| drain_step(step, runtime, fields)).collect(),
+        None if runtime == Runtime::Daemon => vec![desired::DrainStep::term()],
+        None => match presets.iter().rev().find_map(way_out) {
+            Some(text) => vec![desired::DrainStep::ask(text), desired::DrainStep::term()],
+            None => vec![desired::DrainStep::interrupt(), desired::DrainStep::term()],
+        },
+    }
+}
+
+/// What a program is told to end by, if its rules know.
+fn way_out(preset: &Preset) -> Option<String> {
+    match preset {
+        Preset::Named(name) => Rules::preset(name)?.exit.clone(),
+        Preset::File { text, .. } => Rules::parse(text).ok()?.exit,
+    }
+}
+
+fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<desired::DrainStep> {
+    let report = fields.context.report;
+    let DrainStep { ask, keys, signal, command, message, to, wait, until } = &step.value;
+    let given = [ask.is_some(), keys.is_some(), signal.is_some(), command.is_some(), message.is_some()];
+    if given.into_iter().filter(|given| *given).count() != 1 {
+        let hint = Some("write a step such as { signal = \"TERM\", wait = \"10s\" }".to_owned());
+        report.error_unless_inside(step.spot, "a step needs exactly one of `ask`, `keys`, `signal`, `command` and `message`", hint);
+        return None;
+    }
+    if let Some(to) = to.filter(|_| signal.is_none()) {
+        report.error(to.spot, "`to` goes with `signal`", None);
+    }
+    let on_a_terminal = ask.map(|at| ("ask", at.spot)).or(keys.as_ref().map(|at| ("keys", at.spot)));
+    if let (Runtime::Daemon, Some((key, spot))) = (runtime, on_a_terminal) {
+        // A mixed fleet's defaults may begin with what is typed: a daemon skips that step.
+        if !spot.defaults {
+            let hint = Some("a daemon has no keyboard: ask it by { signal = \"TERM\" }".to_owned());
+            report.error(spot, format!("`{key}` makes no sense for a daemon"), hint);
+        }
+        return None;
+    }
+    let text = |written: At<&str>| {
+        if written.value.trim().is_empty() {
+            report.error(written.spot, "an empty text asks for nothing", None);
+        }
+        fields.text(written).into_owned()
+    };
+    let ask = if let Some(written) = ask {
+        DrainAsk::Ask(text(*written))
+    } else if let Some(written) = message {
+        DrainAsk::Message(text(*written))
+    } else if let Some(keys) = keys {
+        if keys.value.is_empty() {
+            report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"C-c\" or \"Enter\"".to_owned()));
+        }
+        DrainAsk::Keys(keys.value.iter().map(|key| fields.word(*key).into_owned()).collect())
+    } else if let Some(words) = command {
+        DrainAsk::Command(fields.argv(words))
+    } else {
+        let signal = signal.as_ref()?;
+        DrainAsk::Signal { signal: signal.value, to: to.map_or(SignalTo::Main, |to| to.value) }
+    };
+    Some(desired::DrainStep {
+        ask,
+        wait: wait.map_or(desired::DrainStep::USUAL_WAIT, |wait| wait.value),
+        until: until.as_ref().and_then(|until| self::until(until, runtime, fields)),
+    })
+}
+
+/// The probe that ends a step before its time.
+fn until(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
+    let report = fields.context.report;
+    let Ready { timeout, interval, on_timeout, .. } = &written.value;
+    if timeout.is_some() || interval.is_some() || on_timeout.is_some() {
+        report.error(written.spot, "`until` is a probe alone: how long the step may take is its `wait`", None);
+    }
+    if !probe::has_probe(&written.value) {
+        report.error_unless_inside(written.spot, "`until` needs a probe", Some("write one such as { file = \"run/saved\" }".to_owned()));
+        return None;
+    }
+    Some(probe::ready(written, desired::Ready::default(), runtime, fields).probe)
+}

@@ -1,0 +1,32 @@
+//! Notes that wait for an agent.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// A note that is not delivered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Its name for ever; none if nobody took it yet.
+    pub id: Option<String>,
+    /// Where it is.
+    pub source: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Why it cannot be delivered, if it cannot.
+    pub unusable: Option<String>,
+}
+
+/// A note that was delivered and of which the agent has not said that it read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Its name.
+    pub id: String,
+    /// When it was delivered.
+    pub since: Timestamp,
+    /// What the probe said last; none if it was not asked.
+    #[serde(skip)]
+    pub answer: Option<Result<(), String>>,
+}
