@@ -18,6 +18,7 @@ mod effective;
 mod glob;
 mod handoff;
 mod hooks;
+mod live;
 mod mark;
 mod shared;
 mod terminal;
@@ -26,6 +27,7 @@ pub use effective::{canonical_digest, care_fields, effective, launch_fields};
 pub use glob::glob;
 pub use handoff::{Channel, Handoff};
 pub use hooks::{Hook, Hooks, Leftovers, OnFail};
+pub use live::{Bytes, Heartbeat, Limits, Live};
 pub use mark::{LaunchDigest, Mark};
 pub use shared::Shared;
 pub use terminal::{DialogAnswer, DialogRule, Idle, Preset, Text};
@@ -501,6 +503,12 @@ pub struct Care {
     pub handoff: Handoff,
     /// When it counts as ready.
     pub ready: Ready,
+    /// By what it is seen to be alive.
+    #[serde(skip_serializing_if = "Live::is_default")]
+    pub live: Live,
+    /// How much it may use.
+    #[serde(skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
     /// What happens when it ends by itself.
     pub restart: Restart,
     /// How it is asked to end, step by step; a kill of the whole tree follows.
@@ -548,6 +556,8 @@ impl Default for Care {
             prompt: None,
             handoff: Handoff::default(),
             ready: Ready::default(),
+            live: Live::default(),
+            limits: Limits::default(),
             restart: Restart::default(),
             drain: vec![DrainStep::term()],
             protect: false,
@@ -677,6 +687,13 @@ pub enum Probe {
     Command(Vec<String>),
     /// It has lived for this long.
     Delay(Duration),
+    /// A file was changed not longer ago than this, and not before the spawn.
+    Heartbeat {
+        /// The file.
+        file: PathBuf,
+        /// The greatest age of its last change.
+        max_age: Duration,
+    },
     /// Its preset reads the screen as that of a program that takes input or works.
     Preset,
 }
@@ -695,6 +712,9 @@ pub struct Restart {
     pub healthy_after: Duration,
     /// When to stop trying.
     pub give_up: GiveUp,
+    /// What is asked before it is started again; a no leaves it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<Probe>,
 }
 
 impl Default for Restart {
@@ -705,6 +725,7 @@ impl Default for Restart {
             backoff: Backoff::default(),
             healthy_after: Duration::from_secs(10),
             give_up: GiveUp::default(),
+            only_if: None,
         }
     }
 }

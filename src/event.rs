@@ -101,6 +101,8 @@ pub enum What {
     Answered,
     /// Its usage was seen to be used up.
     Limit,
+    /// Its screen was seen to stay the same for long.
+    Unchanged,
     /// A text was typed into its terminal.
     Type,
     /// Enter was pressed after it.

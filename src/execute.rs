@@ -10,7 +10,7 @@ use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
 use crate::observed::{Ended, Exit, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
-use crate::plan::{Action, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
+use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
 
@@ -93,7 +93,10 @@ impl Round<'_> {
     /// Writes down a step and says what to ask of the machine.
     fn prepare<'a>(&mut self, agent: &'a AgentName, change: &Change, action: &Action) -> Result<Task<'a>> {
         let now = self.host.now();
-        let record = self.seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
+        let mut record = self.seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
+        if let (Action::Drain { .. } | Action::Kill { .. }, Cause::Faulty(fault)) = (action, &change.cause) {
+            record.live.fault = Some(fault.clone());
+        }
         let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
@@ -199,6 +202,7 @@ impl Round<'_> {
             answered: Default::default(),
             typing: None,
             limit_seen: None,
+            live: Default::default(),
             secrets,
             ..record
         })?;

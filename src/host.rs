@@ -17,6 +17,7 @@ mod clear;
 mod daemon;
 mod dress;
 mod errand;
+mod heart;
 mod interrupts;
 mod launch;
 mod limits;
@@ -58,7 +59,18 @@ pub trait Host {
     fn look(&mut self, ask: &Ask<'_>) -> Look;
 
     /// One answer for each question, in their order.
-    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer>;
+    fn probe(&mut self, questions: &[Query]) -> Vec<Answer>;
+
+    /// When the heart of an instance beat last: the last change of this file, or of the one that the instance was given for it. None if it
+    /// is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be looked at.
+    fn beat(&mut self, instance: &Instance, file: Option<&Path>) -> Result<Option<Timestamp>, String>;
+
+    /// Resident memory in bytes of the program of an instance and all its descendants; none if that cannot be told.
+    fn memory(&mut self, instance: &Instance) -> Option<u64>;
 
     /// What the terminals of these instances show, in their order, line by line as it is drawn. Errors say why one could not be read.
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>>;
@@ -182,6 +194,19 @@ pub enum Life {
     Lost,
     /// It could not be told.
     Unknown(String),
+}
+
+/// A probe, and whom it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// About whom.
+    pub instance: Instance,
+    /// What is asked.
+    pub probe: Probe,
+    /// Where a command runs if the instance has ended.
+    pub cwd: Option<PathBuf>,
+    /// When the life began, if that is known.
+    pub since: Option<Timestamp>,
 }
 
 /// An answer to a probe.

@@ -22,6 +22,7 @@ mod handoff;
 mod hooks;
 mod interpolate;
 mod layers;
+mod live;
 mod memory;
 mod paths;
 mod probe;

@@ -20,6 +20,7 @@ mod join;
 mod leaving;
 mod left;
 mod limit;
+mod live;
 mod notes;
 mod screens;
 
@@ -95,12 +96,15 @@ fn look(
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     notes::find(desired, fleet, &mut sightings)?;
+    live::feel(desired, &mut sightings, host, look.at);
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
         sighting.messages = screens::messages(name, sighting, records.get(name), care, sent.get(name), fleet, host);
+        sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
     let answers = health::ask(desired, &sightings, &records, host);
+    live::ask(desired, &mut sightings, &records, host, look.at);
 
     let mut seen = Seen {
         observed: Observed {
@@ -124,6 +128,8 @@ fn look(
         if !before::may_be_at_its_hook(sighting, care_of(name, desired, sighting.spec.as_ref()), look.at) {
             health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
         }
+        let care = care_of(name, desired, sighting.spec.as_ref());
+        sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
         let learned = match records.get_mut(name) {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
@@ -168,7 +174,9 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let starts: Vec<(AgentName, &AgentSpec)> = desired
         .agents
         .iter()
-        .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
+        .filter(|(name, declared)| {
+            live::may_be_replaced(&declared.spec.care) || !records.get(*name).is_some_and(|record| rests(record, &declared.spec))
+        })
         .map(|(name, declared)| (name.clone(), &declared.spec))
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };

@@ -13,9 +13,11 @@ use crate::process::ProcId;
 pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
+mod live;
 mod notes;
 mod terminal;
 
+pub use live::{Consent, Fault, Pulse, Vitals};
 pub use notes::{Note, Unread};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
@@ -87,6 +89,8 @@ pub struct Sighting {
     pub untyped: usize,
     /// The last note, if it is to say that it has read it and has not.
     pub unread: Option<Unread>,
+    /// How alive it shows itself to be.
+    pub vitals: Vitals,
     /// What stands in the way of the declared launch; looked for only when it is not running.
     pub obstacle: Option<Obstacle>,
     /// Secrets with `on_change = "replace"` whose value is another than at the spawn.

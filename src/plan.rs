@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::desired::{AgentName, Desired, Limit, Server};
-use crate::observed::{MessageKind, Observed};
+use crate::observed::{Fault, MessageKind, Observed};
 use crate::time::{Duration, Timestamp};
 
 mod diff;
 mod foresee;
 mod guard;
 mod leave;
+mod live;
 mod local;
 mod notes;
 mod order;
@@ -171,6 +172,8 @@ pub enum Cause {
     WantedAgain,
     /// It runs, and is not ready yet.
     NotReady,
+    /// It shows no sign of life, or uses more than it may.
+    Faulty(Fault),
     /// Its terminal shows something that it waits with.
     Shows(String),
     /// Something is to be typed into its terminal.

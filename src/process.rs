@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod end;
 mod facts;
+mod memory;
 mod scan;
 mod signal;
 mod stat;
@@ -17,6 +18,7 @@ mod tree;
 
 pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
+pub use memory::memory_below;
 pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, death_notice, signal, wait_any};
 pub use stat::{Stat, State, stat};

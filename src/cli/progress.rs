@@ -83,6 +83,7 @@ impl Audience for Progress<'_> {
             | What::Answered
             | What::Limit
             | What::Left
+            | What::Unchanged
             | What::Type
             | What::Submit
             | What::DeadLetter

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Hook, Idle, Inherit, Launch, LaunchDigest, Log,
-    Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
+    AgentSpec, Bytes, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Heartbeat, Hook, Idle, Inherit, Launch,
+    LaunchDigest, Limits, Live, Log, Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
 /// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
@@ -106,6 +106,8 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         prompt,
         handoff,
         ready,
+        live,
+        limits,
         restart,
         drain,
         protect,
@@ -137,6 +139,8 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         set("handoff", handoff_fields(handoff));
     }
     set("ready", ready_fields(ready));
+    set("live", live_fields(live));
+    set("limits", limits_fields(limits));
     set("restart", restart_fields(restart));
     set("drain", drain.iter().map(drain_step).collect());
     set("protect", json!(protect));
@@ -209,6 +213,10 @@ fn probe_fields(probe: &Probe) -> Map<String, Value> {
         }
         Probe::Command(words) => ("command", json!(words)),
         Probe::Delay(length) => ("delay", json!(length)),
+        Probe::Heartbeat { file, max_age } => {
+            fields.insert("max_age".to_owned(), json!(max_age));
+            ("heartbeat", json!(file))
+        }
         // The rule where none is written.
         Probe::Preset => return fields,
     };
@@ -217,8 +225,49 @@ fn probe_fields(probe: &Probe) -> Map<String, Value> {
 }
 
 fn restart_fields(restart: &Restart) -> Value {
-    let Restart { policy, success, backoff, healthy_after, give_up } = restart;
-    json!({ "policy": policy, "success": success, "backoff": backoff, "healthy_after": healthy_after, "give_up": give_up })
+    let Restart { policy, success, backoff, healthy_after, give_up, only_if } = restart;
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set("policy", json!(policy));
+    set("success", json!(success));
+    set("backoff", json!(backoff));
+    set("healthy_after", json!(healthy_after));
+    set("give_up", json!(give_up));
+    if let Some(probe) = only_if {
+        set("only_if", probe_fields(probe).into());
+    }
+    fields.into()
+}
+
+/// Only what says something: the times of a probe go with it.
+fn live_fields(live: &Live) -> Value {
+    let Live { probe, interval, failures, heartbeat, screen_unchanged } = live;
+    let mut fields = Map::new();
+    if let Some(probe) = probe {
+        fields = probe_fields(probe);
+        fields.insert("interval".to_owned(), json!(interval));
+        fields.insert("failures".to_owned(), json!(failures));
+    }
+    if let Some(Heartbeat { file, nudge_after, replace_after, nudge }) = heartbeat {
+        let nudge = nudge_after.map(|_| nudge);
+        let all =
+            [("file", json!(file)), ("nudge_after", json!(nudge_after)), ("replace_after", json!(replace_after)), ("nudge", json!(nudge))];
+        fields.insert("heartbeat".to_owned(), written(all));
+    }
+    if let Some(length) = screen_unchanged {
+        fields.insert("screen_unchanged".to_owned(), json!(length));
+    }
+    fields.into()
+}
+
+fn limits_fields(limits: &Limits) -> Value {
+    let Limits { memory, runtime } = limits;
+    written([("memory", json!(memory.map(|memory| Bytes(memory).exact()))), ("runtime", json!(runtime))])
+}
+
+fn written<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+    fields.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
 fn drain_step(step: &DrainStep) -> Value {

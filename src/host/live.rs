@@ -13,8 +13,8 @@ use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
-use super::{Act, Answer, Ask, Host, Look, Outcome, Wake};
-use crate::desired::{AgentSpec, FleetName, Probe, SecretSource, Server};
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Wake};
+use crate::desired::{AgentSpec, FleetName, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -113,8 +113,17 @@ impl Host for Live {
         super::look::look(self, ask)
     }
 
-    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+    fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
         super::probe::probe(&self.paths, questions)
+    }
+
+    fn beat(&mut self, instance: &Instance, file: Option<&Path>) -> Result<Option<Timestamp>, String> {
+        let name = instance.mark.as_ref().map_or(&instance.agent, |mark| &mark.agent);
+        super::heart::beat(file.unwrap_or(&self.paths.heartbeat(name)))
+    }
+
+    fn memory(&mut self, instance: &Instance) -> Option<u64> {
+        super::usage::memory(instance)
     }
 
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>> {

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::Answer;
+use super::heart;
 use super::live::now;
 use super::screens::{Reach, Shown};
 use super::story;
+use super::{Answer, Query};
 use crate::desired::Probe;
 use crate::observed::Instance;
 use crate::paths::Paths;
@@ -37,21 +38,22 @@ const AT_ONCE: usize = 16;
 const FIRST_LINE: u64 = 1024;
 
 /// One answer for each question, in their order.
-pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     let screens = screens(questions);
     let answers: Vec<Mutex<Option<Answer>>> = questions.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((instance, probe)) = questions.get(at) else { return };
+            let Some(Query { instance, probe, cwd, since }) = questions.get(at) else { return };
             let answer = match probe {
                 Probe::Screen(pattern) => on_screen(pattern, screens.get(&at)),
                 Probe::File(path) => file(path),
                 Probe::Tcp(address) => tcp(address),
                 Probe::Http { url, status } => http(url, *status),
-                Probe::Command(argv) => command(instance, argv),
+                Probe::Command(argv) => command(instance, cwd.as_deref(), argv),
                 Probe::Delay(length) => delay(paths, instance, *length),
+                Probe::Heartbeat { file, max_age } => heart::fresh(file, *max_age, *since, now()),
                 Probe::Preset => Answer::Unknown("the rules that its screen is read by are not the host's".to_owned()),
             };
             if let Ok(mut slot) = answers[at].lock() {
@@ -60,7 +62,7 @@ pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answe
         }
     };
     // Files, clocks and screens need no company.
-    let slow = questions.iter().filter(|(_, probe)| matches!(probe, Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))).count();
+    let slow = questions.iter().filter(|query| matches!(query.probe, Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))).count();
     std::thread::scope(|scope| {
         for _ in 1..slow.min(AT_ONCE) {
             scope.spawn(work);
@@ -72,9 +74,9 @@ pub(super) fn probe(paths: &Paths, questions: &[(Instance, Probe)]) -> Vec<Answe
 }
 
 /// The screens of all panes that are asked about, by the place of the question.
-fn screens(questions: &[(Instance, Probe)]) -> BTreeMap<usize, Result<Shown, String>> {
-    let asked = questions.iter().enumerate().filter(|(_, (_, probe))| matches!(probe, Probe::Screen(_)));
-    let (places, instances): (Vec<usize>, Vec<&Instance>) = asked.map(|(at, (instance, _))| (at, instance)).unzip();
+fn screens(questions: &[Query]) -> BTreeMap<usize, Result<Shown, String>> {
+    let asked = questions.iter().enumerate().filter(|(_, query)| matches!(query.probe, Probe::Screen(_)));
+    let (places, instances): (Vec<usize>, Vec<&Instance>) = asked.map(|(at, query)| (at, &query.instance)).unzip();
     places.into_iter().zip(super::screens::screens(&instances, Reach::Whole)).collect()
 }
 
@@ -186,13 +188,15 @@ fn status_of(line: &[u8]) -> Option<u16> {
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Runs a command where the agent runs and with what it was started with.
-fn command(instance: &Instance, argv: &[String]) -> Answer {
+/// Runs a command where the agent runs, or ran, and with what it was started with.
+fn command(instance: &Instance, cwd: Option<&Path>, argv: &[String]) -> Answer {
     let Some((program, arguments)) = argv.split_first() else { return Answer::Unknown("the command is empty".to_owned()) };
     let agent = instance.program.as_ref().or(instance.keeper.as_ref());
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    if let Some(cwd) = agent.and_then(|agent| process::cwd(agent.pid).ok()) {
+    // The number of a process that has ended may be another one's.
+    let alive = agent.filter(|agent| agent.liveness() == process::Liveness::Alive);
+    if let Some(cwd) = alive.and_then(|agent| process::cwd(agent.pid).ok()).or(cwd.map(Path::to_owned)) {
         command.current_dir(cwd);
     }
     let facts = instance.mark.as_ref().map(|mark| (mark.fleet.to_string(), mark.agent.to_string(), mark.generation.to_string()));

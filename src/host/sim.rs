@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Shown, Spawn, Wake};
-use crate::desired::{AgentName, AgentSpec, Mark, Place, Probe, SecretSource};
+use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Shown, Spawn, Wake};
+use crate::desired::{AgentName, AgentSpec, Mark, Place, SecretSource};
 use crate::observed::{Exit, Instance, Obstacle, Seat, Stranger};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub life: Option<(Duration, Exit)>,
     /// After how long every probe is answered with yes.
     pub ready_after: Duration,
+    /// After how long it hangs: every probe is answered with no from then on, and its heart beats no more. Never without it.
+    pub hangs_after: Option<Duration>,
     /// How long it takes to end after a drain step; it takes no notice without it.
     pub obeys: Option<Duration>,
     /// How long its tree takes to be gone after a kill.
@@ -38,6 +40,7 @@ impl Default for Behaviour {
         Self {
             life: None,
             ready_after: Duration::ZERO,
+            hangs_after: None,
             obeys: Some(Duration::ZERO),
             dies_after: Duration::ZERO,
             terminal: Terminal::default(),
@@ -307,18 +310,38 @@ impl Host for Sim {
         }
     }
 
-    fn probe(&mut self, questions: &[(Instance, Probe)]) -> Vec<Answer> {
+    fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
         self.call();
-        let answer = |(instance, _): &(Instance, Probe)| {
+        let answer = |Query { instance, .. }: &Query| {
             let life = self.instances.iter().find(|life| life.instance.mark == instance.mark);
-            let ready_after = instance.mark.as_ref().map_or(Duration::ZERO, |mark| self.behaviour(mark).ready_after);
+            let behaviour = instance.mark.as_ref().map(|mark| self.behaviour(mark)).unwrap_or_default();
+            let ready_after = behaviour.ready_after;
             match life {
+                Some(life) if behaviour.hangs_after.is_some_and(|after| self.now >= life.since + after) => {
+                    Answer::No("it hangs".to_owned())
+                }
                 Some(life) if self.now >= life.since + ready_after => Answer::Yes,
                 Some(_) => Answer::No("not yet".to_owned()),
                 None => Answer::Unknown("it is not there".to_owned()),
             }
         };
         questions.iter().map(answer).collect()
+    }
+
+    fn beat(&mut self, instance: &Instance, _: Option<&Path>) -> Result<Option<Timestamp>, String> {
+        self.call();
+        let life = self.instances.iter().find(|life| life.instance.mark == instance.mark).ok_or("it is not there")?;
+        let hangs_after = instance.mark.as_ref().and_then(|mark| self.behaviour(mark).hangs_after);
+        Ok(match hangs_after {
+            Some(Duration::ZERO) => None,
+            Some(after) => Some(self.now.min(life.since + after)),
+            None => Some(self.now),
+        })
+    }
+
+    fn memory(&mut self, _: &Instance) -> Option<u64> {
+        self.call();
+        Some(1 << 20)
     }
 
     fn screens(&mut self, instances: &[&Instance]) -> Vec<Result<Shown, String>> {

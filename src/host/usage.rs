@@ -1,7 +1,18 @@
 //! What the program of an instance has used.
 
 use crate::observed::Instance;
-use crate::process::{boot_id, stat};
+use crate::process::{boot_id, memory_below, stat};
+
+/// Resident memory in bytes of the program and all its descendants, also those that left it for the keeper; none if it is not known.
+pub(super) fn memory(instance: &Instance) -> Option<u64> {
+    let mark = instance.mark.as_ref().map(ToString::to_string).unwrap_or_default();
+    if let Some(keeper) = &instance.keeper {
+        return memory_below(keeper, &mark).ok().flatten();
+    }
+    let program = instance.program.as_ref()?;
+    let (_, own) = usage(instance)?;
+    Some(own + memory_below(program, &mark).ok().flatten()?)
+}
 
 /// Processor time in seconds and resident memory in bytes of the instance's own program; none if it is not known or not there.
 pub fn usage(instance: &Instance) -> Option<(f64, u64)> {

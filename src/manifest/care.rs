@@ -6,7 +6,7 @@ use super::context::{Fields, has_control};
 use super::file::{Backoff, GiveUp, Log, Restart, Runtime};
 use super::layers::Written;
 use super::read::{At, Entries};
-use super::{drain, handoff, hooks, probe, terminal};
+use super::{drain, handoff, hooks, live, probe, terminal};
 use crate::desired::{self, Care, HoldOn, Place, Probe};
 use crate::time::Duration;
 
@@ -19,6 +19,10 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
     let drain = drain::drain(agent, &preset, runtime, fields);
     let ready = desired::Ready { probe: usual, ..Default::default() };
+    let ready = match agent.get(|agent| &agent.ready) {
+        Some(written) => probe::ready(written, ready, runtime, fields),
+        None => ready,
+    };
     Care {
         // Filled in when all agents are known.
         after: Default::default(),
@@ -28,11 +32,10 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         idle,
         prompt,
         handoff: agent.get(|agent| &agent.handoff).map(|handoff| handoff::handoff(handoff, runtime, fields)).unwrap_or_default(),
-        ready: match agent.get(|agent| &agent.ready) {
-            Some(written) => probe::ready(written, ready, runtime, fields),
-            None => ready,
-        },
-        restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, fields)).unwrap_or_default(),
+        live: agent.get(|agent| &agent.live).map(|live| live::live(live, runtime, fields)).unwrap_or_default(),
+        limits: agent.get(|agent| &agent.limits).map(|limits| live::limits(&limits.value, &ready, fields)).unwrap_or_default(),
+        ready,
+        restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, runtime, fields)).unwrap_or_default(),
         drain,
         protect: agent.get(|agent| &agent.protect).copied().unwrap_or(false),
         on_remove: agent.get(|agent| &agent.on_remove).copied().unwrap_or_default(),
@@ -89,8 +92,8 @@ fn labels(entries: Option<&Entries<'_, At<super::words::Scalar<'_>>>>, fields: &
     entries.collect()
 }
 
-fn restart(written: &Restart, fields: &Fields<'_>) -> desired::Restart {
-    let Restart { policy, success, backoff, healthy_after, give_up } = written;
+fn restart(written: &Restart<'_>, runtime: Runtime, fields: &Fields<'_>) -> desired::Restart {
+    let Restart { policy, success, backoff, healthy_after, give_up, only_if } = written;
     let default = desired::Restart::default();
     let success = success.as_ref().map_or(default.success, |codes| {
         for code in codes.iter().filter(|code| !(0..=255).contains(&code.value)) {
@@ -104,6 +107,7 @@ fn restart(written: &Restart, fields: &Fields<'_>) -> desired::Restart {
         backoff: backoff.as_ref().map(|backoff| self::backoff(backoff, fields)).unwrap_or_default(),
         healthy_after: healthy_after.unwrap_or(default.healthy_after),
         give_up: give_up.as_ref().map(|give_up| self::give_up(give_up, fields)).unwrap_or_default(),
+        only_if: only_if.as_ref().and_then(|only_if| probe::condition(only_if, runtime, fields)),
     }
 }
 

@@ -12,18 +12,22 @@ use super::words::{CountOrShare, Scalar, Variable, WindowSize};
 mod agent;
 mod handoff;
 mod hooks;
+mod live;
 mod tables;
 mod terminal;
 
 pub(crate) use agent::{Agent, Runtime};
 pub(crate) use handoff::Handoff;
 pub(crate) use hooks::{Hook, Hooks};
+pub(crate) use live::{Condition, Heartbeat, Limits, Live};
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
 
 /// The types whose keys exclude each other, by group.
 pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
-    ("Ready", &[&["screen"], &["file"], &["tcp"], &["http", "status"], &["command"], &["delay"]]),
+    ("Ready", &[&["screen"], &["file"], &["tcp"], &["http", "status"], &["command"], &["delay"], &["heartbeat", "max_age"]]),
+    ("Live", &[&["screen"], &["file"], &["tcp"], &["http", "status"], &["command"], &["max_age"]]),
+    ("Condition", &[&["file"], &["tcp"], &["http", "status"], &["command"], &["heartbeat", "max_age"]]),
     ("Secret", &[&["file"], &["command"], &["env"]]),
     ("Folders", &[&["dirs", "active_within", "activity", "keep_if"], &["file", "pointer"]]),
 ];
@@ -36,6 +40,8 @@ pub(crate) const ONE_OF: &[(&str, &[&str])] =
 pub(crate) fn alternatives_at(path: &str) -> Alternatives {
     let type_name = match path {
         "ready" | "handoff.ack" => "Ready",
+        "live" => "Live",
+        "restart.only_if" => "Condition",
         "for_each" => "Folders",
         _ if path.starts_with("secrets.") => "Secret",
         _ => return &[],

@@ -1,17 +1,18 @@
-//! `ready`: one probe and its times.
+//! Probes, and `ready`: one probe and its times.
 
 use super::context::Fields;
-use super::file::{Ready, Runtime};
+use super::file::{Condition, Ready, Runtime};
 use super::read::At;
+use super::report::Spot;
 use crate::desired::{self, Probe};
 use crate::time::Duration;
 
 /// When an agent counts as ready; where something is not written, as by `default`. What is wrong is reported.
 pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: Runtime, fields: &Fields<'_>) -> desired::Ready {
-    let Ready { screen: _, file: _, tcp: _, http: _, status: _, command: _, delay: _, timeout, interval, on_timeout } = &written.value;
+    let Ready { timeout, interval, on_timeout, .. } = &written.value;
     let report = fields.context.report;
     let ready = desired::Ready {
-        probe: probe(written, runtime, fields).unwrap_or(default.probe),
+        probe: probe(&kinds(&written.value), runtime, fields).unwrap_or(default.probe),
         timeout: timeout.map_or(default.timeout, |timeout| timeout.value),
         interval: interval.map_or(default.interval, |interval| interval.value),
         on_timeout: on_timeout.unwrap_or(default.on_timeout),
@@ -34,23 +35,87 @@ pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: R
 
 /// Whether a probe is written, and not only times for the default one.
 pub(crate) fn has_probe(written: &Ready<'_>) -> bool {
-    let Ready { screen, file, tcp, http, status: _, command, delay, timeout: _, interval: _, on_timeout: _ } = written;
-    screen.is_some() || file.is_some() || tcp.is_some() || http.is_some() || command.is_some() || delay.is_some()
+    kinds(written).has_any()
 }
 
-/// The one probe that is written; none if only times are.
-fn probe(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
-    let Ready { screen, file, tcp, http, status, command, delay, timeout: _, interval: _, on_timeout: _ } = &written.value;
+fn kinds<'w, 'a>(written: &'w Ready<'a>) -> Kinds<'w, 'a> {
+    let Ready { screen, file, tcp, http, status, command, delay, heartbeat, max_age, timeout: _, interval: _, on_timeout: _ } = written;
+    Kinds {
+        screen: *screen,
+        file: *file,
+        tcp: *tcp,
+        http: *http,
+        status: *status,
+        command: command.as_ref(),
+        delay: *delay,
+        heartbeat: *heartbeat,
+        max_age: *max_age,
+    }
+}
+
+/// The question that is asked before an agent is started again. What is wrong is reported.
+pub(crate) fn condition(written: &At<Condition<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
+    let Condition { file, tcp, http, status, command, heartbeat, max_age } = &written.value;
+    let kinds = Kinds {
+        screen: None,
+        file: *file,
+        tcp: *tcp,
+        http: *http,
+        status: *status,
+        command: command.as_ref(),
+        delay: None,
+        heartbeat: *heartbeat,
+        max_age: *max_age,
+    };
+    if !kinds.has_any() {
+        let hint = Some("write what is asked, such as { command = [\"./has-work.sh\"] }".to_owned());
+        fields.context.report.error_unless_inside(written.spot, "`only_if` needs a probe", hint);
+    }
+    probe(&kinds, runtime, fields)
+}
+
+/// The keys of probes as they are written, with those that belong to one of them.
+pub(crate) struct Kinds<'w, 'a> {
+    pub(crate) screen: Option<At<&'a str>>,
+    pub(crate) file: Option<At<&'a str>>,
+    pub(crate) tcp: Option<At<&'a str>>,
+    pub(crate) http: Option<At<&'a str>>,
+    pub(crate) status: Option<At<u16>>,
+    pub(crate) command: Option<&'w At<Vec<At<&'a str>>>>,
+    pub(crate) delay: Option<At<Duration>>,
+    pub(crate) heartbeat: Option<At<&'a str>>,
+    pub(crate) max_age: Option<At<Duration>>,
+}
+
+impl Kinds<'_, '_> {
+    fn spots(&self) -> impl Iterator<Item = (&'static str, Spot)> {
+        let Self { screen, file, tcp, http, status: _, command, delay, heartbeat, max_age: _ } = self;
+        let kinds = [
+            ("screen", screen.map(|at| at.spot)),
+            ("file", file.map(|at| at.spot)),
+            ("tcp", tcp.map(|at| at.spot)),
+            ("http", http.map(|at| at.spot)),
+            ("command", command.as_ref().map(|at| at.spot)),
+            ("delay", delay.map(|at| at.spot)),
+            ("heartbeat", heartbeat.map(|at| at.spot)),
+        ];
+        kinds.into_iter().filter_map(|(name, spot)| Some((name, spot?)))
+    }
+
+    /// Whether there is one.
+    pub(crate) fn has_any(&self) -> bool {
+        self.spots().next().is_some()
+    }
+}
+
+/// The one probe that is written; none if there is none.
+pub(crate) fn probe(written: &Kinds<'_, '_>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
+    let Kinds { screen, file, tcp, http, status, command, delay, heartbeat, max_age } = written;
     let report = fields.context.report;
-    let kinds = [
-        ("screen", screen.map(|at| at.spot)),
-        ("file", file.map(|at| at.spot)),
-        ("tcp", tcp.map(|at| at.spot)),
-        ("http", http.map(|at| at.spot)),
-        ("command", command.as_ref().map(|at| at.spot)),
-        ("delay", delay.map(|at| at.spot)),
-    ];
-    let mut named = kinds.iter().filter_map(|(name, spot)| Some((name, (*spot)?)));
+    if let (None, Some(max_age)) = (heartbeat, max_age) {
+        report.error(max_age.spot, "`max_age` goes with a file in `heartbeat`", None);
+    }
+    let mut named = written.spots();
     let (first, spot) = match named.next() {
         Some(first) => first,
         None => {
@@ -83,6 +148,14 @@ fn probe(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Opti
     }
     if let Some(words) = command {
         return Some(Probe::Command(fields.argv(words)));
+    }
+    if let Some(path) = heartbeat {
+        let Some(max_age) = max_age.filter(|max_age| max_age.value > Duration::ZERO) else {
+            let (spot, hint) = (max_age.map_or(path.spot, |at| at.spot), "write how old its last change may be: max_age = \"5m\"");
+            report.error(spot, "a file in `heartbeat` needs a `max_age` that is longer than nothing", Some(hint.to_owned()));
+            return None;
+        };
+        return Some(Probe::Heartbeat { file: fields.file(*path), max_age: max_age.value });
     }
     delay.map(|delay| Probe::Delay(delay.value))
 }

@@ -8,7 +8,7 @@ use super::context::{Context, Fields};
 use super::file::{Runtime, Secret};
 use super::layers::Written;
 use super::read::{At, Entries};
-use super::words::{Argv, FlagOrNames, Scalar};
+use super::words::{Argv, FlagOrNames, PathOrHeartbeat, Scalar};
 use crate::desired::{AgentName, AgentSpec, Command, Inherit, Launch, Place, SecretSource, SessionName};
 
 /// The spec of a copy. What is wrong is reported, and something harmless takes its place.
@@ -55,6 +55,9 @@ fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
                 ("session", agent.get(|agent| &agent.session).map(|at| at.spot)),
                 ("window", agent.get(|agent| &agent.window).map(|at| at.spot)),
                 ("ready.screen", screen(agent)),
+                ("live.screen", agent.get(|agent| &agent.live).and_then(|live| live.value.screen).map(|at| at.spot)),
+                ("live.screen_unchanged", agent.get(|agent| &agent.live).and_then(|live| live.value.screen_unchanged).map(|at| at.spot)),
+                ("live.heartbeat.nudge_after", nudge(agent)),
                 ("preset", agent.get(|agent| &agent.preset).map(|at| at.spot)),
                 ("accept", agent.get(|agent| &agent.accept).and_then(|names| names.first()).map(|at| at.spot)),
                 ("dialogs", agent.get(|agent| &agent.dialogs).and_then(|rules| rules.first()).map(|at| at.spot)),
@@ -75,6 +78,13 @@ fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
 
 fn screen(agent: &Written<'_>) -> Option<super::report::Spot> {
     agent.get(|agent| &agent.ready)?.value.screen.map(|at| at.spot)
+}
+
+fn nudge(agent: &Written<'_>) -> Option<super::report::Spot> {
+    match &agent.get(|agent| &agent.live)?.value.heartbeat.as_ref()?.value {
+        PathOrHeartbeat::Table(table) => table.nudge_after.map(|at| at.spot),
+        PathOrHeartbeat::Path(_) => None,
+    }
 }
 
 fn place(agent: &Written<'_>, runtime: Runtime, name: &AgentName, fields: &Fields<'_>) -> Place {

@@ -65,5 +65,6 @@ fn check(manifest: &str) -> String {
 mod checks;
 mod copies;
 mod layers;
+mod live;
 mod origins;
 mod shape;

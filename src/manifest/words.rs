@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::file::{Folders, Hook, Milestones};
+use super::file::{Folders, Heartbeat, Hook, Milestones};
 use super::read::At;
 use crate::desired::{self, Limit};
 
@@ -239,6 +239,26 @@ schema_of!(ForEach<'_>, "ForEach", |generator| {
     let table = generator.subschema_for::<Folders<'static>>();
     let name = generator.subschema_for::<crate::schema::NameText>();
     json_schema!({ "anyOf": [{ "type": "array", "items": name }, table] })
+});
+
+/// A file that is a probe, or what a silence leads to.
+#[derive(Debug)]
+pub(crate) enum PathOrHeartbeat<'a> {
+    Path(&'a str),
+    Table(Heartbeat<'a>),
+}
+
+forms!(PathOrHeartbeat<'a>, "a path, or a table such as { replace_after = \"30m\" }", table "Heartbeat" ["file", "nudge_after", "replace_after", "nudge"], {
+    fn visit_borrowed_str<E: de::Error>(self, path: &'de str) -> Result<Self::Value, E> {
+        Ok(PathOrHeartbeat::Path(path))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Heartbeat::deserialize(MapAccessDeserializer::new(map)).map(PathOrHeartbeat::Table)
+    }
+});
+schema_of!(PathOrHeartbeat<'_>, "PathOrHeartbeat", |generator| {
+    let table = generator.subschema_for::<Heartbeat<'static>>();
+    json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, table] })
 });
 
 /// A number of agents, or a share of them.

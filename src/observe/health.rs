@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Desired, care_of};
 use crate::desired::{AgentName, OnTimeout, Probe, Ready};
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Host, Query};
 use crate::observed::{Activity, Health, Phase, Question, Screen, Sighting};
 use crate::state::Record;
 use crate::time::{Duration, Timestamp};
@@ -19,13 +19,21 @@ pub(super) fn ask(
     let mut names = Vec::new();
     let mut questions = Vec::new();
     for (name, sighting) in sightings {
-        let starting = matches!(sighting.phase, Phase::Running { .. }) && records.get(name).is_none_or(|record| record.ready_at.is_none());
+        let Phase::Running { since, .. } = sighting.phase else { continue };
+        let starting = records.get(name).is_none_or(|record| record.ready_at.is_none());
         let (true, Some(instance)) = (starting, &sighting.instance) else { continue };
         match care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready.probe) {
             Some(Probe::Delay(_) | Probe::Preset) | None => {}
-            Some(probe @ (Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))) => {
+            Some(
+                probe @ (Probe::Screen(_)
+                | Probe::File(_)
+                | Probe::Tcp(_)
+                | Probe::Http { .. }
+                | Probe::Command(_)
+                | Probe::Heartbeat { .. }),
+            ) => {
                 names.push(name.clone());
-                questions.push((instance.clone(), probe.clone()));
+                questions.push(Query { instance: instance.clone(), probe: probe.clone(), cwd: None, since: Some(since) });
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting}
 use crate::desired::Generation;
 use crate::event::{Event, What};
 use crate::host::Life;
-use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread};
+use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread, Vitals};
 use crate::time::Timestamp;
 
 /// One sighting for each agent that is declared, remembered or found.
@@ -96,6 +96,7 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
             received: record.received.clone(),
             untyped: record.untyped.len(),
             unread: record.unread.clone(),
+            vitals: Vitals { pulse: record.live.clone(), ..Vitals::default() },
             ..Sighting::default()
         },
         None => Sighting::default(),
@@ -156,6 +157,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.spec = None;
         (sighting.answering, sighting.typing, sighting.received) = (None, None, None);
         sighting.answered.clear();
+        sighting.vitals = Vitals::default();
     }
     sighting.attached = found.attached;
     let asked_at = record.map_or(now, |record| record.asked_at);
@@ -263,6 +265,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             }
             changed |= learn_of_dialogs(record, sighting, &mut tell);
             changed |= learn_of_limits(record, &sighting.screen.activity, &mut tell, now);
+            changed |= super::live::learn(record, sighting, &mut tell, now);
         }
         Phase::Exited(ended) if record.ended.is_none() => {
             tell(What::Exited, ended.story());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Desired, care_of};
 use crate::desired::AgentName;
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Host, Query};
 use crate::observed::{Phase, Sighting, Step};
 
 /// Asks the probe of the step that each was asked by, where that has one.
@@ -17,7 +17,7 @@ pub(super) fn ask(desired: &Desired, sightings: &mut BTreeMap<AgentName, Sightin
         let care = care_of(name, desired, sighting.spec.as_ref());
         if let Some(probe) = care.and_then(|care| care.drain.get(step)?.until.clone()) {
             names.push(name.clone());
-            questions.push((instance.clone(), probe));
+            questions.push(Query { instance: instance.clone(), probe, cwd: None, since: Some(leaving.since) });
         }
     }
     if questions.is_empty() {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Desired, care_of};
 use crate::desired::AgentName;
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Host, Query};
 use crate::observed::{Health, Note, Phase, Sighting, Unread};
 use crate::state::handoff::{Look, Stage, look, spool};
 use crate::state::{Fleet, Record};
@@ -52,10 +52,10 @@ pub(super) fn ask(
     for (name, sighting) in &*sightings {
         let unread = records.get(name).and_then(|record| record.unread.clone());
         let ack = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.handoff.ack.as_ref());
-        let ready = matches!(sighting.phase, Phase::Running { health: Health::Ready(_), .. });
-        if let (Some(unread), Some(ack), Some(instance), true) = (unread, ack, &sighting.instance, ready) {
+        let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };
+        if let (Some(unread), Some(ack), Some(instance)) = (unread, ack, &sighting.instance) {
             names.push((name.clone(), unread));
-            questions.push((instance.clone(), ack.probe.clone()));
+            questions.push(Query { instance: instance.clone(), probe: ack.probe.clone(), cwd: None, since: Some(since) });
         }
     }
     if questions.is_empty() {

@@ -33,7 +33,10 @@ pub(super) fn look(
         let record = records.get(name);
         let has_rules = care.is_some_and(Care::reads_screen);
         let matters = match &sighting.phase {
-            Phase::Running { .. } | Phase::Leaving(_) => has_rules || sighting.typing.is_some() || !sighting.messages.is_empty(),
+            Phase::Running { .. } | Phase::Leaving(_) => {
+                let watched = care.is_some_and(|care| care.live.screen_unchanged.is_some());
+                has_rules || watched || sighting.typing.is_some() || !sighting.messages.is_empty()
+            }
             Phase::Exited(ended) => has_rules && ended.asked.is_none() && record.is_some_and(|record| record.ended.is_none()),
             Phase::Absent | Phase::Unknown { .. } => false,
         };

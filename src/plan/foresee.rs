@@ -1,6 +1,6 @@
 //! What will come of a plan: the pure model that `plan` shows as rounds to come and that tests hold against the machine.
 
-use super::{Action, Change, Next, Plan, ServerChange, Terms, Wait, plan, talk};
+use super::{Action, Cause, Change, Next, Plan, ServerChange, Terms, Wait, plan, talk};
 use crate::desired::{
     AgentName, AgentSpec, Declared, Desired, Generation, Launch, LaunchDigest, Milestone, OnRemove, Place, Policy, Probe, SessionName,
     Text, canonical_digest,
@@ -50,6 +50,7 @@ pub fn after(desired: &Desired, mut world: Observed, plan: &Plan) -> Observed {
     for (name, change) in &plan.changes {
         if let Next::Act(action) = &change.next {
             apply(action, name, desired.agents.get(name), &mut world);
+            remember_fault(action, name, &change.cause, &mut world);
         }
     }
     match &plan.server {
@@ -62,6 +63,15 @@ pub fn after(desired: &Desired, mut world: Observed, plan: &Plan) -> Observed {
         None => {}
     }
     world
+}
+
+/// For what it was asked to end is remembered until it has another life.
+fn remember_fault(action: &Action, name: &AgentName, cause: &Cause, world: &mut Observed) {
+    if let (Action::Drain { .. } | Action::Kill { .. }, Cause::Faulty(fault)) = (action, cause)
+        && let Some(sighting) = world.agents.get_mut(name)
+    {
+        sighting.vitals.pulse.fault = Some(fault.clone());
+    }
 }
 
 /// Whether a step starts an instance in the fleet's tmux server.
@@ -93,6 +103,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 | Probe::Tcp(_)
                 | Probe::Http { .. }
                 | Probe::Command(_)
+                | Probe::Heartbeat { .. }
                 | Probe::Preset => Health::Starting,
             };
             *sighting = Sighting {

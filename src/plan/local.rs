@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, notes, start, talk};
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, live, notes, start, talk};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
 use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
@@ -136,6 +136,9 @@ impl Agent<'_> {
         if let Some(change) = self.amend(declared) {
             return Some(change);
         }
+        if let Some(change) = live::faulty(self, declared, since, health) {
+            return Some(change);
+        }
         let is_ready = matches!(health, Health::Ready(_));
         if is_ready && let Some(change) = notes::due(self, &declared.spec.care).filter(|change| matches!(change.next, Next::Act(_))) {
             return Some(change);
@@ -182,7 +185,7 @@ impl Agent<'_> {
         (!sighting.changed_secrets.is_empty()).then(|| Cause::SecretChanged(sighting.changed_secrets.clone()))
     }
 
-    fn replace(&self, cause: Cause, declared: &Declared) -> Change {
+    pub(super) fn replace(&self, cause: Cause, declared: &Declared) -> Change {
         // What the successor needs is checked before the first drain: a replacement that cannot start would leave nothing running.
         let change = self.leave(Kind::Replace, cause, Purpose::Replace, Some(declared), None);
         match &self.sighting.obstacle {
@@ -193,7 +196,8 @@ impl Agent<'_> {
 
     /// An end that was begun goes on to its end, unless the agent is wanted again and takes no notice.
     fn leaving(&self, leaving: &Leaving, wanted: bool, declared: &Declared) -> Change {
-        let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared)) {
+        let fault = || self.sighting.vitals.pulse.fault.clone().map(Cause::Faulty);
+        let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared).or_else(fault)) {
             (true, Some(cause)) => (Kind::Replace, cause, Purpose::Replace),
             (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),

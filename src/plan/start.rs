@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::{Backoff, Declared, Policy, Probe, Ready, Restart};
-use crate::observed::{Ended, Excuse, Exit, Failures, Purpose, Sighting};
+use crate::observed::{Consent, Ended, Excuse, Exit, Failures, Fault, Purpose, Sighting};
 use crate::time::{Duration, Timestamp};
 
 /// The counters of an agent that gets a new beginning: a new definition, or a person's wish.
@@ -30,13 +30,22 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
         return Some(agent.spawn(kind, cause, declared, fresh(agent.sighting)));
     }
     if ended.asked.is_some() {
-        return Some(agent.spawn(kind, Cause::WantedAgain, declared, agent.sighting.failures.clone()));
+        return Some(after_asked_end(agent, declared, ended, kind));
+    }
+    let success = is_success(ended, restart);
+    let restarts = restart.policy == Policy::Always || (restart.policy == Policy::OnFailure && !success);
+    if restarts && restart.only_if.is_some() {
+        match unconsented(agent, ended) {
+            Unconsented::No => return agent.amend(declared),
+            Unconsented::Blocked(change) => return Some(change),
+            Unconsented::Nothing => {}
+        }
     }
     if let Some(change) = excused(agent, declared, ended) {
         return Some(change);
     }
-    let success = is_success(ended, restart);
-    let failures = count(&agent.sighting.failures, ended, restart, success);
+    let healthy = is_healthy(ended, restart);
+    let failures = count(&agent.sighting.failures, ended, restart, success, healthy);
     let cause = Cause::Ended(ended.exit.to_string());
     let next = match restart.policy {
         Policy::OnFailure | Policy::Never if success => return agent.amend(declared),
@@ -65,6 +74,45 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
     Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })
 }
 
+/// What is due after an end that was asked for: another life at once, or after a pause if its fault was the reason.
+fn after_asked_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended, kind: Kind) -> Change {
+    let Some(fault) = &agent.sighting.vitals.pulse.fault else {
+        return agent.spawn(kind, Cause::WantedAgain, declared, agent.sighting.failures.clone());
+    };
+    let cause = Cause::Faulty(fault.clone());
+    if !fault.is_failure() {
+        return agent.spawn(kind, cause, declared, agent.sighting.failures.clone());
+    }
+    let restart = &declared.spec.care.restart;
+    let failures = count_fault(agent, fault, ended, restart);
+    let until = ended.at + pause(&restart.backoff, failures.streak, agent.name.as_str());
+    if until <= agent.now {
+        return agent.spawn(kind, cause, declared, failures);
+    }
+    Change { kind, cause, fields: Vec::new(), next: Next::Wait(Wait::Backoff { until }) }
+}
+
+/// What `restart.only_if` leads to, where it does not say yes.
+enum Unconsented {
+    /// It said yes.
+    Nothing,
+    /// It said no: the agent stays ended.
+    No,
+    /// It could not be asked: nothing is started on a guess.
+    Blocked(Change),
+}
+
+fn unconsented(agent: &Agent<'_>, ended: &Ended) -> Unconsented {
+    let why = match &agent.sighting.vitals.consent {
+        Some(Consent::Yes) => return Unconsented::Nothing,
+        Some(Consent::No(_)) => return Unconsented::No,
+        Some(Consent::Unknown(why)) => why.as_str(),
+        None => "it was not asked",
+    };
+    let next = blocked(Reason::Unreadable, format!("restart.only_if could not be asked, and without its yes nothing is started: {why}"));
+    Unconsented::Blocked(Change { kind: Kind::Restart, cause: Cause::Ended(ended.exit.to_string()), fields: Vec::new(), next })
+}
+
 /// What follows an end that its screen explains: a limit is waited for, a login needs a person. Neither is a failure.
 fn excused(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -> Option<Change> {
     let cause = Cause::Ended(ended.exit.to_string());
@@ -86,12 +134,25 @@ fn excused(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -> Option<Chan
     Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })
 }
 
+/// Whether a life got ready and lasted.
+fn is_healthy(ended: &Ended, restart: &Restart) -> bool {
+    ended.was_ready && ended.at.since(ended.since) >= restart.healthy_after
+}
+
+/// The counters after an end for a fault. A life in which there never was a sign of life was no healthy one, however long it lasted.
+pub(super) fn count_fault(agent: &Agent<'_>, fault: &Fault, ended: &Ended, restart: &Restart) -> Failures {
+    let proven = match fault {
+        Fault::NotAlive(_) => agent.sighting.vitals.pulse.proven,
+        Fault::Memory { .. } | Fault::Runtime { .. } => true,
+    };
+    count(&agent.sighting.failures, ended, restart, false, proven && is_healthy(ended, restart))
+}
+
 /// The counters after an end that came by itself.
 ///
 /// A healthy life ends the run of failures that makes pauses longer. It does not clear the times that count for giving up: those only
 /// age, so that an agent that fails slowly is seen too.
-fn count(before: &Failures, ended: &Ended, restart: &Restart, success: bool) -> Failures {
-    let healthy = ended.was_ready && ended.at.since(ended.since) >= restart.healthy_after;
+fn count(before: &Failures, ended: &Ended, restart: &Restart, success: bool, healthy: bool) -> Failures {
     let mut recent: Vec<Timestamp> = Vec::new();
     if !success {
         recent.extend(before.recent.iter().filter(|time| ended.at.since(**time) < restart.give_up.within));
@@ -131,6 +192,12 @@ pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timest
         // Where the time is over and it is not ready, its keeper has not said yet that it runs.
         Probe::Delay(length) if since + length <= now => now + UNHEARD,
         Probe::Delay(length) => since + length,
-        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Preset => now + ready.interval,
+        Probe::Screen(_)
+        | Probe::File(_)
+        | Probe::Tcp(_)
+        | Probe::Http { .. }
+        | Probe::Command(_)
+        | Probe::Heartbeat { .. }
+        | Probe::Preset => now + ready.interval,
     }
 }

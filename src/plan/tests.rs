@@ -11,6 +11,7 @@
 //! reviewer  unknown="timed out"
 //! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
 //! reviewer  running note=waits untyped=1 unread=5s:no                  or: note=begun, note="why it is unusable"
+//! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! ```
 //!
@@ -26,8 +27,8 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Ended, Excuse, Exit, Failures, Health, Instance, Leaving, Message, Note, Obstacle, Phase, Press,
-    Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread,
+    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Note, Obstacle,
+    Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 
@@ -37,6 +38,7 @@ mod foresee;
 mod guard;
 mod laws;
 mod leave;
+mod live;
 mod look;
 mod notes;
 mod order;

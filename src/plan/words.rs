@@ -20,6 +20,7 @@ impl Change {
             | Cause::Ended(_)
             | Cause::WantedAgain
             | Cause::NotReady
+            | Cause::Faulty(_)
             | Cause::Shows(_)
             | Cause::Message(_)
             | Cause::Note { .. }
@@ -65,6 +66,7 @@ impl fmt::Display for Cause {
             Self::Ended(how) => write!(f, "it {how}"),
             Self::WantedAgain => f.write_str("stopped, and wanted again"),
             Self::NotReady => f.write_str("not ready yet"),
+            Self::Faulty(fault) => fault.fmt(f),
             Self::Shows(what) => f.write_str(what),
             Self::Note { source, bytes } => write!(f, "{} ({bytes} bytes)", source.display()),
             Self::Unread(id) => write!(f, "it has not acknowledged the note {id} yet"),

@@ -165,7 +165,7 @@ fn moves(process: &ProcId) -> bool {
 }
 
 /// Whether a process found in the tree of `own_mark` is part of it. What cannot be told is not.
-fn belongs(pid: u32, own_mark: &str) -> bool {
+pub(super) fn belongs(pid: u32, own_mark: &str) -> bool {
     if is_ours(pid).ok().flatten() != Some(true) {
         return false;
     }

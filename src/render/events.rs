@@ -47,6 +47,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Answer => ("answer", YELLOW),
         What::Answered => ("answered", GREEN),
         What::Limit => ("limit", YELLOW),
+        What::Unchanged => ("unchanged", YELLOW),
         What::Type => ("type", YELLOW),
         What::Submit => ("submit", YELLOW),
         What::Receipt => ("receipt", GREEN),

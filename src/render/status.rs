@@ -90,8 +90,7 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
         agent.generation.to_string(),
         or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
         agent.restarts.to_string(),
-        plain(&[why(view, &agent.name), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "))
-            .into_owned(),
+        plain(&[why(view, agent), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")).into_owned(),
     ]
 }
 
@@ -101,9 +100,9 @@ fn left(agent: &AgentStatus) -> String {
     if named.is_empty() { String::new() } else { format!("left running: {}", named.join(", ")) }
 }
 
-/// What an agent waits for or is stuck on; else how it ended.
-fn why(view: &StatusView<'_>, name: &str) -> String {
-    let Ok(name) = name.parse::<AgentName>() else { return String::new() };
+/// What an agent waits for or is stuck on; else what is worth a look; else how it ended.
+fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
+    let Ok(name) = agent.name.parse::<AgentName>() else { return String::new() };
     if let Some(change) = view.plan.changes.get(&name) {
         return match &change.next {
             Next::Act(_) => format!("{}: {}", change.kind, change.why()),
@@ -115,6 +114,9 @@ fn why(view: &StatusView<'_>, name: &str) -> String {
     let Some(sighting) = view.observed.agents.get(&name) else { return String::new() };
     if sighting.released {
         return "left running, and ours no more".to_owned();
+    }
+    if let Some(note) = &agent.note {
+        return note.clone();
     }
     match &sighting.phase {
         Phase::Exited(ended) if ended.asked.is_some() => "stopped as asked".to_owned(),

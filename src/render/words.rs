@@ -2,7 +2,7 @@
 
 use super::text::count;
 use crate::desired::AgentName;
-use crate::observed::{MessageKind, Note, Phase, Sighting};
+use crate::observed::{Fault, MessageKind, Note, Phase, Sighting};
 use crate::plan::{Action, Cause, Change, Held, Kind, Next, Wait};
 use crate::time::{Duration, Timestamp};
 
@@ -17,6 +17,9 @@ pub(super) fn reason(cause: &Cause) -> &'static str {
         Cause::Ended(_) => "ended",
         Cause::WantedAgain => "wanted_again",
         Cause::NotReady => "not_ready",
+        Cause::Faulty(Fault::NotAlive(_)) => "not_alive",
+        Cause::Faulty(Fault::Memory { .. }) => "memory",
+        Cause::Faulty(Fault::Runtime { .. }) => "runtime",
         Cause::Shows(_) => "screen",
         Cause::Message(MessageKind::Prompt) => "prompt",
         Cause::Message(MessageKind::Sent) => "sent",

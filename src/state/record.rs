@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Received, Remnant, Typing, Unread};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Remnant, Typing, Unread};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -86,6 +86,9 @@ pub struct Record {
     /// What its lives left running as declared and is to be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Remnant>,
+    /// How alive that life showed itself to be.
+    #[serde(default, skip_serializing_if = "Pulse::is_default")]
+    pub live: Pulse,
     /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
@@ -118,6 +121,7 @@ impl Record {
             unread: None,
             limit_seen: None,
             left: Vec::new(),
+            live: Pulse::default(),
             secrets: BTreeMap::new(),
         }
     }

@@ -14,6 +14,7 @@ use crate::support::{LIMIT, Program, Tmux, eventually};
 
 mod handoff;
 mod hooks;
+mod live;
 mod logs;
 mod look;
 mod order;

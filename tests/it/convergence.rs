@@ -9,8 +9,8 @@ use std::sync::Once;
 use proptest::prelude::*;
 use reconcile::converge::{Audience, Converged, Ending, converge};
 use reconcile::desired::{
-    AgentName, AgentSpec, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Inherit, Launch, Limit, Milestone, OnRemove, Place,
-    Policy, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
+    AgentName, AgentSpec, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Heartbeat, Inherit, Launch, Limit, Live, Milestone,
+    OnRemove, Place, Policy, Probe, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
 };
 use reconcile::event::Entry;
 use reconcile::host::Host;
@@ -175,8 +175,8 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
     let drain = proptest::collection::vec((any::<bool>(), 0..20u64), 0..3);
     let wish = prop_oneof![6 => Just(Wish::Running), 1 => Just(Wish::Stopped)];
     let policy = prop_oneof![3 => Just(Policy::OnFailure), 1 => Just(Policy::Never)];
-    (0..3u8, any::<bool>(), after, drain, wish, policy, any::<bool>()).prop_map(
-        move |(command, tmux, after, drain, desired, policy, kill)| {
+    (0..3u8, any::<bool>(), after, drain, wish, policy, any::<bool>(), any::<bool>()).prop_map(
+        move |(command, tmux, after, drain, desired, policy, kill, probed)| {
             let mut spec = agent(&format!("run-{command}"), tmux.then_some(NAMES[index]));
             // Only earlier names, so that there is no circle.
             spec.care.after =
@@ -190,6 +190,7 @@ fn some_agent(index: usize) -> impl Strategy<Value = AgentSpec> {
                     wait: Duration::from_secs(wait),
                 })
                 .collect();
+            spec.care.live.probe = probed.then(|| Probe::Tcp("a:1".to_owned()));
             spec.care.desired = desired;
             spec.care.restart.policy = policy;
             spec.care.on_remove = if kill { OnRemove::Kill } else { OnRemove::Drain };
@@ -216,8 +217,10 @@ fn some_behaviour() -> impl Strategy<Value = Behaviour> {
     let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(9)), Just(Exit::Unseen)];
     let life = proptest::option::weighted(0.3, (0..100u64, exit).prop_map(|(seconds, exit)| (Duration::from_secs(seconds), exit)));
     let obeys = proptest::option::weighted(0.7, (0..30u64).prop_map(Duration::from_secs));
-    (life, 0..120u64, obeys, 0..4u64).prop_map(|(life, ready, obeys, dies)| Behaviour {
+    let hangs = proptest::option::weighted(0.2, (0..200u64).prop_map(Duration::from_secs));
+    (life, 0..120u64, hangs, obeys, 0..4u64).prop_map(|(life, ready, hangs_after, obeys, dies)| Behaviour {
         life,
+        hangs_after,
         ready_after: Duration::from_secs(ready),
         obeys,
         dies_after: Duration::from_secs(dies),
@@ -343,7 +346,7 @@ proptest! {
 fn after_is_what_the_next_look_shows() {
     let mut world = World::new();
     let mut spec = agent("run", Some("ada"));
-    spec.care.ready.probe = reconcile::desired::Probe::Delay(Duration::ZERO);
+    spec.care.ready.probe = Probe::Delay(Duration::ZERO);
     let desired = fleet_of(BTreeMap::from([(name("ada"), spec)]));
     let seen = observe(&desired, &world.fleet, &mut world.sim).unwrap();
     let first = plan(&desired, &seen.observed, &Terms::default());
@@ -432,7 +435,7 @@ fn who_gets_ready_by_itself_is_not_waited_for_longer_than_that() {
     // Left out of the run, it gets no step and so no time of its own; what waits for it goes on all the same.
     let mut world = World::new();
     let mut ada = agent("run", None);
-    ada.care.ready.probe = reconcile::desired::Probe::Command(vec!["is-ready".to_owned()]);
+    ada.care.ready.probe = Probe::Command(vec!["is-ready".to_owned()]);
     let mut bob = agent("run", None);
     bob.care.after.insert(name("ada"), Milestone::Ready);
     let desired = fleet_of(BTreeMap::from([(name("ada"), ada), (name("bob"), bob)]));
@@ -447,6 +450,80 @@ fn who_gets_ready_by_itself_is_not_waited_for_longer_than_that() {
     assert_eq!(run(&mut world, "bob", 10_000), Ending::AtRest);
     assert_eq!(world.living(), ["ada", "bob"]);
     assert!(world.sim.now().since(START) < Duration::from_secs(10), "{}", world.sim.now().since(START));
+}
+
+/// One that is asked every 10 s whether it is alive, and that hangs after this time in each of its lives.
+fn hanging(after: u64, heartbeat: Option<Heartbeat>) -> (World, Desired) {
+    let mut spec = agent("run", Some("ada"));
+    let probe = heartbeat.is_none().then(|| Probe::Tcp("a:1".to_owned()));
+    spec.care.live = Live { probe, heartbeat, ..Live::default() };
+    let mut world = World::new();
+    world.sim.behaviours.insert(name("ada"), Behaviour { hangs_after: Some(Duration::from_secs(after)), ..Behaviour::default() });
+    (world, fleet_of(BTreeMap::from([(name("ada"), spec)])))
+}
+
+/// Applies again and again, as a watcher would, and returns the lives that there were.
+fn watch(world: &mut World, desired: &Desired, times: usize, pause: Duration) -> (u64, Converged) {
+    let mut converged = world.apply(desired);
+    for _ in 0..times {
+        world.sim.pass(pause);
+        converged = world.apply(desired);
+        world.never_two();
+    }
+    (converged.observed.agents["ada"].generation.0, converged)
+}
+
+#[test]
+fn one_that_hangs_is_replaced_and_a_hopeless_one_left_running_in_the_end() {
+    let pause = Duration::from_secs(10);
+    let (mut world, desired) = hanging(3600, None);
+    assert_eq!(watch(&mut world, &desired, 350, pause).0, 1);
+    let (lives, converged) = watch(&mut world, &desired, 20, pause);
+    assert_eq!((lives, converged.ending), (2, Ending::AtRest));
+    // It never hangs so often that it would be given up.
+    assert!(watch(&mut world, &desired, 4000, pause).0 >= 11);
+
+    for heartbeat in
+        [None, Some(Heartbeat { file: None, nudge_after: None, replace_after: Some(Duration::from_secs(1800)), nudge: String::new() })]
+    {
+        let (mut world, desired) = hanging(0, heartbeat);
+        let (lives, converged) = watch(&mut world, &desired, 2000, pause);
+        assert_eq!(converged.ending, Ending::Stuck);
+        assert_eq!(lives, 5, "{:?}", converged.plan);
+        assert_eq!(world.living(), ["ada"], "what is given up is left running");
+    }
+}
+
+#[test]
+fn who_could_not_be_asked_and_answers_that_are_too_close_count_for_nothing() {
+    let (mut world, desired) = hanging(0, None);
+    // Asked many times within one interval: that is one answer.
+    assert_eq!(watch(&mut world, &desired, 50, Duration::from_millis(50)).0, 1);
+    assert!(world.sim.now().since(START) < Duration::from_secs(9));
+    assert_eq!(world.fleet.records().unwrap()[&name("ada")].as_ref().unwrap().live.noes, 1);
+}
+
+#[test]
+fn a_crash_on_the_way_out_of_one_that_hangs_keeps_why() {
+    for call in 1.. {
+        let (mut world, desired) = hanging(0, None);
+        world.apply(&desired);
+        for _ in 0..2 {
+            world.sim.pass(Duration::from_secs(10));
+            world.apply(&desired);
+        }
+        world.sim.pass(Duration::from_secs(10));
+        let crashed = world.killed_apply(&desired, call);
+        let converged = world.apply(&desired);
+        let sighting = &converged.observed.agents["ada"];
+        // A start that was only written down uses up its number.
+        assert!(sighting.generation.0 >= 2, "call {call}: {:?}", converged.plan);
+        assert_eq!(sighting.failures.streak, 1, "call {call}: {:?}", converged.plan);
+        if !crashed {
+            assert!(call > 4, "the tool was never killed");
+            break;
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::super::read::{At, Entries};
 use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar};
-use super::{DialogRule, DrainStep, Handoff, Hooks, Idle, Log, Ready, Restart, Secret};
+use super::{DialogRule, DrainStep, Handoff, Hooks, Idle, Limits, Live, Log, Ready, Restart, Secret};
 use crate::desired::{HoldOn, Leftovers, OnRemove, Wish};
 
 /// One long-lived program under care.
@@ -75,8 +75,12 @@ pub(crate) struct Agent<'a> {
     pub(crate) handoff: Option<At<Handoff<'a>>>,
     /// When it counts as ready. Default: when its preset says so; without one, when it has lived for one second.
     pub(crate) ready: Option<At<Ready<'a>>>,
+    /// By what it is seen to be alive while it is ready. Default: that it runs.
+    pub(crate) live: Option<At<Live<'a>>>,
+    /// How much an instance may use; over it, it is drained and started anew. Default: no limit.
+    pub(crate) limits: Option<At<Limits>>,
     /// What happens when it ends by itself.
-    pub(crate) restart: Option<Restart>,
+    pub(crate) restart: Option<Restart<'a>>,
     /// How it is asked to end, step by step; a kill of the whole tree follows. Default: `C-c` and TERM in tmux, TERM for a daemon, 10s each.
     pub(crate) drain: Option<Vec<At<DrainStep<'a>>>>,
     /// Never stopped by a plan, also after it left the manifest. Default false.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::super::read::{At, Entries};
 use super::super::words::Size;
+use super::Condition;
 use crate::desired::{Milestone, OnChange, OnTimeout, Policy, Signal, SignalTo};
 use crate::time::Duration;
 
@@ -45,6 +46,11 @@ pub(crate) struct Ready<'a> {
     pub(crate) command: Option<At<Vec<At<&'a str>>>>,
     /// It has lived for this long.
     pub(crate) delay: Option<At<Duration>>,
+    /// This file was changed since it was started, and not longer ago than `max_age`.
+    #[schemars(length(min = 1))]
+    pub(crate) heartbeat: Option<At<&'a str>>,
+    /// The greatest age of the last change of that file.
+    pub(crate) max_age: Option<At<Duration>>,
     /// How long it may take. Default `"90s"`.
     pub(crate) timeout: Option<At<Duration>>,
     /// The time between two looks. Default `"250ms"`.
@@ -55,8 +61,8 @@ pub(crate) struct Ready<'a> {
 
 /// What happens when an agent ends by itself.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a table such as { policy = \"never\" }")]
-pub(crate) struct Restart {
+#[serde(deny_unknown_fields, expecting = "a table such as { policy = \"never\" }", bound(deserialize = "'de: 'a"))]
+pub(crate) struct Restart<'a> {
     /// Whether it is started again. Default `"on-failure"`.
     pub(crate) policy: Option<Policy>,
     /// Exit codes that mean success. Default `[0]`.
@@ -68,6 +74,8 @@ pub(crate) struct Restart {
     pub(crate) healthy_after: Option<Duration>,
     /// When to stop trying.
     pub(crate) give_up: Option<GiveUp>,
+    /// Asked before it is started again; with a no, it stays ended until the answer is another.
+    pub(crate) only_if: Option<At<Condition<'a>>>,
 }
 
 /// The pause before a restart: `first`, then `factor` times the last one, up to `max`.

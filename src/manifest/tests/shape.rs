@@ -112,22 +112,15 @@ auto = "safe"
 on = ["crash"]
 [agents.lead]
 command = ["claude"]
-live = { tcp = "a:1" }
-ready = { heartbeat = "x", max_age = "5m" }
 drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" } }]
 "#
         ),
-        @"
-    Error 4 «watch»: unknown key `watch`
-      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-    Error 6 «notify»: unknown key `notify`
-      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-    Error 10 «live»: unknown key `live`
-    Error 11 «heartbeat»: unknown key `heartbeat`
-      hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-    Error 11 «max_age»: unknown key `max_age`
-      hint: known here: `screen`, `file`, `tcp`, `http`, `status`, `command`, `delay`, `timeout`, `interval`, `on_timeout`
-    "
+        @r#"
+        Error 4 «watch»: unknown key `watch`
+          hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
+        Error 6 «notify»: unknown key `notify`
+          hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
+        "#
     );
 }
 

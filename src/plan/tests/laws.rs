@@ -170,7 +170,8 @@ fn is_as_declared(declared: &Declared, sighting: &Sighting, phase: &Phase) -> bo
         }
         Phase::Exited(ended) if wanted => {
             let success = matches!(ended.exit, Exit::Code(code) if restart.success.contains(&code));
-            success && restart.policy != Policy::Always && sighting.spec.as_ref().is_none_or(|spec| *spec == declared.spec)
+            let refused = matches!(sighting.vitals.consent, Some(Consent::No(_)));
+            (refused || success && restart.policy != Policy::Always) && sighting.spec.as_ref().is_none_or(|spec| *spec == declared.spec)
         }
         Phase::Exited(_) | Phase::Absent => !wanted,
         Phase::Leaving(_) | Phase::Unknown { .. } => false,

@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 47] = [
+const WORDS: [&str; 54] = [
     "starting",
     "failing",
     "gen",
@@ -140,6 +140,13 @@ const WORDS: [&str; 47] = [
     "note",
     "untyped",
     "unread",
+    "noes",
+    "said",
+    "silent",
+    "memory",
+    "proven",
+    "consent",
+    "fault",
 ];
 
 impl Line {
@@ -226,8 +233,32 @@ impl Line {
                 let answer = if said == "yes" { Ok(()) } else { Err(said) };
                 Unread { id: "00000000000000aa".to_owned(), since: ago(&at), answer: Some(answer) }
             }),
+            vitals: self.vitals(),
             obstacle: self.obstacle(),
             changed_secrets: self.text("secret").into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let said = || self.text("said").unwrap_or("refused").to_owned();
+        let fault = self.text("fault").map(|fault| match fault {
+            "hangs" => Fault::NotAlive("it hangs".to_owned()),
+            "memory" => Fault::Memory { used: 5 << 30, limit: 4 << 30 },
+            "runtime" => Fault::Runtime { ran: "9h".parse().unwrap(), limit: "8h".parse().unwrap() },
+            other => panic!("fault={other}"),
+        });
+        let noes = self.number("noes").unwrap_or(0) as u32;
+        Vitals {
+            pulse: Pulse { noes, said: said(), proven: self.has("proven"), fault, ..Pulse::default() },
+            silent_since: self.text("silent").map(ago),
+            memory: self.number("memory"),
+            unchanged_since: None,
+            consent: self.text("consent").map(|text| match text {
+                "yes" => Consent::Yes,
+                "no" => Consent::No(said()),
+                "unknown" => Consent::Unknown("timed out".to_owned()),
+                other => panic!("consent={other}"),
+            }),
         }
     }
 
@@ -370,10 +401,11 @@ fn note(word: &str) -> Note {
     Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable }
 }
 
-/// `prompt`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
+/// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
 fn message(word: &str) -> Message {
     let (kind, body) = match word {
         "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
+        "nudge" => (MessageKind::Nudge, Body::Text("do the-end".to_owned())),
         "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
         "ask" => (MessageKind::Ask, Body::Text("do the-end".to_owned())),
         "keys" => (MessageKind::Sent, Body::Keys(vec!["C-l".to_owned()])),

@@ -10,7 +10,7 @@ use super::super::words::{hold, release};
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
-use crate::observed::{Activity, Exit, Health, Phase, Seat, Sighting};
+use crate::observed::{Activity, Consent, Exit, Health, Phase, Seat, Sighting, Vitals};
 use crate::plan::{Change, Next, Reason, Wait};
 use crate::time::Timestamp;
 
@@ -83,6 +83,8 @@ pub struct AgentStatus {
     pub handoffs_waiting: u32,
     /// When its usage limit ends; null if it is in none, or that is not known.
     pub usage_limit: Option<Timestamp>,
+    /// What is worth a look though nothing is due for it; null if nothing is.
+    pub note: Option<String>,
 }
 
 /// Where an agent stands in its life.
@@ -236,6 +238,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         cpu_s: usage.map(|usage| usage.cpu_s),
         rss_bytes: usage.map(|usage| usage.rss_bytes),
         handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
+        note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {
             Activity::Limit { until } => until,
             Activity::Unwatched
@@ -249,6 +252,17 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
             | Activity::Exhausted
             | Activity::Crashed => None,
         },
+    }
+}
+
+/// What is told of an agent that stays as it is.
+fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
+    let Vitals { pulse, silent_since: _, memory: _, unchanged_since, consent } = &sighting.vitals;
+    match (&sighting.phase, consent) {
+        (Phase::Exited(_), Some(Consent::No(why))) => Some(format!("restart.only_if said no: {why}")),
+        (Phase::Running { .. }, _) if pulse.noes > 0 => Some(format!("its live probe said no: {}", pulse.said)),
+        (Phase::Running { .. }, _) => unchanged_since.map(|since| format!("unchanged for {}", now.since(since).rough())),
+        (Phase::Exited(_) | Phase::Absent | Phase::Leaving(_) | Phase::Unknown { .. }, _) => None,
     }
 }
 

@@ -5,8 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use reconcile::desired::Probe;
-use reconcile::host::{Answer, Host};
-use reconcile::observed::Instance;
+use reconcile::host::{Answer, Host, Query};
 use reconcile::time::Duration as Length;
 
 use super::{Bench, becomes};
@@ -30,7 +29,10 @@ fn probes_are_answered_at_the_same_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}/", silent.local_addr().unwrap());
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    becomes("its line is there", || bench.live.probe(&[(seen.clone(), Probe::Screen("ready".to_owned()))]) == [Answer::Yes]);
+    let since = bench.live.now();
+    let query = |probe| Query { instance: seen.clone(), probe, cwd: None, since: Some(since) };
+    becomes("its line is there", || bench.live.probe(&[query(Probe::Screen("ready".to_owned()))]) == [Answer::Yes]);
+    std::fs::write(bench.path("beat"), "").unwrap();
     let command = |line: &str| Probe::Command(["sh", "-c", line].map(str::to_owned).into());
     let here = bench.folder.path().to_str().unwrap().to_owned();
     let questions = [
@@ -39,6 +41,9 @@ fn probes_are_answered_at_the_same_time() {
         (Probe::Screen("(".to_owned()), None),
         (Probe::File(bench.path("state")), Some(true)),
         (Probe::File(bench.path("none")), Some(false)),
+        (Probe::Heartbeat { file: bench.path("beat"), max_age: Length::from_secs(60) }, Some(true)),
+        (Probe::Heartbeat { file: bench.path("none"), max_age: Length::from_secs(60) }, Some(false)),
+        (Probe::Heartbeat { file: bench.path("beat/x"), max_age: Length::from_secs(60) }, Some(false)),
         (Probe::Tcp(address.to_string()), Some(true)),
         (Probe::Tcp(refused), Some(false)),
         (Probe::Http { url: url.clone(), status: 503 }, Some(true)),
@@ -51,7 +56,7 @@ fn probes_are_answered_at_the_same_time() {
         (Probe::Delay(Length::from_millis(1)), Some(true)),
         (Probe::Delay(Length::from_secs(3600)), Some(false)),
     ];
-    let asked: Vec<(Instance, Probe)> = questions.iter().map(|(probe, _)| (seen.clone(), probe.clone())).collect();
+    let asked: Vec<Query> = questions.iter().map(|(probe, _)| query(probe.clone())).collect();
     let begun = Instant::now();
     let answers = bench.live.probe(&asked);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
