@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Server};
+use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Server};
 use crate::event::Event;
 use crate::host::{Ask, Found, Gap, Host, Known, Look};
 use crate::observed::{Message, Observed, Seat, Sighting};
@@ -121,16 +121,19 @@ fn look(
         events: Vec::new(),
         sent,
     };
+    let usual = Ready::default();
     for (name, sighting) in &mut sightings {
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
-        let ready_at = records.get(name).and_then(|record| record.ready_at);
-        let ready = care_of(name, desired, sighting.spec.as_ref()).map(|care| care.ready.clone()).unwrap_or_default();
-        if !before::may_be_at_its_hook(sighting, care_of(name, desired, sighting.spec.as_ref()), look.at) {
-            health::judge(sighting, &ready, answers.get(name), ready_at, look.at);
+        let mut record = records.get_mut(name);
+        let ready_at = record.as_ref().and_then(|record| record.ready_at);
+        // Both parts are shared: this is no copy.
+        let spec = sighting.spec.clone();
+        let care = care_of(name, desired, spec.as_ref());
+        if !before::may_be_at_its_hook(sighting, care, look.at) {
+            health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, look.at);
         }
-        let care = care_of(name, desired, sighting.spec.as_ref());
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
-        let learned = match records.get_mut(name) {
+        let learned = match record.as_deref_mut() {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
@@ -141,7 +144,7 @@ fn look(
     }
     notes::ask(desired, &mut sightings, &records, host);
     leaving::ask(desired, &mut sightings, host);
-    for (name, sighting) in &sightings {
+    for (name, sighting) in sightings.iter().filter(|(_, sighting)| sighting.unread.is_some()) {
         if let Some(record) = records.get_mut(name)
             && join::learn_of_reading(record, sighting, &mut seen.events, look.at)
         {

@@ -50,10 +50,10 @@ pub(super) fn ask(
     let mut names = Vec::new();
     let mut questions = Vec::new();
     for (name, sighting) in &*sightings {
-        let unread = records.get(name).and_then(|record| record.unread.clone());
+        let Some(unread) = sighting.unread.clone().filter(|_| records.contains_key(name)) else { continue };
         let ack = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.handoff.ack.as_ref());
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };
-        if let (Some(unread), Some(ack), Some(instance)) = (unread, ack, &sighting.instance) {
+        if let (Some(ack), Some(instance)) = (ack, &sighting.instance) {
             names.push((name.clone(), unread));
             questions.push(Query { instance: instance.clone(), probe: ack.probe.clone(), cwd: None, since: Some(since) });
         }

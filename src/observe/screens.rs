@@ -88,13 +88,16 @@ pub(super) fn messages(
         },
         interrupts: false,
     });
+    let untyped = record.map_or(&[][..], |record| &record.untyped);
+    if prompt.is_none() && sent.is_none() && untyped.is_empty() {
+        return Vec::new();
+    }
     let begun = |id: &str| {
         let typing = sighting.typing.as_ref().is_some_and(|typing| typing.id == id);
         typing || sighting.received.as_ref().is_some_and(|received| received.id == id)
     };
     let sent = sent.filter(|message| !begun(&message.id)).cloned();
     let archive = care.and_then(|care| care.handoff.archive.clone()).unwrap_or_else(|| fleet.paths().archive(name));
-    let untyped = record.map_or(&[][..], |record| &record.untyped);
     let notes = untyped.iter().map(|id| Message {
         id: id.to_string(),
         kind: MessageKind::Handoff,
