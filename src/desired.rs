@@ -40,7 +40,7 @@ pub use ready::{OnTimeout, Probe, Ready};
 pub use restart::{Backoff, GiveUp, Policy, Restart};
 pub use server::{Server, Size, Socket};
 pub use shared::Shared;
-pub use terminal::{DialogAnswer, DialogRule, Idle, Preset, Text};
+pub use terminal::{DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text, is_key};
 
 /// All that one manifest asks for.
 #[derive(Clone, Debug, PartialEq)]

@@ -107,8 +107,12 @@ pub enum What {
     Type,
     /// Enter was pressed after it.
     Submit,
-    /// What came of it.
+    /// It was submitted.
     Receipt,
+    /// What came of it otherwise.
+    Undelivered,
+    /// What came of a request to end.
+    Asked,
     /// A note was delivered.
     Delivered,
     /// A note could not be delivered and is a dead letter.

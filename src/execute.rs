@@ -9,7 +9,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Se
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
-use crate::observed::{Ended, Exit, Leaving, Phase, Purpose, Received, Seat, Sighting, Step};
+use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::{Duration, Timestamp};
@@ -101,12 +101,15 @@ impl Round<'_> {
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
             Action::Deliver { note, .. } => {
-                let event = match self.deliver(agent, record, &sighting, note, now) {
+                let event = match self.deliver(agent, record.clone(), &sighting, note, now) {
                     Ok(event) => event,
                     // What is wrong with one agent's folders is nothing to the others.
                     Err(error) => {
-                        let generation = Some(sighting.generation);
-                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why: format!("{error:#}") }
+                        let (why, generation) = (format!("{error:#}"), Some(sighting.generation));
+                        let undelivered = Some(Undelivered { source: note.source.clone(), at: now, why: why.clone() });
+                        let record = self.seen.records.get(agent).cloned().unwrap_or(record);
+                        self.write(Record { undelivered, ..record })?;
+                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why }
                     }
                 };
                 return Ok(Task { agent, acts: Vec::new(), event });
@@ -115,9 +118,19 @@ impl Round<'_> {
             Action::Type { message, .. } => (What::Type, self.begin_typing(record, sighting, message, now)?),
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
             Action::Receive { id, kind, receipt, .. } => {
-                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone() };
-                self.write(Record { typing: None, received: Some(received), ..record })?;
-                (What::Receipt, Vec::new())
+                let tail = match receipt {
+                    Receipt::Stranded(_) | Receipt::Unconfirmed(_) => record.typing.as_ref().map(|typing| typing.tail.clone()),
+                    Receipt::Confirmed | Receipt::Refused(_) => None,
+                };
+                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default() };
+                let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
+                self.write(Record { typing: None, received: Some(received), untyped, ..record })?;
+                let what = match (kind, receipt) {
+                    (MessageKind::Ask, _) => What::Asked,
+                    (_, Receipt::Confirmed) => What::Receipt,
+                    (_, Receipt::Unconfirmed(_) | Receipt::Stranded(_) | Receipt::Refused(_)) => What::Undelivered,
+                };
+                (what, Vec::new())
             }
             Action::Drain { step, ask, purpose, .. } => {
                 let before = hooks::before_stop(self.desired, &record, &sighting);
@@ -202,6 +215,7 @@ impl Round<'_> {
             answered: Default::default(),
             typing: None,
             limit_seen: None,
+            unread: None,
             live: Default::default(),
             secrets,
             ..record
@@ -270,7 +284,11 @@ impl Round<'_> {
             None => started_as(sighting.digest.as_ref(), from, to, &declared),
         };
         self.fleet.move_notes(from, to)?;
-        self.write(Record { agent: to.clone(), spec: spec.clone(), ..old })?;
+        let mut untyped = old.untyped.clone();
+        for note in untyped.iter_mut().filter(|note| note.archive == self.fleet.paths().archive(from)) {
+            note.archive = self.fleet.paths().archive(to);
+        }
+        self.write(Record { agent: to.clone(), spec: spec.clone(), untyped, ..old })?;
         self.fleet.remove(from)?;
         self.seen.records.remove(from);
         let rename = |(only, spec)| Act::Rename { only, spec: Box::new(spec), to: to.clone() };
@@ -284,8 +302,13 @@ impl Round<'_> {
             self.write(Record { released: true, ..record })?;
             return Ok(Vec::new());
         }
-        self.seen.records.remove(&record.agent);
-        self.forgotten.push(record.agent);
+        if record.untyped.is_empty() {
+            self.seen.records.remove(&record.agent);
+            self.forgotten.push(record.agent);
+        } else {
+            // Nothing is remembered but the notes that nobody has got yet.
+            self.write(Record { untyped: record.untyped, ..Record::new(record.agent) })?;
+        }
         Ok(sighting.instance.into_iter().map(|only| Act::Clear { only }).collect())
     }
 

@@ -232,6 +232,11 @@ pub enum Act {
         /// By tmux's names.
         keys: Vec<String>,
     },
+    /// Press Enter in its pane after a text, unless a shell reads it there.
+    Enter {
+        /// To whom.
+        only: Instance,
+    },
     /// Give its terminal a text as if it had been pasted, without the key that submits it.
     Paste {
         /// To whom.
@@ -256,6 +261,8 @@ pub enum Act {
         argv: Vec<String>,
         /// Where it is run.
         cwd: PathBuf,
+        /// Where the agent finds its notes.
+        inbox: PathBuf,
         /// It is ended when it takes longer.
         patience: Duration,
     },

@@ -95,11 +95,11 @@ fn look(
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
-    notes::find(desired, fleet, &mut sightings)?;
+    notes::find(desired, fleet, &mut sightings, look.at)?;
     live::feel(desired, &mut sightings, host, look.at);
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
-        sighting.messages = screens::messages(name, sighting, records.get(name), care, sent.get(name), fleet, host);
+        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
         sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);

@@ -18,7 +18,7 @@ mod notes;
 mod terminal;
 
 pub use live::{Consent, Fault, Pulse, Vitals};
-pub use notes::{Note, Unread};
+pub use notes::{Note, Undelivered, Unread};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
 };
@@ -85,6 +85,8 @@ pub struct Sighting {
     pub received: Option<Received>,
     /// Notes that wait for it; what was begun and can go on comes first.
     pub notes: Vec<Note>,
+    /// The note whose delivery failed last.
+    pub undelivered: Option<Undelivered>,
     /// Notes that are delivered but for being typed.
     pub untyped: usize,
     /// The last note, if it is to say that it has read it and has not.

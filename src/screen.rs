@@ -184,7 +184,9 @@ impl Screen<'_> {
         let weight = |dialog: &Dialog| {
             let labelled = !dialog.options.is_empty() && dialog.options.iter().all(has);
             let mut labels = dialog.options.iter().chain(&dialog.choose).chain(&dialog.decline).peekable();
-            let is_its_menu = if labels.peek().is_none() { menu.selected.is_some() } else { labels.any(has) };
+            // Where only the wanted row is named, the question alone tells; that no row fits is then said of it.
+            let only_wanted = dialog.options.is_empty() && dialog.decline.is_none();
+            let is_its_menu = if labels.peek().is_none() || only_wanted { menu.selected.is_some() } else { labels.any(has) };
             let asked = is_its_menu && dialog.question.matches_broken(&above);
             let place = dialog.question.find(&above).map(|question| question.start);
             (asked || labelled && menu.selected.is_some()).then_some((labelled, asked, place))

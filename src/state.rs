@@ -28,7 +28,7 @@ use files::{Folder, Lasting};
 pub use journal::Journal;
 pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
-pub use record::Record;
+pub use record::{Record, Untyped};
 pub use run::{Run, RunPhase, RunStatus};
 
 /// The folder that holds the folders of all fleets.

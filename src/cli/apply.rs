@@ -16,7 +16,7 @@ use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
-use crate::observed::Observed;
+use crate::observed::{Note, Observed};
 use crate::plan::{Plan, Terms, foresee, plan};
 use crate::render::{self, Basis, Extent, PlanView, json};
 use crate::state::Claim;
@@ -88,6 +88,17 @@ impl RunFlags {
         Self { auto_approve: *auto_approve, timeout, lock_timeout: *lock_timeout, moved: *moved, message: message.clone() }
     }
 
+    /// The same in words, for a helper. Without a time of its own it gets more: an agent that asks for its own restart is at work just then.
+    pub(super) fn said(&self) -> Vec<String> {
+        let Self { auto_approve: _, timeout, lock_timeout, moved, message } = self;
+        let usual = Duration::from_secs(5 * 60);
+        let timeout = if *timeout == usual { Duration::from_secs(30 * 60) } else { *timeout };
+        let mut words = vec![format!("--timeout={timeout}"), format!("--lock-timeout={lock_timeout}")];
+        words.extend(moved.then(|| "--moved".to_owned()));
+        words.extend(message.iter().map(|message| format!("--message={message}")));
+        words
+    }
+
     /// How long it may take.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
@@ -136,6 +147,13 @@ impl Run<'_> {
         self.setup.fleet.prepare()?;
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
         let asked = self.args.terms.ask(&self.setup.desired, &mut seen)?;
+        // What is given with this run is there for the plan too.
+        for (agent, text) in &self.args.notes {
+            if let Some(sighting) = seen.observed.agents.get_mut(agent) {
+                let source = PathBuf::from("--handoff");
+                sighting.notes.push(Note { id: None, source, bytes: text.len() as u64, unusable: None, expired: false });
+            }
+        }
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
         let plan = plan(&desired, &seen.observed, &terms);
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
@@ -151,6 +169,8 @@ impl Run<'_> {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
             order::remember(&self.setup.fleet, &mut seen, &asked)?;
             note(&mut seen, &self.setup.fleet)?;
+            self.lay_down_notes()?;
+            self.note_message()?;
             self.claim(&desired)?;
             self.document(&seen.observed, &plan, &[])?;
             return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
@@ -170,14 +190,19 @@ impl Run<'_> {
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
         order::remember(&self.setup.fleet, &mut seen, &asked)?;
-        // From here on the lives that are there are to be replaced: a note is for those that follow.
-        for (agent, text) in &self.args.notes {
-            handoff::lay_down(self.setup, &mut self.host, agent, text)?;
-        }
+        self.lay_down_notes()?;
         self.claim(&desired)?;
         self.note_message()?;
         // A question takes its time: then what was seen is old.
         self.act(&desired, &terms, &plan, approved.then_some(seen))
+    }
+
+    /// From the moment on when it is remembered that lives are to be replaced, a note is for those that follow.
+    fn lay_down_notes(&mut self) -> Result<()> {
+        for (agent, text) in &self.args.notes {
+            handoff::lay_down(self.setup, &mut self.host, agent, text)?;
+        }
+        Ok(())
     }
 
     /// Why this run is, for the history.

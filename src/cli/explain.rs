@@ -54,7 +54,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         terminal.print(&render::json::pretty(&json!({
             "format_version": "1.0",
             "status": render::json::status_document(&state),
-            "plan": render::json::plan_document(&due, Extent::All),
+            "plan": render::json::plan_document(&due, Extent::Readable),
             "events": events,
             "printed": printed,
         })))?;

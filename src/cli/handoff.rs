@@ -89,6 +89,10 @@ fn put(setup: &Setup, agent: &str, text: Option<String>, from: Option<PathBuf>, 
             text
         }
     };
+    let most = setup.desired.agents[&agent].spec.care.handoff.max_size;
+    if text.len() as u64 > most {
+        bail!("the note has {} bytes, and handoff.max_size of {agent} is {most}", text.len());
+    }
     let id = lay_down(setup, &mut host, &agent, &text)?;
     terminal.print(&format!("{id} for {agent}: the next apply delivers it when {agent} is ready\n"))?;
     Ok(ExitStatus::Done)
@@ -125,9 +129,9 @@ fn list(setup: &Setup, agents: &[String], as_json: bool, terminal: &Terminal) ->
                 json!({ "agent": agent, "id": note.id, "bytes": note.bytes, "source": source, "state": "waiting", "why": note.unusable }),
             );
         }
-        for id in seen.records.get(agent).into_iter().flat_map(|record| &record.untyped) {
-            text += &format!("{agent}  {id}  in its archive, and still to be typed\n");
-            documents.push(json!({ "agent": agent, "id": id, "state": "untyped" }));
+        for note in seen.records.get(agent).into_iter().flat_map(|record| &record.untyped) {
+            text += &format!("{agent}  {}  in its archive, and still to be typed\n", note.id);
+            documents.push(json!({ "agent": agent, "id": note.id, "state": "untyped" }));
         }
         for letter in dead::list(&setup.fleet.paths().dead(agent))? {
             let why = letter.why.as_ref().map_or("nobody wrote down why", |why| &why.why);
@@ -147,7 +151,9 @@ fn show(setup: &Setup, id: NoteId, terminal: &Terminal) -> Result<ExitStatus> {
     let seen = look(setup)?;
     for (agent, sighting) in &seen.observed.agents {
         let waiting = sighting.notes.iter().find(|note| note.id.as_deref() == Some(&*id.to_string())).map(|note| note.source.clone());
-        let archived = archive::find(&archive_of(setup, &setup.desired, agent), id)?;
+        let untyped = seen.records.get(agent).into_iter().flat_map(|record| &record.untyped).find(|note| note.id == id);
+        let folder = untyped.map_or_else(|| archive_of(setup, &setup.desired, agent), |note| note.archive.clone());
+        let archived = archive::find(&folder, id)?;
         if let Some(path) = archived.or(waiting) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("the note {} cannot be read", path.display()))?;
             terminal.print(&text)?;
@@ -177,7 +183,7 @@ fn retry(setup: &Setup, seen: &Seen, id: NoteId, terminal: &Terminal) -> Result<
 fn prune(setup: &Setup, seen: &Seen, agents: &[String], keep: usize, terminal: &Terminal) -> Result<ExitStatus> {
     let (mut archived, mut letters) = (0, 0);
     for agent in &select_all(agents, &setup.desired, &seen.observed)? {
-        let pending = seen.records.get(agent).map(|record| record.untyped.iter().copied().collect()).unwrap_or_default();
+        let pending = seen.records.values().flat_map(|record| &record.untyped).map(|note| note.id).collect();
         archived += archive::prune(&archive_of(setup, &setup.desired, agent), keep, &pending)?;
         letters += dead::prune(&setup.fleet.paths().dead(agent), keep)?;
     }

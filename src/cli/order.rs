@@ -74,8 +74,7 @@ pub(super) struct Order {
 pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     if args.this {
         let order = Order { verb, agents: Vec::new() };
-        let now = if args.now { vec!["--now".to_owned()] } else { Vec::new() };
-        return within::hand_over(order.command(), &now, None, global, terminal);
+        return within::hand_over(order.command(), &args.said(), global, terminal);
     }
     let order = Order { verb, agents: args.agents.patterns()? };
     let notes = notes(&args.handoff, &order, global, terminal)?;
@@ -94,6 +93,17 @@ pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) 
     let status = apply::act(task(timeout), global, terminal)?;
     // What was only to be begun is begun.
     Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
+}
+
+impl Args {
+    /// What was said, but for whom it is about, in the words in which a helper is told the same.
+    fn said(&self) -> Vec<String> {
+        let mut words = self.run.said();
+        words.extend(self.now.then(|| "--now".to_owned()));
+        words.extend(self.allow_kill.iter().map(|agent| format!("--allow-kill={agent}")));
+        words.extend(self.max_stop.map(|limit| format!("--max-stop={limit}")));
+        words
+    }
 }
 
 /// The pause between two attempts of a helper.

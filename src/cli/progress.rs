@@ -70,6 +70,8 @@ impl Audience for Progress<'_> {
             What::Adopt => Some("adopted"),
             What::Forget => Some("forgotten"),
             What::Receipt | What::Delivered => Some("delivered"),
+            What::Undelivered => Some("not confirmed"),
+            What::DeadLetter => Some("dead letters"),
             What::Failed => Some("failed"),
             What::Began
             | What::Planned
@@ -86,7 +88,7 @@ impl Audience for Progress<'_> {
             | What::Unchanged
             | What::Type
             | What::Submit
-            | What::DeadLetter
+            | What::Asked
             | What::Acknowledged
             | What::Overdue
             | What::Held

@@ -10,6 +10,7 @@ use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Reach, terminal_text};
 use crate::observe::{self, observe};
+use crate::observed::Phase;
 use crate::render::{self, json::pretty};
 use crate::screen::{self, Meaning, Rules};
 
@@ -66,6 +67,9 @@ fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Resu
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
+    if !seen.observed.agents.get(&agent).is_some_and(|sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_))) {
+        terminal.say(&format!("{agent} does not run: this is what its pane showed last\n"));
+    }
     let Some(text) = instance.and_then(|instance| terminal_text(instance, Reach::Shown)) else { bail!("{agent} has no terminal now") };
     let text = text.map_err(|why| anyhow!("the terminal of {agent} cannot be read: {why}"))?;
     let care = setup.desired.agents.get(&agent).map(|declared| &declared.spec.care);

@@ -9,7 +9,7 @@ use super::select::named;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::converge::{Attempt, Audience, send};
-use crate::desired::AgentName;
+use crate::desired::{AgentName, MOST_TYPED};
 use crate::event::Entry;
 use crate::host::{Host, Interrupts, Live, Wake};
 use crate::observed::{Body, Message, MessageKind, Observed, Receipt, as_typed};
@@ -45,7 +45,7 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, clap::Args)]
 struct How {
-    /// Do not wait until it rests
+    /// Do not wait until it rests; keys are then also pressed at a dialog or over a draft
     #[arg(long)]
     interrupt: bool,
     /// Wait so long at most until it takes it
@@ -70,6 +70,9 @@ pub(super) fn text(args: SendArgs, global: &Global, terminal: &Terminal) -> Resu
     };
     if as_typed(&text).trim().is_empty() {
         bail!("there is nothing to send: the text is empty");
+    }
+    if text.len() as u64 > MOST_TYPED {
+        bail!("a text of more than 1 MiB is not typed: write it to a file and tell the agent where that is");
     }
     run("send", &args.agent, Body::Text(text), args.how, global, terminal)
 }
@@ -122,6 +125,7 @@ fn receipt(
         };
         match attempt {
             Attempt::Over(receipt) => return Ok(Ok(receipt)),
+            Attempt::Interrupted => return Ok(Err(ExitStatus::Interrupted)),
             Attempt::NotNow(why) if host.now() >= deadline => {
                 return Ok(Ok(Receipt::Refused(format!("after {}: {why}", how.timeout))));
             }

@@ -86,6 +86,11 @@ impl Global {
         Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, fleet }))
     }
 
+    /// The variables as the flags name them, for a helper.
+    pub(super) fn said_vars(&self) -> impl Iterator<Item = String> + '_ {
+        self.vars.iter().map(|(key, value)| format!("--var={key}={value}"))
+    }
+
     /// The manifest as the flag names it.
     pub(super) fn named(&self) -> Option<&Path> {
         self.file.as_deref()

@@ -11,9 +11,6 @@ use super::terminal::Terminal;
 use crate::desired::{AgentName, FleetName};
 use crate::process::MARK_VARIABLE;
 
-/// How long the helper tries, where nothing else is said: an agent that asks for its own restart is at work just then.
-const PATIENCE: &str = "30m";
-
 /// What marks the helper, so that it is not taken for a part of the agent: the end of a tree ends at another mark.
 const HELPER: &str = "v1/reconcile/helper/1/00000000000000000000000000000000/";
 
@@ -33,7 +30,7 @@ fn whose() -> Option<(FleetName, AgentName)> {
 /// # Errors
 ///
 /// If this process is a part of no agent, or the helper cannot be started.
-pub(super) fn hand_over(verb: &str, more: &[String], timeout: Option<&str>, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+pub(super) fn hand_over(verb: &str, more: &[String], global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some((fleet, agent)) = whose() else {
         bail!("--self is for commands inside of a managed agent: RECONCILE_FLEET and RECONCILE_AGENT are not set here");
     };
@@ -47,7 +44,8 @@ pub(super) fn hand_over(verb: &str, more: &[String], timeout: Option<&str>, glob
     };
     let exe = std::env::current_exe().context("cannot tell where this program is")?;
     let mut command = Command::new(exe);
-    command.arg(verb).arg(agent.as_str()).arg("--as-helper").args(["--timeout", timeout.unwrap_or(PATIENCE)]).args(more);
+    command.arg(verb).arg(agent.as_str()).arg("--as-helper").args(more);
+    command.args(global.said_vars());
     command.arg("--file").arg(&manifest).arg("--state-dir").arg(root);
     // Its folder must not be one that goes with the agent.
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

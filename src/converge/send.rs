@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{Audience, converge};
+use super::{Audience, Ending, converge};
 use crate::desired::{AgentName, Desired};
 use crate::host::Host;
 use crate::observe::{observe, observe_again};
@@ -23,6 +23,21 @@ pub enum Attempt {
     Over(Receipt),
     /// Nothing was typed, and it may be possible later.
     NotNow(String),
+    /// A signal asked to stop.
+    Interrupted,
+}
+
+/// What keeps a text from being typed, in words that name no flag of a run that replaces something.
+fn kept_from(held: &Held) -> Attempt {
+    let refused = |why: String| Attempt::Over(Receipt::Refused(why));
+    match held {
+        Held::Busy => Attempt::NotNow("it works".to_owned()),
+        Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
+        Held::Draft => refused("a draft stands where a person types".to_owned()),
+        Held::Attached(_) | Held::Protected | Held::NotShown | Held::Dependant(_) | Held::NoNote | Held::Shell(_) | Held::Limit(_) => {
+            refused(held.to_string())
+        }
+    }
 }
 
 /// Whether somebody who is not ready may get ready by himself.
@@ -60,8 +75,7 @@ pub fn send(
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);
     match before.changes.get(agent).map(|change| &change.next) {
-        Some(Next::Held(held @ (Held::Busy | Held::Unclear))) => return Ok(Attempt::NotNow(held.to_string())),
-        Some(Next::Held(held)) => return Ok(Attempt::Over(Receipt::Refused(held.to_string()))),
+        Some(Next::Held(held)) => return Ok(kept_from(held)),
         Some(Next::Blocked(blocked)) => return Ok(Attempt::Over(Receipt::Refused(blocked.message.clone()))),
         Some(Next::Act(_) | Next::Wait(_)) => {}
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
@@ -71,12 +85,19 @@ pub fn send(
     let sighting = converged.observed.agents.get(agent);
     let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
     let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);
+    if converged.ending == Ending::Interrupted && received.is_none() {
+        return Ok(Attempt::Interrupted);
+    }
+    let stalled = converged.stalled.get(agent).map(|action| format!("{action} was tried again and again without an effect"));
     Ok(match received {
         Some(received) => Attempt::Over(received.receipt.clone()),
         None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),
         None if sighting.is_none_or(|sighting| !matches!(sighting.phase, Phase::Running { .. })) => {
             Attempt::Over(Receipt::Unconfirmed("the agent ended meanwhile".to_owned()))
         }
-        None => Attempt::NotNow("something came between".to_owned()),
+        None => match stalled {
+            Some(why) => Attempt::Over(Receipt::Refused(why)),
+            None => Attempt::NotNow("something came between".to_owned()),
+        },
     })
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Duration;
 
+/// The largest text in bytes that is typed into a terminal.
+pub const MOST_TYPED: u64 = 1024 * 1024;
+
 /// By which rules the screens of a program are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,4 +71,37 @@ pub enum Text {
     Plain(String),
     /// What stands in a file when it is typed.
     File(PathBuf),
+}
+
+/// Keys with names, as tmux has them.
+const KEYS: [&str; 31] = [
+    "Up", "Down", "Left", "Right", "Home", "End", "NPage", "PageDown", "PgDn", "PPage", "PageUp", "PgUp", "IC", "Insert", "DC", "Delete",
+    "Enter", "Escape", "Space", "Tab", "BTab", "BSpace", "KPEnter", "KP/", "KP*", "KP-", "KP+", "KP.", "KP0", "KP1", "KP2",
+];
+
+/// Whether tmux knows a key of this name: it types any other text letter by letter.
+pub fn is_key(name: &str) -> bool {
+    let bare = ["C-", "M-", "S-", "^"].iter().fold(name, |rest, modifier| match rest.strip_prefix(modifier) {
+        Some(rest) if !rest.is_empty() => rest,
+        Some(_) | None => rest,
+    });
+    let function = bare.strip_prefix('F').and_then(|number| number.parse::<u8>().ok()).is_some_and(|number| (1..=12).contains(&number));
+    let keypad = bare.strip_prefix("KP").and_then(|number| number.parse::<u8>().ok()).is_some_and(|number| number <= 9);
+    let named = KEYS.iter().any(|key| key.eq_ignore_ascii_case(bare));
+    bare.chars().count() == 1 || function || keypad || named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_the_names_that_tmux_gives_them() {
+        for key in ["a", "ż", "C-c", "M-Enter", "C-M-x", "S-Up", "Enter", "escape", "F12", "KP5", "KP*", "^", "-", "C-"] {
+            assert_eq!(is_key(key), key != "C-", "{key}");
+        }
+        for text in ["", "NotAKey", "ab", "F13", "KP10", "/exit"] {
+            assert!(!is_key(text), "{text}");
+        }
+    }
 }

@@ -21,7 +21,8 @@ impl Round<'_> {
                 let steps = |care: &crate::desired::Care| care.drain.get(step).map(|step| step.wait);
                 let declared = self.desired.agents.get(agent).and_then(|declared| steps(&declared.spec.care));
                 let patience = declared.or_else(|| steps(&sighting.spec.as_ref()?.care)).unwrap_or(Duration::ZERO);
-                vec![Act::Run { only, argv: argv.clone(), cwd: self.cwd(agent, &sighting), patience }]
+                let inbox = self.inbox(agent, &sighting);
+                vec![Act::Run { only, argv: argv.clone(), cwd: self.cwd(agent, &sighting), inbox, patience }]
             }
             DrainAsk::Ask(text) => {
                 let record = self.seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
@@ -34,6 +35,12 @@ impl Round<'_> {
                 Vec::new()
             }
         })
+    }
+
+    /// Where the agent finds its notes.
+    fn inbox(&self, agent: &AgentName, sighting: &Sighting) -> std::path::PathBuf {
+        let applied = sighting.spec.as_ref().and_then(|spec| spec.care.handoff.inbox.clone());
+        applied.unwrap_or_else(|| self.fleet.paths().inbox(notes::lives_as(agent, sighting.instance.as_ref())))
     }
 
     /// Where the instance was started; commands about it are run there.
@@ -50,7 +57,7 @@ impl Round<'_> {
         // One that an interrupted run left is of no use any more.
         let _ = std::fs::remove_file(&source);
         put(&source, text)?;
-        let inbox = handoff.inbox.clone().unwrap_or_else(|| paths.inbox(notes::lives_as(agent, sighting.instance.as_ref())));
+        let inbox = self.inbox(agent, sighting);
         let route = Route {
             source: &source,
             inbox: Some(&inbox),
@@ -64,8 +71,7 @@ impl Round<'_> {
         };
         let id: NoteId = self.host.fresh_id().parse().map_err(anyhow::Error::msg)?;
         if let Claim::Claimed(note) = claim(&route, id, now)? {
-            let pending = self.seen.records.get(agent).map(|record| record.untyped.iter().copied().collect()).unwrap_or_default();
-            finish(&route, &note, now, &pending)?;
+            finish(&route, &note, now, &self.untyped())?;
         }
         Ok(())
     }

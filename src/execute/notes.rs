@@ -1,6 +1,7 @@
 //! Delivering notes: what is still to be typed is written down between the claim of a note and its end.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -8,11 +9,21 @@ use super::Round;
 use crate::desired::{AgentName, AgentSpec, Channel};
 use crate::event::{Event, What};
 use crate::observed::{Exit, Instance, Note, Sighting, Unread};
-use crate::state::Record;
 use crate::state::handoff::{Claim, NoteId, Route, archive, claim, finish, spool};
+use crate::state::{Record, Untyped};
 use crate::time::Timestamp;
 
 impl Round<'_> {
+    /// Every note that is still to be typed, whoever it is for: agents may share an archive.
+    pub(super) fn untyped(&self) -> BTreeSet<NoteId> {
+        self.seen.records.values().flat_map(|record| &record.untyped).map(|note| note.id).collect()
+    }
+
+    /// The archive of an agent.
+    pub(super) fn archive_of(&self, agent: &AgentName) -> Result<PathBuf> {
+        Ok(self.spec(agent)?.care.handoff.archive.clone().unwrap_or_else(|| self.fleet.paths().archive(agent)))
+    }
+
     /// Puts a note aside for the successor of one that ended unexpectedly, if it is to get one. Its name is that of the life that ended: however
     /// often this is done, it is one note.
     pub(super) fn crash_note(&mut self, record: &Record, sighting: &Sighting, spec: &AgentSpec, now: Timestamp) -> Result<()> {
@@ -79,23 +90,23 @@ impl Round<'_> {
             Claim::Nothing => return Ok(tell(What::Failed, format!("the note {} is gone", note.source.display()))),
             Claim::Unusable(why) => return Ok(tell(What::Failed, format!("the note {} was left alone: {why}", note.source.display()))),
             Claim::Dead { id, why } => {
-                let untyped = record.untyped.iter().copied().filter(|other| *other != id).collect();
+                let untyped = record.untyped.iter().filter(|other| other.id != id).cloned().collect();
                 let event = tell(What::DeadLetter, format!("note {id}: {why}; see reconcile handoff show {id}"));
                 self.write(Record { untyped, ..record })?;
                 return Ok(event);
             }
         };
-        let mut record = record;
+        let mut record = Record { undelivered: None, ..record };
         let id = claimed.id;
-        if handoff.deliver.contains(&Channel::Paste) && !record.untyped.contains(&id) && !was_typed(&record, id) {
-            record.untyped.push(id);
+        if handoff.deliver.contains(&Channel::Paste) && !record.untyped.iter().any(|note| note.id == id) && !was_typed(&record, id) {
+            record.untyped.push(Untyped { id, archive: archive.clone() });
         }
         if handoff.ack.is_some() {
             record.unread = Some(Unread { id: id.to_string(), since: now, answer: None });
         }
-        let pending: BTreeSet<NoteId> = record.untyped.iter().copied().collect();
         let event = |bytes| tell(What::Delivered, format!("note {id} from {} ({bytes} bytes)", note.source.display()));
         self.write(record)?;
+        let pending = self.untyped();
         let delivered = finish(&route, &claimed, now, &pending).with_context(|| format!("the note {id} of generation {generation}"))?;
         Ok(event(delivered.bytes))
     }

@@ -6,7 +6,7 @@ use super::Round;
 use crate::desired::AgentName;
 use crate::host::Act;
 use crate::observed::{Answering, Body, Message, MessageKind, Press, Receipt, Received, Sighting, Typing, as_typed, without_blanks};
-use crate::state::Record;
+use crate::state::{Record, Untyped};
 use crate::time::Timestamp;
 
 impl Round<'_> {
@@ -44,7 +44,7 @@ impl Round<'_> {
         };
         let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail };
         let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
-        let untyped = record.untyped.iter().copied().filter(|id| id.to_string() != message.id).collect();
+        let untyped = record.untyped.iter().filter(|note| note.id.to_string() != message.id).cloned().collect();
         self.write(Record { typing: Some(typing), prompt_due, untyped, ..record })?;
         Ok(vec![act])
     }
@@ -53,7 +53,7 @@ impl Round<'_> {
         let cursor = sighting.screen.cursor;
         let typing = record.typing.clone().map(|typing| Typing { at: now, enters, cursor, ..typing });
         self.write(Record { typing, ..record })?;
-        Ok(sighting.instance.into_iter().map(|only| Act::Keys { only, keys: vec!["Enter".to_owned()] }).collect())
+        Ok(sighting.instance.into_iter().map(|only| Act::Enter { only }).collect())
     }
 
     /// Notes that nothing was typed, because the machine said so.
@@ -63,12 +63,12 @@ impl Round<'_> {
         let Typing { id, kind, at, .. } = typing;
         let id_of_note = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
-        let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()) });
+        let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new() });
         // A prompt is tried again; whoever sent something hears of it.
         let received = if kind == MessageKind::Sent { received } else { record.received.clone() };
         let mut untyped = record.untyped.clone();
         if let (MessageKind::Handoff, Ok(id)) = (kind, id_of_note.parse()) {
-            untyped.insert(0, id);
+            untyped.insert(0, Untyped { id, archive: self.archive_of(agent)? });
         }
         self.write(Record { typing: None, prompt_due, received, untyped, ..record })
     }

@@ -38,9 +38,13 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
                 None
             }
             Act::Keys { only, keys } => guarded.add(at, only, Needs::Life, key_lines(only, keys)),
+            Act::Enter { only } => match typing::at_shell(only) {
+                Some(shell) => Some(Outcome::Refused(format!("`{shell}` waits for commands in its terminal now"))),
+                None => guarded.add(at, only, Needs::Life, key_lines(only, &["Enter".to_owned()])),
+            },
             Act::Paste { only, text } => typing::paste(live, at, only, text, &mut texts, &mut guarded),
             Act::Signal { only, signal, to } => Some(send(live, only, *signal, *to)),
-            Act::Run { only, argv, cwd, patience } => Some(super::run::run(live, only, argv, cwd, *patience)),
+            Act::Run { only, argv, cwd, inbox, patience } => Some(super::run::run(live, only, argv, (cwd, inbox), *patience)),
             Act::Kill { only } => Some(kill(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
             Act::Dress { only, spec } => dress::dress(live, at, only, spec, &mut guarded),

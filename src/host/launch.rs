@@ -88,7 +88,7 @@ impl Caller {
             cwd: launch.cwd.clone(),
             inherited: self.inherited(&launch.inherit_env),
             env_files: launch.env_file.clone(),
-            env: declared_and_ours(mark, launch, paths),
+            env: declared_and_ours(mark, spec, paths),
             secrets,
             unset: launch.unset_env.clone(),
             nofile: self.open_files,
@@ -102,17 +102,20 @@ impl Caller {
     }
 }
 
-fn declared_and_ours(mark: &Mark, launch: &Launch, paths: &Paths) -> BTreeMap<String, String> {
+fn declared_and_ours(mark: &Mark, spec: &AgentSpec, paths: &Paths) -> BTreeMap<String, String> {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-    let mut env = launch.env.clone();
+    let care = &spec.care;
+    let inbox = care.handoff.inbox.clone().unwrap_or_else(|| paths.inbox(&mark.agent));
+    let heartbeat = care.live.heartbeat.as_ref().and_then(|heartbeat| heartbeat.file.clone());
+    let mut env = spec.launch.env.clone();
     env.extend([
         ("RECONCILE".to_owned(), mark.to_string()),
         ("RECONCILE_FLEET".to_owned(), mark.fleet.to_string()),
         ("RECONCILE_AGENT".to_owned(), mark.agent.to_string()),
         ("RECONCILE_GENERATION".to_owned(), mark.generation.to_string()),
         ("RECONCILE_STATE_DIR".to_owned(), path(paths.folder().to_owned())),
-        ("RECONCILE_INBOX".to_owned(), path(paths.inbox(&mark.agent))),
-        ("RECONCILE_HEARTBEAT".to_owned(), path(paths.heartbeat(&mark.agent))),
+        ("RECONCILE_INBOX".to_owned(), path(inbox)),
+        ("RECONCILE_HEARTBEAT".to_owned(), path(heartbeat.unwrap_or_else(|| paths.heartbeat(&mark.agent)))),
     ]);
     env
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::Outcome;
 use super::live::Live;
-use crate::desired::Mark;
 use crate::observed::Instance;
 use crate::process::{self, ProcId};
 use crate::time::Duration;
@@ -47,14 +46,14 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Starts a command in this folder.
-pub(super) fn run(live: &mut Live, only: &Instance, argv: &[String], cwd: &Path, patience: Duration) -> Outcome {
+/// Starts a command in this folder, for an agent with this inbox.
+pub(super) fn run(live: &mut Live, only: &Instance, argv: &[String], (cwd, inbox): (&Path, &Path), patience: Duration) -> Outcome {
     let Some((program, arguments)) = argv.split_first() else { return Outcome::Failed("there is no command".to_owned()) };
     let mut command = Command::new(program);
     command.args(arguments).current_dir(cwd).env_clear().envs(live.caller.minimal()).process_group(0);
     command.env("RECONCILE_FLEET", live.fleet.as_str()).env("RECONCILE_AGENT", only.agent.as_str());
     command.env("RECONCILE_GENERATION", only.generation.to_string()).env("RECONCILE_STATE_DIR", live.paths.folder());
-    command.env("RECONCILE_INBOX", live.paths.inbox(only.mark.as_ref().map_or(&only.agent, |mark: &Mark| &mark.agent)));
+    command.env("RECONCILE_INBOX", inbox);
     match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
         Ok(child) => {
             live.running.0.push((child, Instant::now() + patience.std()));

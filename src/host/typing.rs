@@ -12,6 +12,7 @@ use super::Outcome;
 use super::act::{Guarded, Needs, leave_modes};
 use super::live::Live;
 use super::tmux::Line;
+use crate::desired::MOST_TYPED;
 use crate::observed::{Instance, Seat, as_typed};
 use crate::process;
 
@@ -42,7 +43,7 @@ pub(super) fn paste(live: &Live, at: usize, only: &Instance, text: &str, texts: 
     }
     let Seat::Pane { pane, .. } = &only.seat else { return Some(Outcome::Refused(format!("{} is in no pane", only.agent))) };
     let name = format!("reconcile-{}-{}", std::process::id(), at);
-    let path = live.paths.run().join(format!("{}.{name}.text", only.agent));
+    let path = live.paths.run().join(format!("{}.text", only.agent));
     let write = || -> std::io::Result<()> {
         let _ = std::fs::remove_file(&path);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -60,9 +61,6 @@ pub(super) fn paste(live: &Live, at: usize, only: &Instance, text: &str, texts: 
     guarded.add(at, only, Needs::Life, lines)
 }
 
-/// The largest text that is typed.
-const LARGEST: u64 = 1024 * 1024;
-
 /// What stands in a file that is to be typed.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
@@ -73,11 +71,12 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
         return Err(wrong(&"it is no file"));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MOST_TYPED + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > MOST_TYPED {
         return Err(wrong(&"it is larger than 1 MiB, which is the most that is typed"));
     }
-    String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))
+    let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
+    if as_typed(&text).trim().is_empty() { Err(wrong(&"there is nothing in it that could be typed")) } else { Ok(text) }
 }
 
 /// Why a text would not arrive at the program, or as something else.

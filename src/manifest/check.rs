@@ -223,6 +223,19 @@ pub(crate) fn clashes(agents: &[(AgentName, Declared)], names: &Names<'_>, old_n
             }
         }
     }
+    let mut sources: HashMap<&PathBuf, usize> = HashMap::new();
+    for (number, (name, declared)) in agents.iter().enumerate() {
+        let Some(path) = &declared.spec.care.handoff.source else { continue };
+        if let Some(other) = sources.insert(path, number) {
+            let message = format!(
+                "`{name}` and `{}` take their notes from the same file {}",
+                agents[other].0,
+                path.display().to_string().escape_debug()
+            );
+            let hint = Some("copies can have a file each with `${name}` in its path".to_owned());
+            report.clash(vec![(names.spots[number], String::new()), (names.spots[other], String::new())], message, hint);
+        }
+    }
     let mut claimed: HashMap<&AgentName, (&AgentName, Spot)> = HashMap::new();
     for (number, spot) in old_names {
         let (name, declared) = &agents[*number];

@@ -15,7 +15,7 @@ use super::report::{Report, Spot};
 use super::sources::Sources;
 use super::texts::Text;
 use super::words::Scalar;
-use crate::desired::{Preset, Socket};
+use crate::desired::{Preset, Socket, is_key};
 
 /// What every step of loading needs.
 pub(crate) struct Context<'c> {
@@ -185,6 +185,24 @@ impl<'f> Fields<'f> {
             Some(_) => {}
         }
         words.value.iter().map(|word| self.text(*word).into_owned()).collect()
+    }
+
+    /// Keys by tmux's names. What is no key would be typed letter by letter.
+    pub(crate) fn keys(&self, keys: &At<Vec<At<&str>>>) -> Vec<String> {
+        let report = self.context.report;
+        if keys.value.is_empty() {
+            report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"C-c\" or \"Enter\"".to_owned()));
+        }
+        let key = |written: &At<&str>| {
+            let errors = report.errors();
+            let key = self.word(*written).into_owned();
+            if report.errors() == errors && !is_key(&key) {
+                let hint = Some("tmux's names for keys look like \"C-c\" or \"Enter\"; a text to end by is { ask = \"…\" }".to_owned());
+                report.error(written.spot, format!("tmux has no key `{}`", key.escape_debug()), hint);
+            }
+            key
+        };
+        keys.value.iter().map(key).collect()
     }
 
     /// A value where text is meant in the end.

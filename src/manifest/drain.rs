@@ -60,10 +60,7 @@ fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -
     } else if let Some(written) = message {
         DrainAsk::Message(text(*written))
     } else if let Some(keys) = keys {
-        if keys.value.is_empty() {
-            report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"C-c\" or \"Enter\"".to_owned()));
-        }
-        DrainAsk::Keys(keys.value.iter().map(|key| fields.word(*key).into_owned()).collect())
+        DrainAsk::Keys(fields.keys(keys))
     } else if let Some(words) = command {
         DrainAsk::Command(fields.argv(words))
     } else {

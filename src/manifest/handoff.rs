@@ -25,6 +25,13 @@ pub(crate) fn handoff(written: &At<file::Handoff<'_>>, runtime: Runtime, fields:
     if let Some(size) = max_size.filter(|size| size.value.0.0 == 0) {
         report.error(size.spot, "a note needs some room: `max_size` is larger than 0", None);
     }
+    if let Some(size) = max_size.filter(|size| deliver.contains(&Channel::Paste) && size.value.0.0 > desired::MOST_TYPED) {
+        report.error(
+            size.spot,
+            "a text of more than 1 MiB is not typed",
+            Some("deliver it into the inbox only, or set a smaller `max_size`".to_owned()),
+        );
+    }
     if let Some(from) = from.filter(|from| !desired::is_name(from.value)) {
         // It becomes a part of the names of envelopes.
         report.error(from.spot, format!("`{}` cannot be who a note is from: it is written like a name", from.value.escape_debug()), None);

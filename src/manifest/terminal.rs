@@ -132,12 +132,7 @@ fn dialog(written: &At<file::DialogRule<'_>>, fields: &Fields<'_>) -> Option<Dia
     };
     let answer = match (choose, keys, stop) {
         (Some(label), None, None) => DialogAnswer::Choose(loose_pattern(*label, fields)),
-        (None, Some(keys), None) => {
-            if keys.value.is_empty() {
-                report.error(keys.spot, "no keys", Some("tmux's names for keys look like \"Down\" or \"Enter\"".to_owned()));
-            }
-            DialogAnswer::Keys(keys.value.iter().map(|key| fields.word(*key).into_owned()).collect())
-        }
+        (None, Some(keys), None) => DialogAnswer::Keys(fields.keys(keys)),
         (None, None, Some(At { value: true, .. })) => DialogAnswer::Stop,
         (None, None, Some(At { value: false, spot })) => {
             report.error(*spot, "`stop = false` says nothing", Some("say how it is answered: choose = \"Yes\"".to_owned()));
@@ -205,7 +200,7 @@ fn prompt(agent: &Written<'_>, fields: &Fields<'_>) -> Option<Text> {
         }
         (Some(text), None) => {
             let text = At { value: text.value, spot: text.spot };
-            if text.value.trim().is_empty() {
+            if text.value.chars().all(|letter| letter.is_whitespace() || letter.is_control()) {
                 fields.context.report.error(text.spot, "an empty prompt", None);
             }
             Some(Text::Plain(fields.text(text).into_owned()))

@@ -95,6 +95,7 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
             typing: record.typing.clone(),
             received: record.received.clone(),
             untyped: record.untyped.len(),
+            undelivered: record.undelivered.clone(),
             unread: record.unread.clone(),
             vitals: Vitals { pulse: record.live.clone(), ..Vitals::default() },
             ..Sighting::default()
@@ -282,8 +283,9 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                         Receipt::Unconfirmed("the agent ended meanwhile".to_owned())
                     }
                 };
-                tell(What::Receipt, format!("{} {receipt}", kind.as_str()));
-                record.received = Some(Received { id, kind, at: now, receipt });
+                let what = if kind == MessageKind::Ask { What::Asked } else { What::Undelivered };
+                tell(what, format!("{} {receipt}", kind.as_str()));
+                record.received = Some(Received { id, kind, at: now, receipt, tail: String::new() });
             }
             changed = true;
         }

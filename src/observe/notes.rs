@@ -1,22 +1,29 @@
 //! Notes that wait for agents, and whether those that were delivered have been read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::{Desired, care_of};
-use crate::desired::AgentName;
+use crate::desired::{AgentName, Probe};
 use crate::host::{Answer, Host, Query};
 use crate::observed::{Health, Note, Phase, Sighting, Unread};
 use crate::state::handoff::{Look, Stage, look, spool};
 use crate::state::{Fleet, Record};
+use crate::time::{Duration, Timestamp};
+
+/// Older than any file.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 /// Fills in what waits for each agent: first what was begun, then what its own source has, then what was put aside for it.
-pub(super) fn find(desired: &Desired, fleet: &Fleet, sightings: &mut BTreeMap<AgentName, Sighting>) -> Result<()> {
+pub(super) fn find(desired: &Desired, fleet: &Fleet, sightings: &mut BTreeMap<AgentName, Sighting>, now: Timestamp) -> Result<()> {
     let spooled: BTreeSet<AgentName> = fleet.spooled()?;
     for (name, sighting) in sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
         let source = care.and_then(|care| care.handoff.source.clone());
+        let oldest = care.and_then(|care| care.handoff.expires);
+        let note = |source, id| note(source, id, oldest, now);
         let own = source.into_iter().filter_map(|source| note(source, None));
         let put = if spooled.contains(name) { spool::list(&fleet.paths().spool(name))? } else { Vec::new() };
         let put = put.into_iter().filter_map(|put| note(put.source, Some(put.id.to_string())));
@@ -26,17 +33,18 @@ pub(super) fn find(desired: &Desired, fleet: &Fleet, sightings: &mut BTreeMap<Ag
     Ok(())
 }
 
-fn note(source: std::path::PathBuf, id: Option<String>) -> Option<Note> {
+fn note(source: PathBuf, id: Option<String>, oldest: Option<Duration>, now: Timestamp) -> Option<Note> {
     match look(&source) {
         Look::Nothing => None,
-        Look::Note { stage, bytes, modified_at: _ } => {
+        Look::Note { stage, bytes, modified_at } => {
             let begun = match stage {
                 Stage::Written(id) | Stage::Claimed(id) => Some(id.to_string()),
                 Stage::Waiting => None,
             };
-            Some(Note { id: begun.or(id), source, bytes, unusable: None })
+            let expired = begun.is_none() && oldest.is_some_and(|oldest| now.since(modified_at) > oldest);
+            Some(Note { id: begun.or(id), source, bytes, unusable: None, expired })
         }
-        Look::Unusable(why) => Some(Note { id, source, bytes: 0, unusable: Some(why) }),
+        Look::Unusable(why) => Some(Note { id, source, bytes: 0, unusable: Some(why), expired: false }),
     }
 }
 
@@ -54,8 +62,13 @@ pub(super) fn ask(
         let ack = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.handoff.ack.as_ref());
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };
         if let (Some(ack), Some(instance)) = (ack, &sighting.instance) {
+            // A file that was there before says nothing about this note.
+            let (probe, since) = match &ack.probe {
+                Probe::File(file) => (Probe::Heartbeat { file: file.clone(), max_age: FOR_EVER }, unread.since),
+                other => (other.clone(), since),
+            };
             names.push((name.clone(), unread));
-            questions.push(Query { instance: instance.clone(), probe: ack.probe.clone(), cwd: None, since: Some(since) });
+            questions.push(Query { instance: instance.clone(), probe, cwd: None, since: Some(since) });
         }
     }
     if questions.is_empty() {

@@ -8,8 +8,8 @@ use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, Preset, Te
 use crate::host::{Host, Shown};
 use crate::observed::{Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, without_blanks};
 use crate::screen::{self, Answer, Dialog, Meaning, Pattern, Reading, Rules};
+use crate::state::Record;
 use crate::state::handoff::{NoteId, archive};
-use crate::state::{Fleet, Record};
 use crate::time::Timestamp;
 
 /// How many lines of a screen are shown to a person.
@@ -70,12 +70,10 @@ fn unread(care: &Care) -> Activity {
 
 /// What is due to be typed into the terminal of a running agent: its prompt, and what somebody sends who waits for it.
 pub(super) fn messages(
-    name: &AgentName,
     sighting: &Sighting,
     record: Option<&Record>,
     care: Option<&Care>,
     sent: Option<&Message>,
-    fleet: &Fleet,
     host: &mut dyn Host,
 ) -> Vec<Message> {
     let prompt = care.and_then(|care| care.prompt.as_ref()).filter(|_| record.is_some_and(|record| record.prompt_due));
@@ -97,11 +95,10 @@ pub(super) fn messages(
         typing || sighting.received.as_ref().is_some_and(|received| received.id == id)
     };
     let sent = sent.filter(|message| !begun(&message.id)).cloned();
-    let archive = care.and_then(|care| care.handoff.archive.clone()).unwrap_or_else(|| fleet.paths().archive(name));
-    let notes = untyped.iter().map(|id| Message {
-        id: id.to_string(),
+    let notes = untyped.iter().map(|untyped| Message {
+        id: untyped.id.to_string(),
         kind: MessageKind::Handoff,
-        body: note(*id, &archive, host),
+        body: note(untyped.id, &untyped.archive, host),
         interrupts: false,
     });
     prompt.into_iter().chain(notes).chain(sent).collect()

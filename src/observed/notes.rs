@@ -17,6 +17,19 @@ pub struct Note {
     pub bytes: u64,
     /// Why it cannot be delivered, if it cannot.
     pub unusable: Option<String>,
+    /// It is older than a note may be, and becomes a dead letter.
+    pub expired: bool,
+}
+
+/// A note whose delivery failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Where it is.
+    pub source: PathBuf,
+    /// When it was tried last.
+    pub at: Timestamp,
+    /// Why it failed.
+    pub why: String,
 }
 
 /// A note that was delivered and of which the agent has not said that it read it.

@@ -197,6 +197,9 @@ pub struct Received {
     pub at: Timestamp,
     /// What came of it.
     pub receipt: Receipt,
+    /// The end of the text without blanks, where it may still stand where a person types.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
 }
 
 /// What came of a message.

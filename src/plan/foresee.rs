@@ -173,6 +173,8 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             let leaves = sighting.spec.as_ref().is_some_and(|spec| spec.care.on_remove == OnRemove::Leave);
             if left_running && leaves {
                 sighting.released = true;
+            } else if sighting.untyped > 0 {
+                *sighting = Sighting { untyped: sighting.untyped, ..Sighting::default() };
             } else {
                 world.agents.remove(name);
             }

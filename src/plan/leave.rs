@@ -20,6 +20,12 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
         return Next::Held(Held::NoNote);
     }
     if !agent.terms.now
+        && !agent.terms.kill.contains(agent.name)
+        && let Some(next) = talk::unfinished(agent)
+    {
+        return next;
+    }
+    if !agent.terms.now
         && care.is_none_or(|care| care.hold.contains(&HoldOn::Busy))
         && let Some(held) = at_work(agent)
     {
@@ -35,6 +41,8 @@ fn at_work(agent: &Agent<'_>) -> Option<Held> {
     }
     match &agent.sighting.screen.activity {
         Activity::Busy | Activity::Permission => Some(Held::Busy),
+        // What we could not submit is no person's.
+        Activity::Draft if talk::stranded(agent.sighting).is_some() => None,
         Activity::Draft => Some(Held::Draft),
         Activity::Unclear | Activity::Asks(Question { name: None, .. }) => Some(Held::Unclear),
         Activity::Unwatched

@@ -102,6 +102,8 @@ impl Agent<'_> {
         let on_remove = self.sighting.spec.as_ref().map_or(OnRemove::Drain, |spec| spec.care.on_remove);
         match &self.sighting.phase {
             Phase::Unknown { .. } => None,
+            // Only notes are kept, for when it is declared again.
+            Phase::Absent if self.sighting.untyped > 0 && self.sighting.generation.0 == 0 => None,
             Phase::Absent | Phase::Exited(_) => forget(Next::Act(Action::Forget)),
             Phase::Running { .. } if self.sighting.released => None,
             Phase::Running { .. } => match on_remove {

@@ -3,7 +3,7 @@
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Press, Question, Receipt, Screen, Typing};
+use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Press, Question, Receipt, Screen, Sighting, Typing};
 use crate::time::{Duration, Timestamp};
 
 /// The pause after each key of a dialog: programs lose keys that come faster.
@@ -82,10 +82,12 @@ fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
         Ok(press) => press,
         Err(why) => return needs_a_person(format!("`{name}` cannot be answered: {why}; {by_hand}")),
     };
-    let most = care.dialogs.iter().find(|rule| rule.name == *name).map_or(1, |rule| rule.max);
+    let own = care.dialogs.iter().find(|rule| rule.name == *name);
+    let most = own.map_or(1, |rule| rule.max);
+    let answered = agent.sighting.answered.get(name).copied().unwrap_or(0);
     let begun = agent.sighting.answering.as_ref().filter(|answering| answering.dialog == *name);
     let next = match begun {
-        None if agent.sighting.answered.get(name).is_some_and(|times| *times >= most) => {
+        None if answered >= most => {
             return needs_a_person(format!("it asks `{name}` again, which was answered in this life before; {by_hand}"));
         }
         Some(begun) => {
@@ -94,7 +96,9 @@ fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
                 let until = (agent.now + LOOK_AGAIN).max(begun.at + KEY_PAUSE);
                 return (cause, Next::Wait(Wait::Screen { until: until.min(begun.at + pause) }));
             }
-            if begun.answers >= MOST_ENTERS || begun.presses >= MOST_PRESSES {
+            // One that comes again at once looks like one that stays: a rule that says how often is kept to.
+            let used_up = own.is_some() && answered + begun.answers >= most && press.answers;
+            if used_up || begun.answers >= MOST_ENTERS || begun.presses >= MOST_PRESSES {
                 return needs_a_person(format!("`{name}` does not go away, whatever is pressed; {by_hand}"));
             }
             answer(agent, name, press, begun.presses)
@@ -129,9 +133,23 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
     if let Some(typing) = &agent.sighting.typing {
         return change(Cause::Message(typing.kind), go_on(agent, typing));
     }
+    if let Some(stranded) = stranded(agent.sighting) {
+        let what = format!(
+            "its {} stands where a person types and could not be submitted; submit it, or clear it: reconcile attach {} --rw",
+            stranded.as_str(),
+            agent.name
+        );
+        return change(Cause::Message(stranded), blocked(Reason::Dialog, what));
+    }
     let message = agent.sighting.messages.first()?;
     if let Some(shell) = &agent.sighting.screen.shell {
         return change(Cause::Message(message.kind), Next::Held(Held::Shell(shell.clone())));
+    }
+    if let (Body::Unreadable(why), MessageKind::Handoff) = (&message.body, message.kind) {
+        // Nothing brings it back, and it must not keep everything else from being typed.
+        let (id, receipt) = (message.id.clone(), Receipt::Refused(why.clone()));
+        let next = Next::Act(Action::Receive { generation: agent.sighting.generation, id, kind: message.kind, receipt });
+        return change(Cause::Message(message.kind), next);
     }
     if let Body::Unreadable(why) = &message.body {
         return change(
@@ -141,6 +159,8 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
     }
     let is_fresh = matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(at), .. } if agent.now < at + PROMPT_PATIENCE);
     let next = match &agent.sighting.screen.activity {
+        // Who presses keys and says so knows what they are pressed at.
+        _ if message.interrupts && matches!(message.body, Body::Keys(_)) => begin(agent, message),
         Activity::Busy | Activity::Unclear if message.kind == MessageKind::Prompt && is_fresh => {
             Next::Wait(Wait::Screen { until: agent.now + LOOK_AGAIN })
         }
@@ -153,6 +173,23 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
         Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => return None,
     };
     change(Cause::Message(message.kind), next)
+}
+
+/// What was typed and could not be submitted, if that still stands where a person types.
+pub(super) fn stranded(sighting: &Sighting) -> Option<MessageKind> {
+    let received = sighting.received.as_ref().filter(|received| !received.tail.is_empty())?;
+    let ours = match &sighting.screen.composer {
+        Some(Composed::Text(text)) => text.ends_with(&received.tail),
+        Some(Composed::Pasted) => true,
+        Some(Composed::Empty) | None => false,
+    };
+    let failed = matches!(received.receipt, Receipt::Stranded(_) | Receipt::Unconfirmed(_));
+    (ours && failed && sighting.screen.activity == Activity::Draft).then_some(received.kind)
+}
+
+/// The rest of what is being typed, which goes before anything that would interrupt it.
+pub(super) fn unfinished(agent: &Agent<'_>) -> Option<Next> {
+    agent.sighting.typing.as_ref().map(|typing| go_on(agent, typing))
 }
 
 fn begin(agent: &Agent<'_>, message: &Message) -> Next {
@@ -168,6 +205,10 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
     let waited = |length: Duration| agent.now >= typing.at + length;
     if !typing.submits {
         return conclude(Receipt::Confirmed);
+    }
+    if let Some(shell) = &screen.shell {
+        // It would run what stands there, whoever wrote that.
+        return conclude(Receipt::Unconfirmed(format!("`{shell}` waits for commands in its terminal now")));
     }
     if typing.enters == 0 {
         if !waited(SETTLE) {
@@ -206,7 +247,10 @@ fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
         Some(Composed::Pasted) => true,
         Some(Composed::Text(text)) => text.ends_with(&typing.tail),
         Some(Composed::Empty) => false,
-        None => matches!(screen.activity, Activity::Unwatched | Activity::Idle | Activity::Busy) && screen.tail.contains(&typing.tail),
+        None => {
+            let tells = matches!(screen.activity, Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Unclear);
+            tells && screen.tail.contains(&typing.tail)
+        }
     };
     if whole { Arrived::Yes } else { Arrived::NotYet }
 }
@@ -227,11 +271,11 @@ fn taken(screen: &Screen, typing: &Typing) -> Taken {
             None,
             Activity::Busy | Activity::Permission | Activity::Asks(_) | Activity::Limit { .. } | Activity::Login | Activity::Exhausted,
         ) => Taken::Yes,
-        (None, Activity::Unwatched | Activity::Idle) => {
+        (None, Activity::Unwatched | Activity::Idle | Activity::Unclear) => {
             let row = |cursor: Option<(u64, u64)>| cursor.map(|(_, row)| row);
             if row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
         }
-        (None, Activity::Unclear | Activity::Draft | Activity::Crashed) => Taken::Unknown,
+        (None, Activity::Draft | Activity::Crashed) => Taken::Unknown,
     }
 }
 
@@ -265,8 +309,10 @@ pub(super) fn request(agent: &Agent<'_>, care: Option<&Care>) -> Option<Next> {
 /// What else is due on the terminal of an agent by a run that is there for nothing but that: nothing is started, stopped or answered.
 pub(super) fn only_messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     let first = agent.sighting.messages.first();
+    let is_meant = |message: &Message| message.interrupts && matches!(message.body, Body::Keys(_));
     if agent.sighting.typing.is_none()
         && let Some(message) = first
+        && !is_meant(message)
         && let Some(Change { next, .. }) = asked(agent, care, Kind::Deliver)
     {
         // A dialog that an apply would answer is one that this run does not.

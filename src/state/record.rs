@@ -1,12 +1,13 @@
 //! What is remembered of one agent: `agents/NAME.json`. A state and no history: every field is true until something newer is written.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Remnant, Typing, Unread};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Remnant, Typing, Undelivered, Unread};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -76,7 +77,10 @@ pub struct Record {
     pub received: Option<Received>,
     /// Notes that are delivered but for being typed into its terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub untyped: Vec<NoteId>,
+    pub untyped: Vec<Untyped>,
+    /// The note whose delivery failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
     /// The last note, until it says that it has read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<Unread>,
@@ -92,6 +96,15 @@ pub struct Record {
     /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+}
+
+/// A note that is still to be typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untyped {
+    /// Its name.
+    pub id: NoteId,
+    /// The folder in which its copy is.
+    pub archive: PathBuf,
 }
 
 impl Record {
@@ -118,6 +131,7 @@ impl Record {
             typing: None,
             received: None,
             untyped: Vec::new(),
+            undelivered: None,
             unread: None,
             limit_seen: None,
             left: Vec::new(),

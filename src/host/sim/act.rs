@@ -22,6 +22,10 @@ impl Sim {
                     life.end_by(now, Exit::Code(1));
                 }
             }
+            Act::Enter { only } => {
+                let Some(life) = self.living_one(only) else { return gone() };
+                life.terminal.press("Enter", now);
+            }
             Act::Paste { only, text } => {
                 let Some(life) = self.living_one(only) else { return gone() };
                 life.terminal.paste(text);

@@ -227,6 +227,7 @@ impl Line {
             }),
             received: None,
             notes: self.text("note").into_iter().map(note).collect(),
+            undelivered: None,
             untyped: self.number("untyped").unwrap_or(0) as usize,
             unread: self.text("unread").map(|text| {
                 let [at, said] = parts(text);
@@ -397,8 +398,8 @@ fn parts<const N: usize>(text: &str) -> [String; N] {
 /// `waits`, `begun`, or why it is unusable.
 fn note(word: &str) -> Note {
     let id = (word == "begun").then(|| "00000000000000aa".to_owned());
-    let unusable = (word != "begun" && word != "waits").then(|| word.to_owned());
-    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable }
+    let unusable = (!matches!(word, "begun" | "waits" | "old")).then(|| word.to_owned());
+    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable, expired: word == "old" }
 }
 
 /// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.

@@ -45,6 +45,9 @@ fn a_replacement_waits_for_the_note_that_it_requires() {
     check(&manifest, &format!("lead running {was}"), &format!("{replace}  held: no note"));
     check(&manifest, &format!("lead running {was} note=waits"), &format!("{replace}  drain 1 by 1: keys C-c"));
     check(&manifest, &format!("lead running {was} untyped=1"), &format!("{replace}  drain 1 by 1: keys C-c"));
+    // What is no note, or too old for one, is none.
+    check(&manifest, &format!("lead running {was} note=old"), &format!("{replace}  held: no note"));
+    check(&manifest, &format!("lead running {was} note=link"), &format!("{replace}  held: no note"));
     check_under("now", &manifest, &format!("lead running {was}"), &format!("{replace}  drain 1 by 1: keys C-c"));
     // One that died leaves nothing to wait for.
     check(
@@ -63,7 +66,9 @@ fn what_was_delivered_is_waited_for_until_it_was_read() {
     check(
         &manifest(""),
         "lead running unread=1m:no",
-        &format!("{due}  gave_up: the note 00000000000000aa was not acknowledged within 1m: no"),
+        &format!(
+            "{due}  gave_up: the note 00000000000000aa was not acknowledged within 1m: no; have it begin anew: reconcile restart lead"
+        ),
     );
     check(&manifest(", on_timeout = \"proceed\""), "lead running unread=1m:no", "");
     check(&manifest(""), "lead running unread=10s:yes", "");

@@ -201,3 +201,84 @@ fn notes_follow_an_agent_to_its_new_name() {
     assert_eq!((&envelope["to"], &envelope["text"]), (&json!("eve"), &json!("for you")));
     assert_eq!(files(&fleet_folder(&program).join("archive/eve")).len(), 1);
 }
+
+#[test]
+fn a_note_of_a_restart_that_is_held_waits_for_the_successor() {
+    let program = Program::new("\nfleet = \"held\"\n");
+    let command = [standin().display().to_string(), "--busy".to_owned(), "forever".to_owned()];
+    program.write(
+        "constellation.toml",
+        &format!("version = 1\nfleet = \"held\"\n[agents.ada]\ncommand = {command:?}\npreset = \"claude\"\nprompt = \"work\"\nhandoff.require = true\n"),
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let busy = |wanted: bool| (program.json(&["status", "--json"])["agents"][0]["busy"] == wanted).then_some(());
+    eventually(|| busy(true), LIMIT);
+    program.write("note.md", "for you");
+    assert_eq!(program.code(&["restart", "ada", "--handoff", "note.md"]), 3);
+    assert_eq!(program.json(&["status", "--json"])["agents"][0]["handoffs_waiting"], 1);
+    assert_eq!(program.code(&["keys", "ada", "Escape", "--interrupt"]), 0);
+    eventually(|| busy(false), LIMIT);
+    assert_eq!(program.code(&["apply", "--auto-approve", "--max-stop", "1"]), 0);
+    assert_eq!(program.json(&["status", "--json"])["agents"][0]["generation"], 2);
+    assert_eq!(envelopes(&program)[0]["text"], "for you");
+}
+
+#[test]
+fn a_note_that_is_still_to_be_typed_outlives_its_agent() {
+    let program = Program::new("\nfleet = \"untyped\"\n");
+    let command = [standin().display().to_string(), "--log".to_owned(), program.at("log").display().to_string(), "--busy".to_owned()];
+    let manifest = |busy: &str, prompt: &str| {
+        let command: Vec<String> = command.iter().cloned().chain([busy.to_owned()]).collect();
+        format!(
+            "version = 1\nfleet = \"untyped\"\n[agents.ada]\ncommand = {command:?}\npreset = \"claude\"\n{prompt}\n\
+             handoff = {{ source = \"ada.md\", deliver = [\"paste\"] }}\n"
+        )
+    };
+    program.write("constellation.toml", &manifest("forever", "prompt = \"work\""));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    program.write("ada.md", "not lost");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
+    assert_eq!(program.code(&["down", "--auto-approve", "--now"]), 0);
+    assert_eq!(program.code(&["plan", "--destroy", "--detailed-exitcode"]), 0);
+    program.write("constellation.toml", &manifest("100", ""));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert!(std::fs::read_to_string(program.at("log")).unwrap().contains("not lost"));
+}
+
+#[test]
+fn a_delivery_that_fails_says_why_and_is_not_hammered_at() {
+    let program = Program::new(FLEET);
+    program.write("file", "");
+    program.edit("source = \"ada.md\"", "source = \"ada.md\", inbox = \"file/in\"");
+    program.write("ada.md", "for you");
+    let report = program.brief(&["apply", "--auto-approve"]);
+    assert!(report.starts_with("exit 3") && report.contains("could not be delivered"), "{report}");
+    assert_eq!(program.shot(&["history"]).matches("failed").count(), 1);
+    program.edit("inbox = \"file/in\"", "inbox = \"in\"");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(files(&program.at("in")).len(), 1);
+}
+
+#[test]
+fn the_agent_is_told_of_its_own_inbox_and_an_old_file_acknowledges_nothing() {
+    let program = Program::new(FLEET);
+    program.edit("[\"sleep\", \"1007\"]", "\"echo $RECONCILE_INBOX > where; exec sleep 1007\"");
+    program.edit(
+        "source = \"ada.md\"",
+        "source = \"ada.md\", inbox = \"in\", ack = { file = \"read\", interval = \"10ms\", timeout = \"100ms\" }",
+    );
+    program.write("read", "");
+    program.write("ada.md", "for you");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
+    let told = std::fs::read_to_string(program.at("where")).unwrap();
+    assert!(told.trim_end().ends_with("/in"), "{told}");
+    program.write("read", "now");
+    eventually(|| (program.code(&["apply", "--auto-approve"]) == 0).then_some(()), LIMIT);
+}
+
+#[test]
+fn two_agents_do_not_take_notes_from_one_file() {
+    let program = Program::new(FLEET);
+    program.edit("[agents.ada]", "[agents.bob]\nruntime = \"daemon\"\ncommand = [\"x\"]\nhandoff = { source = \"ada.md\" }\n[agents.ada]");
+    assert!(program.shot(&["validate"]).contains("take their notes from the same file"));
+}

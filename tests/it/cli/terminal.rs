@@ -247,3 +247,41 @@ fn a_prompt_that_is_missing_interrupts_nobody() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(texts(&program), ["/exit", "go"]);
 }
+
+#[test]
+fn enter_is_not_pressed_at_a_shell_that_took_the_place_of_the_program() {
+    let program = Program::new(
+        "version = 1\nfleet = \"became\"\n[agents.ada]\ncommand = \"while [ ! -e go ]; do sleep 0.01; done; exec bash --norc\"\nready = { delay = \"10ms\" }\n",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let mut send = program.command(&["send", "ada", "touch ran", "--json"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let tmux = crate::support::Tmux { socket: program.socket() };
+    eventually(|| tmux.run(["capture-pane", "-p", "-t", "=ada:"]).contains("touch ran").then_some(()), LIMIT);
+    program.write("go", "");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut send.stdout.take().unwrap(), &mut said).unwrap();
+    assert_eq!(send.wait().unwrap().code(), Some(3), "{said}");
+    assert!(said.contains("`bash` waits for commands"), "{said}");
+    assert!(!program.at("ran").exists());
+}
+
+#[test]
+fn what_could_not_be_submitted_is_told_and_holds_no_replacement() {
+    let program = fleet("--swallow-enter 99", "prompt = \"go\"");
+    let report = program.brief(&["apply", "--auto-approve"]);
+    assert!(report.starts_with("exit 3") && report.contains("1 not confirmed"), "{report}");
+    assert_eq!(ada(&program)["blocked"]["reason"], "dialog");
+    assert_eq!(program.code(&["restart", "ada"]), 3);
+    assert_eq!(ada(&program)["generation"], 2);
+}
+
+#[test]
+fn a_rule_is_answered_as_often_as_it_says() {
+    let rule = "dialogs = [{ name = \"ink\", match = \"Which ink should\", keys = [\"Down\", \"Enter\"], max = 2 }]";
+    let program = fleet("--dialog unknown --dialog unknown --dialog unknown", rule);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
+    assert_eq!(taken(&program).len(), 2);
+    assert_eq!(ada(&program)["blocked"]["reason"], "dialog");
+    // Who is asked by a person presses keys all the same.
+    assert_eq!(program.code(&["keys", "ada", "Enter"]), 4);
+}
