@@ -124,7 +124,7 @@ fn look(
     let usual = Ready::default();
     for (name, sighting) in &mut sightings {
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
-        let mut record = records.get_mut(name);
+        let record = records.get_mut(name);
         let ready_at = record.as_ref().and_then(|record| record.ready_at);
         // Both parts are shared: this is no copy.
         let spec = sighting.spec.clone();
@@ -133,7 +133,7 @@ fn look(
             health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, look.at);
         }
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
-        let learned = match record.as_deref_mut() {
+        let learned = match record {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),

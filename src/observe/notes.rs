@@ -63,9 +63,10 @@ pub(super) fn ask(
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };
         if let (Some(ack), Some(instance)) = (ack, &sighting.instance) {
             // A file that was there before says nothing about this note.
-            let (probe, since) = match &ack.probe {
-                Probe::File(file) => (Probe::Heartbeat { file: file.clone(), max_age: FOR_EVER }, unread.since),
-                other => (other.clone(), since),
+            let (probe, since) = if let Probe::File(file) = &ack.probe {
+                (Probe::Heartbeat { file: file.clone(), max_age: FOR_EVER }, unread.since)
+            } else {
+                (ack.probe.clone(), since)
             };
             names.push((name.clone(), unread));
             questions.push(Query { instance: instance.clone(), probe, cwd: None, since: Some(since) });

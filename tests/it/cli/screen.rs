@@ -62,6 +62,7 @@ fn a_screen_is_read_from_the_pane_of_an_agent() {
     assert_snapshot!(program.shot(&["screen", "ada", "--preset", "claude"]), @"
     exit 1
     --- stderr
+    ada does not run: this is what its pane showed last
     error: ada has no terminal now
     ");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
