@@ -13,6 +13,7 @@ use crate::desired::{AgentName, Desired, Limit, Server};
 use crate::observed::{Fault, MessageKind, Observed};
 use crate::time::{Duration, Timestamp};
 
+mod dialogs;
 mod diff;
 mod foresee;
 mod guard;

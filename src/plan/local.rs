@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, diff, leave, live, notes, start, talk};
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, leave, live, notes, start, talk};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
 use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
@@ -145,7 +145,7 @@ impl Agent<'_> {
         if is_ready && let Some(change) = notes::due(self, &declared.spec.care).filter(|change| matches!(change.next, Next::Act(_))) {
             return Some(change);
         }
-        if let Some(change) = talk::asked(self, &declared.spec.care, if is_ready { Kind::Deliver } else { Kind::Spawn }) {
+        if let Some(change) = dialogs::asked(self, &declared.spec.care, if is_ready { Kind::Deliver } else { Kind::Spawn }) {
             return Some(change);
         }
         let next = match health {

@@ -1,19 +1,11 @@
-//! What is answered and typed on the terminal of an agent, one key or text at a time, and what keeps from it.
+//! What is typed on the terminal of an agent, one text at a time, and what keeps from it.
 
+use super::dialogs::{self, said};
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Press, Question, Receipt, Screen, Sighting, Typing};
+use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Receipt, Screen, Sighting, Typing};
 use crate::time::{Duration, Timestamp};
-
-/// The pause after each key of a dialog: programs lose keys that come faster.
-const KEY_PAUSE: Duration = Duration::from_millis(200);
-
-/// How long a dialog may take to go once it was answered, before its answer is given again.
-const DIALOG_PATIENCE: Duration = Duration::from_secs(2);
-
-/// So many keys are pressed at most to get to the row of an answer.
-const MOST_PRESSES: u32 = 60;
 
 /// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -27,105 +19,11 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How long a program may take to take a text away after Enter, before Enter is pressed again.
 const ENTER_PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many times Enter is pressed at most, and so many times an answer is given.
-const MOST_ENTERS: u32 = 5;
+/// So many times Enter is pressed at most.
+pub(super) const MOST_ENTERS: u32 = 5;
 
 /// How soon a screen is looked at again that is about to change.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// What a screen that needs an answer, or a person, leads to.
-pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change> {
-    let screen = &agent.sighting.screen;
-    let (cause, next) = match &screen.activity {
-        Activity::Asks(question) => asks(agent, care, question),
-        Activity::Permission => {
-            let what = format!("it asks for a permission: {}; answer it: reconcile attach {} --rw", said(screen), agent.name);
-            ("it asks for a permission".to_owned(), blocked(Reason::Permission, what))
-        }
-        Activity::Login => {
-            let what = format!("a person must log in: {}; do it: reconcile attach {} --rw", said(screen), agent.name);
-            ("it waits for a login".to_owned(), blocked(Reason::Login, what))
-        }
-        Activity::Exhausted => {
-            let what = format!(
-                "its context is full, and it can act no more: {}; have it begin anew: reconcile restart {}",
-                said(screen),
-                agent.name
-            );
-            ("its context is full".to_owned(), blocked(Reason::GaveUp, what))
-        }
-        Activity::Crashed => {
-            let what = format!("it crashed and left its screen behind: {}; reconcile restart {}", said(screen), agent.name);
-            ("it crashed".to_owned(), blocked(Reason::GaveUp, what))
-        }
-        Activity::Unwatched | Activity::Unclear | Activity::Idle | Activity::Draft | Activity::Busy | Activity::Limit { .. } => {
-            return None;
-        }
-    };
-    Some(Change { kind, cause: Cause::Shows(cause), fields: Vec::new(), next })
-}
-
-fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
-    let shown = said(&agent.sighting.screen);
-    let by_hand = format!("answer it: reconcile attach {} --rw", agent.name);
-    let Some(name) = &question.name else {
-        return ("it asks something".to_owned(), blocked(Reason::Dialog, format!("no rule knows what it asks: {shown}; {by_hand}")));
-    };
-    let cause = format!("it asks `{name}`");
-    let needs_a_person = |why: String| (cause.clone(), blocked(Reason::Dialog, why));
-    if !care.accepts(name) {
-        let own = care.dialogs.iter().any(|rule| rule.name == *name);
-        let allow = if own { String::new() } else { format!(" allow it with accept = [\"{name}\"], or") };
-        return needs_a_person(format!("it asks `{name}`: {shown};{allow} {by_hand}"));
-    }
-    let press = match &question.next {
-        Ok(press) => press,
-        Err(why) => return needs_a_person(format!("`{name}` cannot be answered: {why}; {by_hand}")),
-    };
-    let own = care.dialogs.iter().find(|rule| rule.name == *name);
-    let most = own.map_or(1, |rule| rule.max);
-    let answered = agent.sighting.answered.get(name).copied().unwrap_or(0);
-    let begun = agent.sighting.answering.as_ref().filter(|answering| answering.dialog == *name);
-    let next = match begun {
-        None if answered >= most => {
-            return needs_a_person(format!("it asks `{name}` again, which was answered in this life before; {by_hand}"));
-        }
-        Some(begun) => {
-            let pause = if begun.answers > 0 { DIALOG_PATIENCE } else { KEY_PAUSE };
-            if agent.now < begun.at + pause {
-                let until = (agent.now + LOOK_AGAIN).max(begun.at + KEY_PAUSE);
-                return (cause, Next::Wait(Wait::Screen { until: until.min(begun.at + pause) }));
-            }
-            // One that comes again at once looks like one that stays: a rule that says how often is kept to.
-            let used_up = own.is_some() && answered + begun.answers >= most && press.answers;
-            if used_up || begun.answers >= MOST_ENTERS || begun.presses >= MOST_PRESSES {
-                return needs_a_person(format!("`{name}` does not go away, whatever is pressed; {by_hand}"));
-            }
-            answer(agent, name, press, begun.presses)
-        }
-        None => answer(agent, name, press, 0),
-    };
-    (cause, next)
-}
-
-fn answer(agent: &Agent<'_>, dialog: &str, press: &Press, presses: u32) -> Next {
-    Next::Act(Action::Answer {
-        generation: agent.sighting.generation,
-        dialog: dialog.to_owned(),
-        press: press.clone(),
-        presses: presses + 1,
-    })
-}
-
-/// The lines that a person should see, in one.
-fn said(screen: &Screen) -> String {
-    // Lines that are only drawn say nothing.
-    let speaks = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let lines: Vec<&str> = screen.lines.iter().map(|line| line.trim()).filter(speaks).collect();
-    let text = lines.join(" / ");
-    let end = text.char_indices().nth(300).map_or(text.len(), |(at, _)| at);
-    if end < text.len() { format!("\"{}…\"", &text[..end]) } else { format!("\"{text}\"") }
-}
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The next step of what is being typed, or the first of what waits to be.
 pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
@@ -300,7 +198,7 @@ pub(super) fn request(agent: &Agent<'_>, care: Option<&Care>) -> Option<Next> {
     if let Some(typing) = agent.sighting.typing.as_ref().filter(|typing| typing.kind == MessageKind::Ask) {
         return Some(go_on(agent, typing));
     }
-    match asked(agent, care?, Kind::Stop)?.next {
+    match dialogs::asked(agent, care?, Kind::Stop)?.next {
         next @ (Next::Act(_) | Next::Wait(_)) => Some(next),
         Next::Held(_) | Next::Blocked(_) => None,
     }
@@ -313,7 +211,7 @@ pub(super) fn only_messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     if agent.sighting.typing.is_none()
         && let Some(message) = first
         && !is_meant(message)
-        && let Some(Change { next, .. }) = asked(agent, care, Kind::Deliver)
+        && let Some(Change { next, .. }) = dialogs::asked(agent, care, Kind::Deliver)
     {
         // A dialog that an apply would answer is one that this run does not.
         let next = match next {
