@@ -10,6 +10,7 @@ mod apply;
 mod attach;
 mod completions;
 mod config;
+mod doctor;
 mod down;
 mod exit;
 mod explain;
@@ -75,6 +76,7 @@ enum Command {
     Attach(attach::Args),
     Logs(logs::Args),
     Screen(screen::Args),
+    Doctor(doctor::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -115,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::Attach(args) => attach::run(args, global, &terminal),
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),
+        Command::Doctor(args) => doctor::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

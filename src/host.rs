@@ -41,10 +41,12 @@ mod wait;
 
 pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
+pub use limits::room_for_panes;
 pub use live::{Live, Setup};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
 pub use since::Since;
+pub use tmux::version as tmux_version;
 pub use usage::usage;
 
 /// Whatever is not a function of its arguments.

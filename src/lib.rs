@@ -60,11 +60,12 @@
 //! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
+//! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
-//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, render
-//! and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, doctor,
+//! render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!
@@ -124,6 +125,8 @@ pub mod observe;
 pub mod execute;
 
 pub mod converge;
+
+pub mod doctor;
 
 pub mod render;
 

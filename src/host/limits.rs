@@ -31,6 +31,13 @@ pub(super) fn free_terminals() -> Option<u64> {
     Some(number("max")?.saturating_sub(number("nr")?))
 }
 
+/// For how many more panes there is room: by the open files that a tmux server started now may have, and by the machine's pseudo terminals. None where
+/// that cannot be read.
+pub fn room_for_panes() -> (Option<u64>, Option<u64>) {
+    let files = open_files(std::process::id()).map(|limits| panes_for(limits.hard.min(super::tmux::FILES)));
+    (files, free_terminals())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

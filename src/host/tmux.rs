@@ -17,3 +17,14 @@ pub(super) use scope::Scope;
 pub(super) use script::{Line, as_format_text};
 pub(super) use server::{FILES, close, options, start};
 pub(super) use socket::{Door, ServerAt, knock, socket_path, wait_for_end};
+
+/// What `tmux -V` says; the error says why it could not be asked.
+pub fn version() -> Result<String, String> {
+    let asked = std::process::Command::new("tmux").arg("-V").stdin(std::process::Stdio::null()).output();
+    match asked {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) => Err(format!("tmux -V: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("there is no tmux in PATH".to_owned()),
+        Err(error) => Err(format!("tmux -V: {error}")),
+    }
+}

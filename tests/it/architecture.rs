@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["desired", "event", "host", "observed", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
+    ("doctor", &["desired", "observed", "plan"]),
     ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
     ("cli", EVERYTHING),
 ];
@@ -52,12 +53,26 @@ const EVERYTHING: &[&str] = &[
     "observe",
     "execute",
     "converge",
+    "doctor",
     "render",
 ];
 
 /// Modules and files that are functions of their arguments: no disk, no clock, no processes, no network.
-const PURE: &[&str] =
-    &["time", "desired", "diagnostic", "paths", "event", "observed", "manifest", "schema", "screen", "plan", "render", "observe/health"];
+const PURE: &[&str] = &[
+    "time",
+    "desired",
+    "diagnostic",
+    "paths",
+    "event",
+    "observed",
+    "manifest",
+    "schema",
+    "screen",
+    "plan",
+    "doctor",
+    "render",
+    "observe/health",
+];
 
 /// Lines before the tests of a file. Longer ones need a reason.
 const LINES: usize = 400;

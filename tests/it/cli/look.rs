@@ -186,3 +186,23 @@ restart = { policy = "never" }
     assert_eq!(document["printed"][0], "no such model");
     assert_eq!(program.code(&["explain", "nobody"]), 1);
 }
+
+#[test]
+fn the_doctor_tells_what_does_not_work() {
+    let program = Program::new(FLEET);
+    let lights = |document: &serde_json::Value| -> Vec<(String, String)> {
+        let findings = document["findings"].as_array().unwrap().iter();
+        findings.map(|finding| (finding["check"].as_str().unwrap().to_owned(), finding["light"].as_str().unwrap().to_owned())).collect()
+    };
+    let light = |document: &serde_json::Value, check: &str| lights(document).into_iter().find(|(name, _)| name == check).unwrap().1;
+    // Nothing runs yet.
+    let before = program.json(&["doctor", "--json"]);
+    assert_eq!((light(&before, "agents").as_str(), light(&before, "machine").as_str()), ("yellow", "green"), "{before}");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let sound = program.json(&["doctor", "--json"]);
+    assert!(lights(&sound).iter().all(|(_, light)| light == "green"), "{sound}");
+    assert_eq!((program.code(&["doctor"]), sound["light"].as_str()), (0, Some("green")));
+    program.edit("command = [\"sleep\", \"1001\"]", "command = [\"nowhere-to-be-found\"]");
+    let report = program.shot(&["doctor"]);
+    assert!(report.starts_with("exit 1") && report.contains("red     agents   blocked: ada"), "{report}");
+}

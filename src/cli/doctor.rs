@@ -1,0 +1,71 @@
+//! `reconcile doctor`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::ExitStatus;
+use super::setup::{Global, Setup};
+use super::terminal::Terminal;
+use crate::doctor::{Finding, Ground, Light, examine};
+use crate::host::{room_for_panes, tmux_version};
+use crate::observe::{Seen, observe};
+use crate::plan::{Terms, plan};
+use crate::render;
+use crate::state::handoff::dead;
+
+/// Tell whether the ground that the fleet stands on is sound; exits with 1 where something does not work
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest
+    manifest: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let plan = plan(&setup.desired, &seen.observed, &Terms::default());
+    let findings = examine(&ground(&setup, &seen)?, &setup.desired, &seen.observed, &plan);
+    let worst = findings.iter().map(|finding| finding.light).max().unwrap_or(Light::Green);
+    if args.json {
+        let document = json!({ "format_version": "1.0", "fleet": setup.desired.fleet, "light": worst, "findings": findings });
+        terminal.print(&render::json::pretty(&document))?;
+    } else {
+        let lines: String = findings.iter().map(line).collect();
+        terminal.print(&lines)?;
+    }
+    Ok(if worst == Light::Red { ExitStatus::Failed } else { ExitStatus::Done })
+}
+
+fn line(finding: &Finding) -> String {
+    let Finding { check, light, found, hint } = finding;
+    let light = match light {
+        Light::Green => "green ",
+        Light::Yellow => "yellow",
+        Light::Red => "red   ",
+    };
+    let hint = hint.as_ref().map(|hint| format!("\n                 {}", render::plain(hint))).unwrap_or_default();
+    format!("{light}  {check:9}{}{hint}\n", render::plain(found))
+}
+
+fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
+    let (open_files, terminals) = room_for_panes();
+    let paths = setup.fleet.paths();
+    let mut dead_letters = 0;
+    for agent in seen.observed.agents.keys() {
+        dead_letters += dead::list(&paths.dead(agent))?.len();
+    }
+    Ok(Ground {
+        tmux: tmux_version(),
+        open_files,
+        terminals,
+        state: paths.folder().display().to_string(),
+        claimed_by: setup.fleet.claimed_by_another(&setup.path)?.map(|other| other.display().to_string()),
+        unreadable: seen.unreadable.values().cloned().collect(),
+        dead_letters,
+    })
+}
