@@ -19,6 +19,7 @@ mod history;
 mod logs;
 mod man;
 mod order;
+mod pause;
 mod plan;
 mod progress;
 mod reset;
@@ -32,6 +33,7 @@ mod terminal;
 mod terms;
 mod validate;
 mod wait;
+mod watch;
 mod within;
 
 pub use exit::ExitStatus;
@@ -56,6 +58,7 @@ struct Cli {
 enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
+    Watch(watch::Args),
     Down(down::Args),
     /// Have agents run, again if they ended or were given up
     Start(order::Args),
@@ -64,6 +67,9 @@ enum Command {
     /// Have agents run anew
     Restart(order::Args),
     Reset(reset::Args),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Halt(pause::HaltArgs),
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Status(status::Args),
@@ -101,10 +107,14 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Plan(args) => plan::run(args, global, &terminal),
         Command::Apply(args) => apply::run(args, global, &terminal),
+        Command::Watch(args) => watch::run(args, global, &terminal),
         Command::Down(args) => down::run(args, global, &terminal),
         Command::Start(args) => order::run(Verb::Start, args, global, &terminal),
         Command::Stop(args) => order::run(Verb::Stop, args, global, &terminal),
         Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
+        Command::Pause(args) => pause::pause(args, global, &terminal),
+        Command::Resume(args) => pause::resume(args, global, &terminal),
+        Command::Halt(args) => pause::halt(args, global, &terminal),
         Command::Reset(args) => reset::run(args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),

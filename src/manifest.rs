@@ -33,6 +33,7 @@ mod sources;
 mod suggest;
 mod terminal;
 mod texts;
+mod watch;
 pub(crate) mod words;
 
 pub use explain::Origin;
@@ -173,13 +174,16 @@ fn fleet<'a>(
             report.warning(name.spot, format!("no agent is in session `{}`", name.value), None);
         }
     }
+    let watch = watch::watching(manifest.watch.as_ref(), &context.fields());
+    let notify = watch::notices(manifest.notify.as_deref().unwrap_or_default(), &context.fields());
     unused(&vars, given, report);
     let guard = manifest.guard.map_or_else(Guard::default, |guard| Guard {
         max_stop: guard.max_stop.map_or(Guard::default().max_stop, |limit| limit.value.0),
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();
-    let desired = (report.errors() == 0).then(|| Desired { server, agents, guard, digest: digest(texts), fleet: fleet.clone() });
+    let desired =
+        (report.errors() == 0).then(|| Desired { server, agents, guard, watch, notify, digest: digest(texts), fleet: fleet.clone() });
     (desired, depends_on)
 }
 

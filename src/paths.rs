@@ -41,6 +41,21 @@ impl Paths {
         self.folder.join("fleet.json")
     }
 
+    /// That the fleet is halted.
+    pub fn halt(&self) -> PathBuf {
+        self.folder.join("halt.json")
+    }
+
+    /// How the watcher does.
+    pub fn watch_status(&self) -> PathBuf {
+        self.folder.join("watch.json")
+    }
+
+    /// What is asked for by files.
+    pub fn requests(&self) -> PathBuf {
+        self.folder.join("requests")
+    }
+
     /// The key of the digests of secrets.
     pub fn key(&self) -> PathBuf {
         self.folder.join("key")

@@ -20,7 +20,7 @@ pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
 pub use memory::memory_below;
 pub use scan::{Keeper, keepers, marks_of, with_mark};
-pub use signal::{Outcome, Signal, death_notice, signal, wait_any};
+pub use signal::{Outcome, Signal, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants};
 

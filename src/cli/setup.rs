@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::ExitStatus;
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
-use crate::host::{Live, Setup as Machine};
+use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Loaded, load};
 use crate::render;
 use crate::sources::Disk;
+use crate::state::request::{Request, Verb};
 use crate::state::{Fleet, Lock, NoLock, StateDir};
 use crate::time::Duration;
 
@@ -117,11 +118,32 @@ impl Global {
     }
 }
 
+/// What a watcher calls itself where it holds the lock.
+const WATCH: &str = "watch";
+
+/// How long a round of a watcher is waited for.
+const ROUND: Duration = Duration::from_secs(30);
+
 impl Setup {
+    /// Has the watcher of the fleet look now, if there is one: what it waits for may have changed.
+    pub(super) fn wake_watcher(&self) {
+        if let Ok(Some(_)) = self.fleet.watcher() {
+            let request =
+                Request { version: 1, verb: Verb::Look, agent: None, generation: None, until: None, text: None, message: None, ts: None };
+            // Without it, the watcher looks when its time comes.
+            let _ = self.fleet.request(&request, now());
+        }
+    }
+
     /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
     /// manifest's and was not `moved` here.
     pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
-        let lock = match self.fleet.lock(command, patience) {
+        let taken = match self.fleet.lock(command, patience) {
+            // A watcher has it for a round only.
+            Err(NoLock::Held(Some(holder))) if holder.command == WATCH => self.fleet.lock(command, patience.max(ROUND)),
+            taken => taken,
+        };
+        let lock = match taken {
             Ok(lock) => lock,
             Err(NoLock::Failed(error)) => return Err(error),
             Err(held @ NoLock::Held(_)) => {

@@ -15,6 +15,7 @@ mod hooks;
 mod live;
 mod tables;
 mod terminal;
+mod watch;
 
 pub(crate) use agent::{Agent, Runtime};
 pub(crate) use handoff::Handoff;
@@ -22,6 +23,7 @@ pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use live::{Condition, Heartbeat, Limits, Live};
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
+pub(crate) use watch::{Notify, Watch};
 
 /// The types whose keys exclude each other, by group.
 pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
@@ -75,6 +77,10 @@ pub(crate) struct Manifest<'a> {
     pub(crate) vars: Option<Entries<'a, At<Variable<'a>>>>,
     /// What one plan may do at most.
     pub(crate) guard: Option<Guard>,
+    /// How `reconcile watch` goes about its work.
+    pub(crate) watch: Option<Watch>,
+    /// Who hears about what.
+    pub(crate) notify: Option<Vec<At<Notify<'a>>>>,
     /// Fields of every agent that has no others. A key that does not fit an agent's runtime is not used for it.
     #[schemars(with = "Option<crate::schema::Defaults>")]
     #[expect(dead_code, reason = "only for the shape: read by `texts` and `layers`")]

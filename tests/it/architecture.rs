@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["desired", "event", "host", "observed", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
+    ("watch", &["converge", "desired", "event", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("doctor", &["desired", "observed", "plan"]),
     ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
     ("cli", EVERYTHING),
@@ -53,6 +54,7 @@ const EVERYTHING: &[&str] = &[
     "observe",
     "execute",
     "converge",
+    "watch",
     "doctor",
     "render",
 ];
