@@ -34,6 +34,7 @@ mod secret;
 pub mod sim;
 mod since;
 mod story;
+pub mod supervisor;
 mod tmux;
 mod typing;
 mod usage;

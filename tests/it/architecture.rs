@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("doctor", &["desired", "observed", "plan"]),
+    ("service", &["desired"]),
     ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
     ("cli", EVERYTHING),
 ];
@@ -54,6 +55,7 @@ const EVERYTHING: &[&str] = &[
     "execute",
     "converge",
     "doctor",
+    "service",
     "render",
 ];
 
@@ -70,6 +72,7 @@ const PURE: &[&str] = &[
     "screen",
     "plan",
     "doctor",
+    "service",
     "render",
     "observe/health",
 ];
