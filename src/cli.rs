@@ -27,6 +27,7 @@ mod schema;
 mod screen;
 mod select;
 mod send;
+mod service;
 mod setup;
 mod status;
 mod terminal;
@@ -83,6 +84,7 @@ enum Command {
     Logs(logs::Args),
     Screen(screen::Args),
     Doctor(doctor::Args),
+    Service(service::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -128,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),
         Command::Doctor(args) => doctor::run(args, global, &terminal),
+        Command::Service(args) => service::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

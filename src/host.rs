@@ -38,6 +38,7 @@ mod secret;
 pub mod sim;
 mod since;
 mod story;
+pub mod supervisor;
 mod tmux;
 mod typing;
 mod usage;

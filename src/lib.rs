@@ -65,11 +65,12 @@
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
 //! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
 //! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |
+//! | [`service`] | the text by which the system's own supervisor runs the watcher | desired |
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, doctor,
-//! render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! service, render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!
@@ -133,6 +134,8 @@ pub mod converge;
 pub mod watch;
 
 pub mod doctor;
+
+pub mod service;
 
 pub mod render;
 

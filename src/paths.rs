@@ -36,6 +36,11 @@ impl Paths {
         self.folder.join("watch.lock")
     }
 
+    /// What the watcher says, where the supervisor that runs it keeps no journal.
+    pub fn watch_log(&self) -> PathBuf {
+        self.folder.join("watch.log")
+    }
+
     /// Whose the fleet is: manifest, applied digest, tmux server.
     pub fn claim(&self) -> PathBuf {
         self.folder.join("fleet.json")

@@ -158,7 +158,7 @@ impl Fingerprint {
                 stat.ctime() * 1_000_000_000 + stat.ctime_nsec(),
             ))
         };
-        let Dependencies { files, folders, activity: _ } = depends_on;
+        let Dependencies { files, folders, activity: _, variables: _ } = depends_on;
         Self(files.iter().chain(folders).map(|path| (path.clone(), look(path))).collect())
     }
 }

@@ -9,7 +9,7 @@ use super::ExitStatus;
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine, now};
-use crate::manifest::{Loaded, load};
+use crate::manifest::{Dependencies, Loaded, load};
 use crate::render;
 use crate::sources::Disk;
 use crate::state::request::{Request, Verb};
@@ -55,6 +55,8 @@ pub(super) struct Setup {
     pub(super) path: PathBuf,
     /// What it asks for.
     pub(super) desired: Desired,
+    /// What that depends on.
+    pub(super) depends_on: Dependencies,
     /// What is remembered.
     pub(super) fleet: Fleet,
 }
@@ -78,13 +80,14 @@ impl Global {
     pub(super) fn setup(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<Setup>> {
         let Read { path, loaded, state } = self.read(positional)?;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
-        let Some(desired) = loaded.desired else {
+        let Loaded { desired, depends_on, .. } = loaded;
+        let Some(desired) = desired else {
             terminal.note_error(format!("the manifest {} is not valid", path.display()));
             return Ok(None);
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, fleet }))
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet }))
     }
 
     /// The variables as the flags name them, for a helper.
@@ -164,9 +167,13 @@ impl Setup {
 
     /// The machine on which the fleet lives.
     pub(super) fn machine(&self) -> Result<Live> {
-        let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
-        // After an upgrade in place the kernel names the old file; the new one at the same path is as good a keeper.
-        let exe = exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from);
-        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe, interrupts: None }))
+        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe: exe()?, interrupts: None }))
     }
+}
+
+/// This program, for those who start it again.
+pub(super) fn exe() -> Result<PathBuf> {
+    let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
+    // After an upgrade in place the kernel names the old file; the new one at the same path is as good.
+    Ok(exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from))
 }

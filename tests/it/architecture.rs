@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("watch", &["converge", "desired", "event", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("doctor", &["desired", "observed", "plan"]),
+    ("service", &["desired"]),
     ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
     ("cli", EVERYTHING),
 ];
@@ -56,6 +57,7 @@ const EVERYTHING: &[&str] = &[
     "converge",
     "watch",
     "doctor",
+    "service",
     "render",
 ];
 
@@ -72,6 +74,7 @@ const PURE: &[&str] = &[
     "screen",
     "plan",
     "doctor",
+    "service",
     "render",
     "observe/health",
 ];

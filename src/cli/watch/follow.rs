@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-
 use crate::cli::setup::{Global, Setup};
 use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
@@ -39,10 +37,10 @@ pub(super) enum Reread {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(global: &'a Global, terminal: &'a Terminal, positional: Option<PathBuf>, setup: Setup) -> Result<Self> {
-        let depends_on = global.read(positional.as_deref())?.loaded.depends_on;
+    pub(super) fn new(global: &'a Global, terminal: &'a Terminal, positional: Option<PathBuf>, setup: Setup) -> Self {
+        let depends_on = setup.depends_on.clone();
         let fingerprint = Fingerprint::take(&depends_on);
-        Ok(Self { global, terminal, positional, setup, depends_on, fingerprint, error: None })
+        Self { global, terminal, positional, setup, depends_on, fingerprint, error: None }
     }
 
     /// The manifest in force.
@@ -89,7 +87,7 @@ impl<'a> Follow<'a> {
     fn read(&mut self) -> Result<Desired, String> {
         let read = self.global.read(self.positional.as_deref()).map_err(|error| format!("{error:#}"))?;
         // Of one that is broken, what it depended on before counts too: it may be what is missing.
-        let Dependencies { files, folders, activity } = read.loaded.depends_on;
+        let Dependencies { files, folders, activity, variables } = read.loaded.depends_on;
         self.depends_on.files.extend(files.clone());
         self.depends_on.folders.extend(folders.clone());
         let Some(desired) = read.loaded.desired else {
@@ -104,7 +102,7 @@ impl<'a> Follow<'a> {
         if desired.fleet != self.setup.desired.fleet {
             return Err(format!("it is another fleet's now, {}; a watcher stays with the one that it began with", desired.fleet));
         }
-        self.depends_on = Dependencies { files, folders, activity };
+        self.depends_on = Dependencies { files, folders, activity, variables };
         self.fingerprint = Fingerprint::take(&self.depends_on);
         Ok(desired)
     }

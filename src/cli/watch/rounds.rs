@@ -66,7 +66,7 @@ impl<'a> Rounds<'a> {
         let now = host.now();
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);
-        let follow = Follow::new(global, terminal, args.manifest.clone(), setup)?;
+        let follow = Follow::new(global, terminal, args.manifest.clone(), setup);
         let status = WatchStatus {
             pid: std::process::id(),
             since: now,
