@@ -12,12 +12,14 @@ mod completions;
 mod config;
 mod doctor;
 mod down;
+mod events;
 mod exit;
 mod explain;
 mod handoff;
 mod history;
 mod logs;
 mod man;
+mod moment;
 mod order;
 mod pause;
 mod plan;
@@ -76,6 +78,7 @@ enum Command {
     Status(status::Args),
     Explain(explain::Args),
     History(history::Args),
+    Events(events::Args),
     Wait(wait::Args),
     Send(send::SendArgs),
     Keys(send::KeysArgs),
@@ -121,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Explain(args) => explain::run(args, global, &terminal),
+        Command::Events(args) => events::run(args, global, &terminal),
         Command::History(args) => history::run(args, global, &terminal),
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Send(args) => send::text(args, global, &terminal),

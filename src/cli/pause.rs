@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::ExitStatus;
+use super::moment::Moment;
 use super::select::{Chosen, select_all};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
@@ -21,7 +22,7 @@ pub(super) struct PauseArgs {
     agents: Chosen,
     /// Until then: a duration like 2h, or a time like 2026-11-20T14:00:00Z
     #[arg(long, value_name = "TIME")]
-    until: Option<Until>,
+    until: Option<Moment>,
     #[command(flatten)]
     how: How,
 }
@@ -57,30 +58,10 @@ struct How {
     lock_timeout: Duration,
 }
 
-/// The end of a pause.
-#[derive(Clone, Copy, Debug)]
-enum Until {
-    After(Duration),
-    At(Timestamp),
-}
-
-impl std::str::FromStr for Until {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(length) = text.parse() {
-            return Ok(Self::After(length));
-        }
-        text.parse().map(Self::At).map_err(|_| format!("`{text}` is neither a duration like 2h nor a time like 2026-11-20T14:00:00Z"))
-    }
-}
-
 pub(super) fn pause(args: PauseArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     with_lock("pause", &args.how, global, terminal, |setup, host| {
         let now = host.now();
-        let until = args.until.map(|until| match until {
-            Until::After(length) => now + length,
-            Until::At(time) => time,
-        });
+        let until = args.until.map(|until| until.after(now));
         if until.is_some_and(|until| until <= now) {
             bail!("the pause would be over before it began");
         }

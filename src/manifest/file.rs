@@ -35,8 +35,11 @@ pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
 ];
 
 /// The types that have exactly one of these keys. They stand in arrays, which are never merged.
-pub(crate) const ONE_OF: &[(&str, &[&str])] =
-    &[("DrainStep", &["ask", "keys", "signal", "command", "message"]), ("DialogRule", &["choose", "keys", "stop"])];
+pub(crate) const ONE_OF: &[(&str, &[&str])] = &[
+    ("DrainStep", &["ask", "keys", "signal", "command", "message"]),
+    ("DialogRule", &["choose", "keys", "stop"]),
+    ("Notify", &["command", "file"]),
+];
 
 /// The alternatives of the table at this path of an agent's fields.
 pub(crate) fn alternatives_at(path: &str) -> Alternatives {

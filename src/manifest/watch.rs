@@ -42,8 +42,8 @@ fn one(written: &At<Notify<'_>>, fields: &Fields<'_>) -> Option<Notice> {
     let to = match (command, file) {
         (Some(command), None) => Channel::Command { argv: fields.argv(command), cwd: fields.context.folder_of(written.spot).into() },
         (None, Some(file)) => Channel::File(fields.file(*file)),
-        (Some(_), Some(file)) => {
-            report.error(file.spot, "`command` and `file` exclude each other", Some("write two tables".to_owned()));
+        (Some(_), Some(_)) => {
+            report.error(written.spot, "`command` and `file` exclude each other", Some("write two tables".to_owned()));
             return None;
         }
         (None, None) => {
