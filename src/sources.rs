@@ -142,7 +142,19 @@ fn regular_file(path: &Path) -> std::io::Result<std::fs::File> {
 
 /// How everything that a manifest depends on looks from outside: equal while nothing was written, moved, made or removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint(BTreeMap<PathBuf, Option<(u64, u64, u64, i64, i64)>>);
+pub struct Fingerprint(BTreeMap<PathBuf, Option<Outside>>);
+
+/// What changes when a file is written, or another takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outside {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// In nanoseconds.
+    modified: i64,
+    /// In nanoseconds.
+    changed: i64,
+}
 
 impl Fingerprint {
     /// How it looks now. Reads no content, and looks into no folder.
@@ -150,13 +162,13 @@ impl Fingerprint {
         use std::os::unix::fs::MetadataExt;
         let look = |path: &PathBuf| {
             let stat = std::fs::metadata(path).ok()?;
-            Some((
-                stat.dev(),
-                stat.ino(),
-                stat.size(),
-                stat.mtime() * 1_000_000_000 + stat.mtime_nsec(),
-                stat.ctime() * 1_000_000_000 + stat.ctime_nsec(),
-            ))
+            Some(Outside {
+                device: stat.dev(),
+                inode: stat.ino(),
+                size: stat.size(),
+                modified: stat.mtime() * 1_000_000_000 + stat.mtime_nsec(),
+                changed: stat.ctime() * 1_000_000_000 + stat.ctime_nsec(),
+            })
         };
         let Dependencies { files, folders, activity: _, variables: _ } = depends_on;
         Self(files.iter().chain(folders).map(|path| (path.clone(), look(path))).collect())

@@ -58,7 +58,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         None => drop(entries.drain(..entries.len().saturating_sub(LAST))),
     }
     show(&entries, args.json, terminal)?;
-    while args.follow {
+    if !args.follow {
+        return Ok(ExitStatus::Done);
+    }
+    loop {
         if host.wait(&[], host.now() + RESYNC) == Wake::Signal {
             return Ok(ExitStatus::Interrupted);
         }
@@ -67,7 +70,6 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         entries.retain(|entry| is_meant(entry, &args.agents));
         show(&entries, args.json, terminal)?;
     }
-    Ok(ExitStatus::Done)
 }
 
 fn is_meant(entry: &Entry, agents: &[String]) -> bool {

@@ -21,6 +21,7 @@ mod order;
 mod screen;
 mod service;
 mod terminal;
+mod watch;
 
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.
 const FLEET: &str = r#"
