@@ -31,6 +31,7 @@ mod select;
 mod send;
 mod service;
 mod setup;
+mod simulate;
 mod status;
 mod terminal;
 mod terms;
@@ -75,6 +76,7 @@ enum Command {
     Halt(pause::HaltArgs),
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
+    Simulate(simulate::Args),
     Status(status::Args),
     Explain(explain::Args),
     History(history::Args),
@@ -122,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Halt(args) => pause::halt(args, global, &terminal),
         Command::Reset(args) => reset::run(args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
+        Command::Simulate(args) => simulate::run(args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Explain(args) => explain::run(args, global, &terminal),
         Command::Events(args) => events::run(args, global, &terminal),

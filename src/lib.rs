@@ -64,9 +64,10 @@
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
 //! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
+//! | [`simulate`] | a manifest played on the simulated machine in virtual time | the same, watch |
 //! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |
 //! | [`service`] | the text by which the system's own supervisor runs the watcher | desired |
-//! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
+//! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, simulate, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, doctor,
@@ -132,6 +133,8 @@ pub mod execute;
 pub mod converge;
 
 pub mod watch;
+
+pub mod simulate;
 
 pub mod doctor;
 

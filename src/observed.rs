@@ -44,6 +44,13 @@ pub struct Observed {
     pub gaps: Vec<String>,
 }
 
+impl Observed {
+    /// A look at a machine on which there is nothing.
+    pub fn nothing(fleet: FleetName, at: Timestamp) -> Self {
+        Self { fleet, at, agents: BTreeMap::new(), strangers: Vec::new(), halted: None, server: None, gaps: Vec::new() }
+    }
+}
+
 /// What is seen and remembered of one agent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sighting {

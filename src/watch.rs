@@ -12,7 +12,7 @@ use crate::desired::{AgentName, Auto, Desired};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
 use crate::observe::{Seen, observe};
-use crate::observed::{Observed, Phase};
+use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
 use crate::state::{Claim, Fleet, Holder, NoLock};
@@ -205,8 +205,7 @@ fn keep_unsettled_back(seen: &mut Seen) -> Option<Timestamp> {
 
 /// The processes of everybody who lives.
 fn everybody(observed: &Observed) -> Vec<ProcId> {
-    let lives = |phase: &Phase| matches!(phase, Phase::Running { .. } | Phase::Leaving(_));
-    processes(observed.agents.iter().filter(|(_, sighting)| lives(&sighting.phase)).map(|(name, _)| name), observed)
+    processes(observed.agents.keys(), observed)
 }
 
 /// Passes on what happens, and keeps it.

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::desired::{AgentName, AgentSpec, Desired, glob};
 use crate::observed::Observed;
+use crate::time::Timestamp;
 
 /// The agents that a command is about.
 #[derive(Debug, clap::Args)]
@@ -57,6 +58,15 @@ pub(super) fn select(pattern: &str, desired: &Desired, observed: &Observed) -> R
         }
     }
     Ok(found)
+}
+
+/// The declared agents that a pattern means.
+///
+/// # Errors
+///
+/// If there is none, with the name that may have been meant.
+pub(super) fn declared(pattern: &str, desired: &Desired) -> Result<BTreeSet<AgentName>> {
+    select(pattern, desired, &Observed::nothing(desired.fleet.clone(), Timestamp::default()))
 }
 
 /// The one agent that is meant, declared or not.

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::execute::{execute, greet};
 use crate::host::Host;
 use crate::observe::Seen;
-use crate::observed::{Instance, Observed};
+use crate::observed::{Instance, Observed, Phase, Sighting};
 use crate::plan::{Action, Blocked, Change, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
 use crate::process::ProcId;
 use crate::state::{Fleet, Journal};
@@ -117,9 +117,10 @@ pub(crate) fn has_silent_waits(plan: &Plan) -> bool {
     plan.changes.values().any(|change| matches!(&change.next, Next::Wait(Wait::After { agent, .. }) if !gets_a_step(agent)))
 }
 
-/// The process of each agent that is the last to end.
+/// The process of each agent that is the last to end. One that has ended is no news any more: to wait for it would be no wait.
 pub(crate) fn processes<'a>(names: impl Iterator<Item = &'a AgentName>, observed: &Observed) -> Vec<ProcId> {
-    let instance = |name: &AgentName| observed.agents.get(name)?.instance.as_ref();
+    let lives = |sighting: &&Sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_));
+    let instance = |name: &AgentName| observed.agents.get(name).filter(lives)?.instance.as_ref();
     let process = |instance: &Instance| instance.keeper.clone().or_else(|| instance.program.clone());
     names.filter_map(instance).filter_map(process).collect()
 }

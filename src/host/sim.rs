@@ -49,6 +49,30 @@ impl Default for Behaviour {
     }
 }
 
+/// What happens to the living instance of an agent by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accident {
+    /// It ends.
+    End(AgentName, Exit),
+    /// It hangs: every probe is answered with no, its heart beats no more, and it obeys nothing but a kill.
+    Hang(AgentName),
+    /// Everything in tmux ends, and nobody sees how.
+    ServerEnds,
+}
+
+/// One life that there was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifeSpan {
+    /// Whose, and which.
+    pub mark: Mark,
+    /// Its spawn.
+    pub since: Timestamp,
+    /// Its end, if that is over.
+    pub ended: Option<(Timestamp, Exit)>,
+    /// Since when it hung.
+    pub hung: Option<Timestamp>,
+}
+
 /// What goes wrong, by the number of the host call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
@@ -83,6 +107,8 @@ pub struct Sim {
     pub strangers: BTreeSet<String>,
     /// People attached, by session.
     pub attached: BTreeMap<String, u32>,
+    /// What happens to agents by itself, and when.
+    pub accidents: BTreeMap<Timestamp, Vec<Accident>>,
     /// Everything that somebody was told.
     pub told: Vec<String>,
     /// Everything that was done to somebody, for tests to judge.
@@ -96,11 +122,16 @@ struct Lived {
     session: Option<String>,
     since: Timestamp,
     ends_at: Option<(Timestamp, Exit)>,
+    hung: Option<Timestamp>,
     cleared: bool,
     terminal: Terminal,
 }
 
 impl Lived {
+    fn hangs(&self, now: Timestamp) -> bool {
+        self.hung.is_some_and(|at| at <= now)
+    }
+
     fn lives(&self, now: Timestamp) -> bool {
         self.ends_at.as_ref().is_none_or(|(at, _)| now < *at)
     }
@@ -125,6 +156,7 @@ impl Sim {
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
             attached: BTreeMap::new(),
+            accidents: BTreeMap::new(),
             told: Vec::new(),
             done: Vec::new(),
         }
@@ -153,15 +185,48 @@ impl Sim {
         self.instances.iter().map(|life| (&life.instance, life.terminal.submitted()))
     }
 
+    /// Every life that there was, oldest first.
+    pub fn lives(&self) -> impl Iterator<Item = LifeSpan> {
+        self.instances.iter().filter_map(|life| {
+            Some(LifeSpan {
+                mark: life.instance.mark.clone()?,
+                since: life.since,
+                ended: life.ends_at.clone().filter(|(at, _)| *at <= self.now),
+                hung: life.hung.filter(|at| *at <= self.now),
+            })
+        })
+    }
+
     /// Lets time pass.
     pub fn pass(&mut self, length: Duration) {
         self.now = self.now + length;
+        self.accidents_until_now();
+    }
+
+    /// Has everything happen that is due.
+    fn accidents_until_now(&mut self) {
+        while let Some(entry) = self.accidents.first_entry().filter(|entry| *entry.key() <= self.now) {
+            let (at, accidents) = entry.remove_entry();
+            accidents.into_iter().for_each(|accident| self.happen(at, accident));
+        }
+    }
+
+    fn happen(&mut self, at: Timestamp, accident: Accident) {
+        let living = self.instances.iter_mut().filter(|life| life.since <= at && life.lives(at));
+        match accident {
+            Accident::End(agent, exit) => living.filter(|life| life.instance.agent == agent).for_each(|life| life.end_by(at, exit.clone())),
+            Accident::Hang(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
+                life.hung.get_or_insert(at);
+            }),
+            Accident::ServerEnds => living.filter(|life| life.session.is_some()).for_each(|life| life.end_by(at, Exit::Unseen)),
+        }
     }
 
     /// One call: a millisecond passes, or the tool is killed.
     fn call(&mut self) -> u64 {
         self.calls += 1;
         self.now = self.now + Duration::from_millis(1);
+        self.accidents_until_now();
         if self.faults.crash_at == Some(self.calls) {
             std::panic::panic_any(Crash);
         }
@@ -228,12 +293,9 @@ impl Host for Sim {
         self.call();
         let answer = |Query { instance, .. }: &Query| {
             let life = self.instances.iter().find(|life| life.instance.mark == instance.mark);
-            let behaviour = instance.mark.as_ref().map(|mark| self.behaviour(mark)).unwrap_or_default();
-            let ready_after = behaviour.ready_after;
+            let ready_after = instance.mark.as_ref().map(|mark| self.behaviour(mark).ready_after).unwrap_or_default();
             match life {
-                Some(life) if behaviour.hangs_after.is_some_and(|after| self.now >= life.since + after) => {
-                    Answer::No("it hangs".to_owned())
-                }
+                Some(life) if life.hangs(self.now) => Answer::No("it hangs".to_owned()),
                 Some(life) if self.now >= life.since + ready_after => Answer::Yes,
                 Some(_) => Answer::No("not yet".to_owned()),
                 None => Answer::Unknown("it is not there".to_owned()),
@@ -245,10 +307,9 @@ impl Host for Sim {
     fn beat(&mut self, instance: &Instance, _: Option<&Path>) -> Result<Option<Timestamp>, String> {
         self.call();
         let life = self.instances.iter().find(|life| life.instance.mark == instance.mark).ok_or("it is not there")?;
-        let hangs_after = instance.mark.as_ref().and_then(|mark| self.behaviour(mark).hangs_after);
-        Ok(match hangs_after {
-            Some(Duration::ZERO) => None,
-            Some(after) => Some(self.now.min(life.since + after)),
+        Ok(match life.hung {
+            Some(at) if at <= life.since => None,
+            Some(at) => Some(self.now.min(at)),
             None => Some(self.now),
         })
     }
@@ -307,14 +368,27 @@ impl Host for Sim {
 
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
         self.call();
-        let death = self
-            .instances
-            .iter()
-            .filter(|life| [&life.instance.keeper, &life.instance.program].into_iter().flatten().any(|process| watched.contains(process)))
-            .filter_map(|life| life.ends_at.as_ref().map(|(at, _)| *at))
-            .filter(|at| *at >= self.now && *at <= until)
-            .min();
-        self.now = self.now.max(death.unwrap_or(until));
-        if death.is_some() { Wake::Death } else { Wake::Time }
+        loop {
+            let death = self
+                .instances
+                .iter()
+                .filter(|life| {
+                    [&life.instance.keeper, &life.instance.program].into_iter().flatten().any(|process| watched.contains(process))
+                })
+                .filter_map(|life| life.ends_at.as_ref().map(|(at, _)| *at))
+                .filter(|at| *at <= until)
+                .min();
+            let accident = self.accidents.first_key_value().map(|(at, _)| *at);
+            match (death, accident) {
+                (_, Some(at)) if at <= until && death.is_none_or(|death| at < death) => {
+                    self.now = self.now.max(at);
+                    self.accidents_until_now();
+                }
+                _ => {
+                    self.now = self.now.max(death.unwrap_or(until));
+                    return if death.is_some() { Wake::Death } else { Wake::Time };
+                }
+            }
+        }
     }
 }

@@ -146,6 +146,23 @@ impl fmt::Display for DrainAsk {
     }
 }
 
+impl Wait {
+    /// What is waited for, as one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Backoff { .. } => "backoff",
+            Self::Ready { .. } => "ready",
+            Self::Screen { .. } => "screen",
+            Self::Read { .. } => "read",
+            Self::Leave { .. } => "leave",
+            Self::After { .. } => "after",
+            Self::Dependants(_) => "dependants",
+            Self::Turn => "turn",
+            Self::Wave { .. } => "wave",
+        }
+    }
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

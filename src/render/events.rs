@@ -5,6 +5,7 @@ use anstyle::Style as Ink;
 use super::Style;
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, line, paint, plain};
 use crate::event::{Event, What};
+use crate::time::Timestamp;
 
 /// `14:02:11  builder  spawn  command changed`, with the agents in a column of `names` characters. Ends with a newline.
 pub fn event_human(event: &Event, names: usize, style: Style) -> String {
@@ -16,6 +17,13 @@ pub fn history_human<'a>(events: impl Iterator<Item = &'a Event> + Clone, style:
     let name = |event: &Event| event.agent.as_ref().map_or(0, |agent| agent.as_str().len());
     let names = events.clone().map(name).max().unwrap_or(0);
     events.map(|event| told(event, &event.at.date_and_clock(), names, style)).collect()
+}
+
+/// Events with the time since a beginning, oldest first, a line each; and an empty line.
+pub fn events_after(events: &[Event], start: Timestamp, style: Style) -> String {
+    let names = events.iter().map(|event| event.agent.as_ref().map_or(0, |agent| agent.as_str().len())).max().unwrap_or(0).max(7);
+    let told = |event: &Event| told(event, &format!("{:>9}", event.at.since(start).rough()), names, style);
+    events.iter().map(told).chain(["\n".to_owned()]).collect()
 }
 
 fn told(event: &Event, time: &str, names: usize, style: Style) -> String {

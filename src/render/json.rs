@@ -10,6 +10,7 @@ use super::text::is_unsafe;
 
 mod event;
 mod plan;
+mod simulation;
 mod status;
 
 pub use event::{entry_line, event_line, event_schema};
@@ -17,6 +18,7 @@ pub use plan::{
     BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,
     ServerEntry, Source, Summary, plan_document, plan_schema,
 };
+pub use simulation::{Fared, SimulationDocument, simulation_document};
 pub use status::{AgentStatus, Blocker, ExitStatus, Hold, State, StatusDocument, StrangerEntry, status_document, status_schema};
 
 /// The version of the form of all documents: the first number changes when something is taken away or means something else.

@@ -3,7 +3,8 @@
 use anstyle::Style as Ink;
 
 use super::json::{AgentStatus, State, status_document};
-use super::text::{BOLD, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
+use super::table::Row;
+use super::text::{BOLD, GREEN, RED, YELLOW, count, line, paint, plain};
 use super::{StatusView, Style, Watcher, running};
 use crate::desired::AgentName;
 use crate::observed::{Activity, Phase};
@@ -49,29 +50,9 @@ fn table(view: &StatusView<'_>, agents: &[AgentStatus], style: Style, out: &mut 
     if agents.is_empty() {
         return;
     }
-    let rows: Vec<(Ink, [String; 8])> = agents.iter().map(|agent| (ink(agent), cells(view, agent))).collect();
-    let mut widths = TITLES.map(columns);
-    for (_, cells) in &rows {
-        widths.iter_mut().zip(cells).for_each(|(width, cell)| *width = (*width).max(columns(cell)));
-    }
-    let indent: usize = 2 + widths[..7].iter().map(|width| width + 2).sum::<usize>();
-    // A reason that is cut too short says nothing.
-    let room = style.width.saturating_sub(indent).max(40);
-    let write = |cells: &[String; 8], ink: Ink, out: &mut String| {
-        let mut text = String::from("  ");
-        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            match index {
-                1 => text.push_str(&paint(&format!("{cell:width$}"), ink, style.color)),
-                7 => text.push_str(&shortened(cell, room)),
-                _ => text.push_str(&format!("{cell:width$}")),
-            }
-            text.push_str("  ");
-        }
-        line(&text, out);
-    };
+    let rows: Vec<Row<8>> = agents.iter().map(|agent| (ink(agent), cells(view, agent))).collect();
     out.push('\n');
-    write(&TITLES.map(str::to_owned), Ink::new(), out);
-    rows.iter().for_each(|(ink, cells)| write(cells, *ink, out));
+    super::table::write(&TITLES, &rows, style, out);
 }
 
 fn ink(agent: &AgentStatus) -> Ink {

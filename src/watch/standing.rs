@@ -102,15 +102,7 @@ mod tests {
         ] {
             let change = next.map(|next| Change { kind: Kind::Replace, cause: Cause::Asked, fields: Vec::new(), next });
             let plan = Plan { changes: change.into_iter().map(|change| ("a".parse().unwrap(), change)).collect(), ..Plan::default() };
-            let observed = Observed {
-                fleet: desired.fleet.clone(),
-                at: at(minute),
-                agents: BTreeMap::new(),
-                strangers: Vec::new(),
-                halted: None,
-                server: None,
-                gaps: Vec::new(),
-            };
+            let observed = Observed::nothing(desired.fleet.clone(), at(minute));
             let (now, events) = compare(&standings, &plan, &desired, &observed);
             told.extend(events.into_iter().map(|event| (minute, event.what)));
             standings = now;

@@ -30,9 +30,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("watch", &["converge", "desired", "event", "host", "observe", "observed", "plan", "process", "state", "time"]),
+    ("simulate", &["converge", "desired", "event", "host", "observed", "plan", "state", "time", "watch"]),
     ("doctor", &["desired", "observed", "plan"]),
     ("service", &["desired"]),
-    ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
+    ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "simulate", "time"]),
     ("cli", EVERYTHING),
 ];
 
@@ -56,6 +57,7 @@ const EVERYTHING: &[&str] = &[
     "execute",
     "converge",
     "watch",
+    "simulate",
     "doctor",
     "service",
     "render",

@@ -20,6 +20,7 @@ mod look;
 mod order;
 mod screen;
 mod service;
+mod simulate;
 mod terminal;
 mod watch;
 

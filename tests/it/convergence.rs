@@ -14,12 +14,14 @@ use reconcile::desired::{
 };
 use reconcile::event::Entry;
 use reconcile::host::Host;
-use reconcile::host::sim::{Behaviour, Crash, Sim, Terminal};
+use reconcile::host::sim::{Behaviour, Crash, Faults, Sim, Terminal};
 use reconcile::observe::observe;
 use reconcile::observed::{Exit, Observed, Phase};
 use reconcile::plan::{Next, Plan, Terms, after, foresee, plan};
 use reconcile::state::{Fleet, StateDir};
 use reconcile::time::{Duration, Timestamp};
+
+mod soak;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -128,9 +130,9 @@ impl World {
     }
 
     /// What runs is what was asked for, or what is missing is named.
-    fn settled(&mut self, desired: &Desired, converged: &Converged) {
+    fn settled(&mut self, desired: &Desired, plan: &Plan, observed: &Observed) {
         self.never_two();
-        let due: BTreeSet<&AgentName> = converged.plan.changes.keys().collect();
+        let due: BTreeSet<&AgentName> = plan.changes.keys().collect();
         for (agent, declared) in desired.agents.iter().filter(|(agent, _)| !due.contains(agent)) {
             let mut digests =
                 self.sim.living().filter(|instance| instance.agent == *agent).map(|instance| &instance.mark.as_ref().unwrap().digest);
@@ -139,7 +141,7 @@ impl World {
                     assert_eq!(*digest, canonical_digest(&declared.spec.launch), "{agent} runs another launch")
                 }
                 (Some(_), Wish::Stopped) => panic!("{agent} runs and should not"),
-                (None, _) => match &converged.observed.agents[agent].phase {
+                (None, _) => match &observed.agents[agent].phase {
                     Phase::Exited(ended) => assert!(
                         declared.spec.care.desired == Wish::Stopped || ended.exit == Exit::Code(0),
                         "{agent} is not there: {ended:?}"
@@ -249,7 +251,7 @@ proptest! {
             for (agent, change) in &converged.plan.changes {
                 prop_assert!(matches!(change.next, Next::Held(_) | Next::Blocked(_)), "{agent}: {change:?}");
             }
-            world.settled(desired, &converged);
+            world.settled(desired, &converged.plan, &converged.observed);
         }
     }
 
@@ -268,7 +270,7 @@ proptest! {
             }
             let converged = world.apply(desired);
             prop_assert!(matches!(converged.ending, Ending::AtRest | Ending::Stuck), "{:?} with {:?}", converged.ending, converged.plan);
-            world.settled(desired, &converged);
+            world.settled(desired, &converged.plan, &converged.observed);
         }
     }
 
@@ -298,7 +300,7 @@ proptest! {
             world.never_two();
         }
         let converged = world.apply(&edited);
-        world.settled(&edited, &converged);
+        world.settled(&edited, &converged.plan, &converged.observed);
     }
 
     /// Invariant 1, and behaviour 12: planning again gives the same plan, and after an apply that ended well an empty one.

@@ -34,7 +34,7 @@ impl Sim {
                 let Some(mark) = only.mark.clone() else { return gone() };
                 let obeys = self.behaviour(&mark).obeys;
                 let Some(life) = self.living_one(only) else { return gone() };
-                if let Some(after) = obeys {
+                if let Some(after) = obeys.filter(|_| !life.hangs(now)) {
                     life.end_by(now + after, Exit::Signal(15));
                 }
             }
@@ -99,7 +99,8 @@ impl Sim {
             self.instances.iter_mut().filter(|life| life.instance.mark == old.mark).for_each(|life| life.cleared = true);
         }
         let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
-        self.instances.push(Lived { instance, session, since: now, ends_at, cleared: false, terminal: behaviour.terminal });
+        let hung = behaviour.hangs_after.map(|after| now + after);
+        self.instances.push(Lived { instance, session, since: now, ends_at, hung, cleared: false, terminal: behaviour.terminal });
         self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
         Outcome::Done
     }

@@ -311,7 +311,7 @@ fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
     }
 }
 
-fn state(phase: &Phase) -> (State, Option<Timestamp>) {
+pub(super) fn state(phase: &Phase) -> (State, Option<Timestamp>) {
     match phase {
         Phase::Absent => (State::Absent, None),
         Phase::Running { since, health: Health::Ready(_) } => (State::Ready, Some(*since)),
