@@ -53,6 +53,8 @@ pub struct Desired {
     pub agents: BTreeMap<AgentName, Declared>,
     /// What a plan may do at most.
     pub guard: Guard,
+    /// Programs whose processes are named as strangers where nobody owns them: their names, with wildcards.
+    pub strangers: Vec<String>,
     /// `blake3:…` of all texts that the manifest consists of.
     pub digest: String,
 }

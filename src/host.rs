@@ -34,6 +34,7 @@ mod secret;
 pub mod sim;
 mod since;
 mod story;
+mod strangers;
 mod tmux;
 mod typing;
 mod usage;
@@ -46,6 +47,7 @@ pub use live::{Live, Setup};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
 pub use since::Since;
+pub use strangers::strangers;
 pub use tmux::version as tmux_version;
 pub use usage::usage;
 

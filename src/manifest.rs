@@ -30,6 +30,7 @@ pub(crate) mod read;
 mod report;
 mod resolve;
 mod sources;
+mod strangers;
 mod suggest;
 mod terminal;
 mod texts;
@@ -173,13 +174,14 @@ fn fleet<'a>(
             report.warning(name.spot, format!("no agent is in session `{}`", name.value), None);
         }
     }
+    let strangers = strangers::patterns(manifest.strangers.as_ref(), &context);
     unused(&vars, given, report);
     let guard = manifest.guard.map_or_else(Guard::default, |guard| Guard {
         max_stop: guard.max_stop.map_or(Guard::default().max_stop, |limit| limit.value.0),
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();
-    let desired = (report.errors() == 0).then(|| Desired { server, agents, guard, digest: digest(texts), fleet: fleet.clone() });
+    let desired = (report.errors() == 0).then(|| Desired { server, agents, guard, strangers, digest: digest(texts), fleet: fleet.clone() });
     (desired, depends_on)
 }
 

@@ -15,6 +15,7 @@ mod scan;
 mod signal;
 mod stat;
 mod tree;
+mod unowned;
 
 pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
@@ -23,6 +24,7 @@ pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, death_notice, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants};
+pub use unowned::{Unowned, ancestors, is_instance, unowned};
 
 /// The variable that carries an instance's mark in its environment.
 pub const MARK_VARIABLE: &str = "RECONCILE";

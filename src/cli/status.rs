@@ -9,7 +9,7 @@ use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Desired};
-use crate::host::usage;
+use crate::host::{strangers, usage};
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -31,7 +31,11 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let desired = &setup.desired;
-    let seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
+    let mut seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
+    match strangers(&desired.strangers, &seen.observed) {
+        Ok(more) => seen.observed.strangers.extend(more),
+        Err(why) => seen.observed.gaps.push(why),
+    }
     let plan = plan(desired, &seen.observed, &Terms::default());
     let usage = usage_of(&seen.observed);
     let view = StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, watcher: None };

@@ -13,6 +13,7 @@ mod agent;
 mod handoff;
 mod hooks;
 mod live;
+mod strangers;
 mod tables;
 mod terminal;
 
@@ -20,6 +21,7 @@ pub(crate) use agent::{Agent, Runtime};
 pub(crate) use handoff::Handoff;
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use live::{Condition, Heartbeat, Limits, Live};
+pub(crate) use strangers::Strangers;
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
 
@@ -75,6 +77,8 @@ pub(crate) struct Manifest<'a> {
     pub(crate) vars: Option<Entries<'a, At<Variable<'a>>>>,
     /// What one plan may do at most.
     pub(crate) guard: Option<Guard>,
+    /// What is looked for that nobody owns.
+    pub(crate) strangers: Option<Strangers<'a>>,
     /// Fields of every agent that has no others. A key that does not fit an agent's runtime is not used for it.
     #[schemars(with = "Option<crate::schema::Defaults>")]
     #[expect(dead_code, reason = "only for the shape: read by `texts` and `layers`")]

@@ -82,6 +82,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         server: Server { socket: Socket("atlas".to_owned()), config: None, size: Size::default(), options: BTreeMap::new() },
         agents: agents.iter().map(|(who, spec)| (name(who), declared(spec.clone()))).collect(),
         guard: Guard::default(),
+        strangers: Vec::new(),
         digest: "blake3:00".to_owned(),
     };
     let observed = Observed {

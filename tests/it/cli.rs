@@ -19,6 +19,7 @@ mod logs;
 mod look;
 mod order;
 mod screen;
+mod strangers;
 mod terminal;
 
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.

@@ -115,12 +115,12 @@ command = ["claude"]
 drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" } }]
 "#
         ),
-        @r#"
-        Error 4 «watch»: unknown key `watch`
-          hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-        Error 6 «notify»: unknown key `notify`
-          hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `defaults`, `templates`, `sessions`, `agents`
-        "#
+        @"
+    Error 4 «watch»: unknown key `watch`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `defaults`, `templates`, `sessions`, `agents`
+    Error 6 «notify»: unknown key `notify`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `defaults`, `templates`, `sessions`, `agents`
+    "
     );
 }
 
