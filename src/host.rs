@@ -49,7 +49,7 @@ pub use screens::{Reach, Shown};
 pub use since::Since;
 pub use strangers::strangers;
 pub use tmux::version as tmux_version;
-pub use usage::usage;
+pub use usage::{is_stale, usage};
 
 /// Whatever is not a function of its arguments.
 pub trait Host {

@@ -9,7 +9,7 @@ use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Desired};
-use crate::host::{strangers, usage};
+use crate::host::{is_stale, strangers, usage};
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -72,9 +72,9 @@ impl About {
     }
 }
 
-/// What each agent's program uses, as far as it is there.
+/// What is known of each agent's program, as far as it is there.
 fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
     let instances = observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
-    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
-    used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect()
+    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?, is_stale(instance))));
+    used.map(|(name, (cpu_s, rss_bytes), stale)| (name, Usage { cpu_s, rss_bytes, stale })).collect()
 }
