@@ -68,6 +68,7 @@ fn at_rest(desired: &Desired) -> Observed {
         (name.clone(), sighting)
     };
     Observed {
+        halted: None,
         fleet: desired.fleet.clone(),
         at,
         agents: (1..).zip(&desired.agents).map(sighting).collect(),

@@ -12,13 +12,16 @@ mod completions;
 mod config;
 mod doctor;
 mod down;
+mod events;
 mod exit;
 mod explain;
 mod handoff;
 mod history;
 mod logs;
 mod man;
+mod moment;
 mod order;
+mod pause;
 mod plan;
 mod progress;
 mod reset;
@@ -26,12 +29,14 @@ mod schema;
 mod screen;
 mod select;
 mod send;
+mod service;
 mod setup;
 mod status;
 mod terminal;
 mod terms;
 mod validate;
 mod wait;
+mod watch;
 mod within;
 
 pub use exit::ExitStatus;
@@ -56,6 +61,7 @@ struct Cli {
 enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
+    Watch(watch::Args),
     Down(down::Args),
     /// Have agents run, again if they ended or were given up
     Start(order::Args),
@@ -64,11 +70,15 @@ enum Command {
     /// Have agents run anew
     Restart(order::Args),
     Reset(reset::Args),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Halt(pause::HaltArgs),
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Status(status::Args),
     Explain(explain::Args),
     History(history::Args),
+    Events(events::Args),
     Wait(wait::Args),
     Send(send::SendArgs),
     Keys(send::KeysArgs),
@@ -77,6 +87,7 @@ enum Command {
     Logs(logs::Args),
     Screen(screen::Args),
     Doctor(doctor::Args),
+    Service(service::Args),
     Validate(validate::Args),
     Config(config::Args),
     Schema(schema::Args),
@@ -101,14 +112,19 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Plan(args) => plan::run(args, global, &terminal),
         Command::Apply(args) => apply::run(args, global, &terminal),
+        Command::Watch(args) => watch::run(args, global, &terminal),
         Command::Down(args) => down::run(args, global, &terminal),
         Command::Start(args) => order::run(Verb::Start, args, global, &terminal),
         Command::Stop(args) => order::run(Verb::Stop, args, global, &terminal),
         Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
+        Command::Pause(args) => pause::pause(args, global, &terminal),
+        Command::Resume(args) => pause::resume(args, global, &terminal),
+        Command::Halt(args) => pause::halt(args, global, &terminal),
         Command::Reset(args) => reset::run(args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Explain(args) => explain::run(args, global, &terminal),
+        Command::Events(args) => events::run(args, global, &terminal),
         Command::History(args) => history::run(args, global, &terminal),
         Command::Wait(args) => wait::run(args, global, &terminal),
         Command::Send(args) => send::text(args, global, &terminal),
@@ -118,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Logs(args) => logs::run(args, global, &terminal),
         Command::Screen(args) => screen::run(args, global, &terminal),
         Command::Doctor(args) => doctor::run(args, global, &terminal),
+        Command::Service(args) => service::run(args, global, &terminal),
         Command::Validate(args) => validate::run(args, global, &terminal),
         Command::Config(args) => config::run(args, global, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),

@@ -7,22 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use crate::desired::{AgentName, Desired};
-use crate::event::{Entry, Event};
-use crate::execute::{execute, greet};
+use crate::event::Entry;
 use crate::host::{Host, Wake};
 use crate::observe::{Seen, observe, observe_again};
-use crate::observed::{Instance, Observed};
-use crate::plan::{Action, Change, GuardCheck, Held, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
+use crate::observed::Observed;
+use crate::plan::{Action, GuardCheck, Held, Next, Plan, Reason, Terms, Wait};
 use crate::process::ProcId;
-use crate::state::{Fleet, Journal};
+use crate::state::Fleet;
 use crate::time::{Duration, Timestamp};
 
+mod requests;
+mod round;
 mod send;
 
+pub use requests::take_requests;
+use round::remember;
+pub(crate) use round::{Patience, Round, has_silent_waits, processes, wake_at};
 pub use send::{Attempt, send};
-
-/// The pause before the same step is taken again, where one look later it is still due.
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// The pause before another look where a screen says that a person is needed: it may have been seen while it was being drawn.
 const DRAWN: Duration = Duration::from_millis(500);
@@ -91,51 +92,45 @@ pub fn converge(
         None => observe(desired, fleet, host)?,
     };
     let terms = &Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
+    let mut round = Round { desired, fleet, terms, audience, journal: &mut journal };
     loop {
-        let news = std::mem::take(&mut seen.events);
-        tell(&news, &mut journal, audience)?;
-        let mut plan = plan(desired, &seen.observed, terms);
-        audience.round(&plan, &seen.observed);
+        let begun = round.begin(&mut seen, &mut patience)?;
+        let plan = &begun.plan;
         let broken: Vec<GuardCheck> = plan.broken_guards().cloned().collect();
-        let again = patience.try_on(&mut plan, seen.observed.at);
         let ending = if plan.is_empty() {
             Some(Ending::AtRest)
         } else if !broken.is_empty() {
             Some(Ending::Refused(broken))
-        } else if !plan.has_acts() && !plan.has_waits() && (!depends_on_screens(&plan) || stuck == Some(names(&plan))) {
+        } else if !plan.has_acts() && !plan.has_waits() && (!depends_on_screens(plan) || stuck == Some(names(plan))) {
             Some(Ending::Stuck)
         } else if has_acted && host.now() >= deadline {
             Some(Ending::TimedOut)
         } else {
             None
         };
-        remember(&mut seen, ending.is_none().then_some(&plan), fleet)?;
-        tell(&greet(&news, desired, &seen, host), &mut journal, audience)?;
+        round.remember(&begun, ending.is_none().then_some(plan), &mut seen, host)?;
         if let Some(ending) = ending {
-            return Ok(Converged { ending, plan, observed: seen.observed, stalled: patience.stalled });
+            return Ok(Converged { ending, plan: begun.plan, observed: seen.observed, stalled: patience.stalled });
         }
         let wake = if plan.has_acts() {
             has_acted = true;
-            let events = execute(&plan, desired, &mut seen, fleet, host)?;
-            tell(&events, &mut journal, audience)?;
-            let leaving = leaving(&plan, &seen.observed);
-            let pause = if again || !leaving.is_empty() { AGAIN } else { Duration::ZERO };
+            let (leaving, pause) = round.act(&begun, &mut seen, host)?;
             host.wait(&leaving, host.now() + pause)
         } else {
-            let watched = watched(&plan, &seen.observed);
-            stuck = (!plan.has_waits()).then(|| names(&plan));
+            let watched = watched(plan, &seen.observed);
+            stuck = (!plan.has_waits()).then(|| names(plan));
             let until = if stuck.is_some() {
                 host.now() + DRAWN
-            } else if has_silent_waits(&plan) {
+            } else if has_silent_waits(plan) {
                 host.now() + LOOK_AGAIN
             } else {
                 deadline
             };
             has_acted = true;
-            host.wait(&watched, wake_at(&plan).unwrap_or(deadline).min(until).min(deadline))
+            host.wait(&watched, wake_at(plan).unwrap_or(deadline).min(until).min(deadline))
         };
         if wake == Wake::Signal {
-            return Ok(Converged { ending: Ending::Interrupted, plan, observed: seen.observed, stalled: patience.stalled });
+            return Ok(Converged { ending: Ending::Interrupted, plan: begun.plan, observed: seen.observed, stalled: patience.stalled });
         }
         seen = observe_again(desired, fleet, host, seen)?;
     }
@@ -153,21 +148,6 @@ pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
     remember(seen, None, fleet)
 }
 
-/// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
-fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
-    let writes = |change: &Change| match &change.next {
-        Next::Act(Action::Sweep) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
-        Next::Act(_) => true,
-    };
-    for name in std::mem::take(&mut seen.learned) {
-        let is_written = steps.and_then(|plan| plan.changes.get(&name)).is_some_and(writes);
-        if let (Some(record), false) = (seen.records.get(&name), is_written) {
-            fleet.write(record)?;
-        }
-    }
-    Ok(())
-}
-
 fn names(plan: &Plan) -> BTreeSet<AgentName> {
     plan.changes.keys().cloned().collect()
 }
@@ -181,41 +161,6 @@ fn depends_on_screens(plan: &Plan) -> bool {
     })
 }
 
-/// Who was just asked to end, if nothing else was asked: before one of them has, or has taken its time, a look would show nothing new.
-fn leaving(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
-    let acts = || plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_)));
-    let ends = |change: &Change| matches!(change.next, Next::Act(Action::Drain { .. } | Action::Kill { .. }));
-    if plan.server.is_some() || !acts().all(|(_, change)| ends(change)) {
-        return Vec::new();
-    }
-    processes(acts().map(|(name, _)| name), observed)
-}
-
-fn tell(events: &[Event], journal: &mut Journal, audience: &mut dyn Audience) -> Result<()> {
-    for entry in journal.append(events)? {
-        audience.event(&entry);
-    }
-    Ok(())
-}
-
-/// When the first of the plan's waits is over by the clock.
-fn wake_at(plan: &Plan) -> Option<Timestamp> {
-    let time = |change: &Change| match &change.next {
-        Next::Wait(Wait::Backoff { until } | Wait::Screen { until }) => Some(*until),
-        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until } | Wait::Leave { look_at, until, .. }) => {
-            Some((*look_at).min(*until))
-        }
-        Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
-    };
-    plan.changes.values().filter_map(time).min()
-}
-
-/// Whether somebody waits for an agent that gets on by itself, as one does that is held or left out of this run.
-fn has_silent_waits(plan: &Plan) -> bool {
-    let gets_a_step = |agent: &AgentName| plan.changes.get(agent).is_some_and(|change| matches!(change.next, Next::Act(_) | Next::Wait(_)));
-    plan.changes.values().any(|change| matches!(&change.next, Next::Wait(Wait::After { agent, .. }) if !gets_a_step(agent)))
-}
-
 /// Whose death is news: those that are on their way, and those that others wait for.
 fn watched(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
     let mut names: Vec<&AgentName> = plan.changes.keys().collect();
@@ -227,42 +172,4 @@ fn watched(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
     names.sort_unstable();
     names.dedup();
     processes(names.into_iter(), observed)
-}
-
-/// The process of each agent that is the last to end.
-fn processes<'a>(names: impl Iterator<Item = &'a AgentName>, observed: &Observed) -> Vec<ProcId> {
-    let instance = |name: &AgentName| observed.agents.get(name)?.instance.as_ref();
-    let process = |instance: &Instance| instance.keeper.clone().or_else(|| instance.program.clone());
-    names.filter_map(instance).filter_map(process).collect()
-}
-
-/// Steps that are taken again and again without an effect are given up for this run, so that every run ends.
-#[derive(Default)]
-struct Patience {
-    trying: BTreeMap<AgentName, (Action, Timestamp)>,
-    stalled: BTreeMap<AgentName, Action>,
-}
-
-impl Patience {
-    /// Takes stalled steps out of a plan, and says whether some step is tried again.
-    fn try_on(&mut self, plan: &mut Plan, now: Timestamp) -> bool {
-        let mut trying = BTreeMap::new();
-        let mut again = false;
-        for (name, change) in &mut plan.changes {
-            let Next::Act(action) = &change.next else { continue };
-            let since = match self.trying.get(name) {
-                Some((before, since)) if before == action => *since,
-                Some(_) | None => now,
-            };
-            again |= since < now;
-            trying.insert(name.clone(), (action.clone(), since));
-            if now.since(since) >= KILL_PATIENCE {
-                self.stalled.insert(name.clone(), action.clone());
-                let message = format!("{action} was asked for again and again for {KILL_PATIENCE} without an effect");
-                change.next = Next::Blocked(crate::plan::Blocked { reason: crate::plan::Reason::GaveUp, message });
-            }
-        }
-        self.trying = trying;
-        again
-    }
 }

@@ -24,6 +24,7 @@ mod restart;
 mod server;
 mod shared;
 mod terminal;
+mod watch;
 
 pub use care::{Care, HoldOn, Log, Milestone, OnRemove, Wish};
 pub use drain::{DrainAsk, DrainStep, Signal, SignalTo};
@@ -41,6 +42,7 @@ pub use restart::{Backoff, GiveUp, Policy, Restart};
 pub use server::{Server, Size, Socket};
 pub use shared::Shared;
 pub use terminal::{DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text, is_key};
+pub use watch::{Auto, Channel as NoticeChannel, Notice, Occasion, Watching};
 
 /// All that one manifest asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,10 @@ pub struct Desired {
     pub guard: Guard,
     /// Programs whose processes are named as strangers where nobody owns them: their names, with wildcards.
     pub strangers: Vec<String>,
+    /// How a watcher goes about its work.
+    pub watch: Watching,
+    /// Who hears about what.
+    pub notify: Vec<Notice>,
     /// `blake3:…` of all texts that the manifest consists of.
     pub digest: String,
 }

@@ -62,6 +62,23 @@ pub struct Ground {
     pub unreadable: Vec<String>,
     /// Notes that could not be delivered.
     pub dead_letters: usize,
+    /// How the watcher does, if there is one.
+    pub watcher: Option<Watch>,
+}
+
+/// How a watcher does.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Its process.
+    pub pid: u32,
+    /// How long ago its last round was, and how long that took, in words.
+    pub last_round: String,
+    /// Whether its next round is late.
+    pub overdue: bool,
+    /// Why the manifest as it stands is not in force, if it is not.
+    pub manifest_error: Option<String>,
+    /// What went wrong in its last round, if something did.
+    pub error: Option<String>,
 }
 
 /// The oldest tmux that does all that is asked of it, and the oldest with which everything is told.
@@ -73,6 +90,7 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     let panes = desired.agents.values().filter(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. })).count();
     let mut findings = vec![tmux(&ground.tmux, panes), state(ground), look(observed)];
     findings.extend(room(ground, panes));
+    findings.push(watcher(ground.watcher.as_ref()));
     findings.push(agents(observed, plan));
     if ground.dead_letters > 0 {
         let found = format!("{} notes could not be delivered", ground.dead_letters);
@@ -140,6 +158,25 @@ fn room(ground: &Ground, panes: usize) -> Option<Finding> {
     })
 }
 
+fn watcher(watcher: Option<&Watch>) -> Finding {
+    const CHECK: &str = "watcher";
+    let Some(Watch { pid, last_round, overdue, manifest_error, error }) = watcher else {
+        return Finding::green(CHECK, "none: the fleet is looked after when somebody applies it");
+    };
+    if *overdue {
+        let hint = "it may hang: end it with `reconcile watch --stop`, which no agent notices, and start it again";
+        return Finding::red(CHECK, format!("pid {pid}: its next round is overdue; {last_round}"), hint);
+    }
+    if let Some(why) = error {
+        return Finding::red(CHECK, format!("pid {pid}: its last round failed: {why}"), "mend that; it tries again by itself");
+    }
+    if let Some(why) = manifest_error {
+        let hint = "see all that is wrong with `reconcile validate`; what was declared before is in force";
+        return Finding::yellow(CHECK, format!("pid {pid}: the manifest is not valid: {why}"), hint);
+    }
+    Finding::green(CHECK, format!("pid {pid}: {last_round}"))
+}
+
 fn agents(observed: &Observed, plan: &Plan) -> Finding {
     const CHECK: &str = "agents";
     let unknown =
@@ -196,6 +233,7 @@ mod tests {
             claimed_by: None,
             unreadable: Vec::new(),
             dead_letters: 0,
+            watcher: None,
         };
         let light = |files, terminals| room(&ground(files, terminals), 100).map(|finding| finding.light);
         assert_eq!(light(Some(1000), Some(100)), Some(Light::Green));

@@ -127,6 +127,18 @@ pub enum What {
     Held,
     /// A change needs a person.
     Blocked,
+    /// It failed too often, or does not get on, and is left as it is.
+    GaveUp,
+    /// A change is held for longer than it should be.
+    HeldOverdue,
+    /// Several ended at about the same time.
+    MassDeath,
+    /// Something was asked for by a file, or by a command that only writes down what is wanted.
+    Requested,
+    /// A request was not carried out.
+    Ignored,
+    /// The manifest was read anew.
+    Manifest,
     /// An act did not work.
     Failed,
     /// A run ended.

@@ -3,10 +3,10 @@
 //! Two implementations: the live machine and a simulated one with a virtual clock and faults. A host decides nothing: it
 //! says what it sees and does what it is told, and only to exactly the instance that it is told about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, Probe, SecretSource, Server, Signal, SignalTo};
+use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, NoticeChannel, Probe, SecretSource, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::{ProcId, Remnant};
 use crate::time::{Duration, Timestamp};
@@ -17,13 +17,17 @@ mod clear;
 mod daemon;
 mod dress;
 mod errand;
+mod freeze;
 mod heart;
+mod inquiry;
 mod interrupts;
 mod launch;
 mod limits;
 mod live;
 mod logs;
 mod look;
+mod news;
+mod notice;
 mod obstacle;
 mod output;
 mod panes;
@@ -35,6 +39,7 @@ pub mod sim;
 mod since;
 mod story;
 mod strangers;
+pub mod supervisor;
 mod tmux;
 mod typing;
 mod usage;
@@ -43,7 +48,7 @@ mod wait;
 pub use attach::{Way, attach_command};
 pub use interrupts::Interrupts;
 pub use limits::room_for_panes;
-pub use live::{Live, Setup};
+pub use live::{Live, Setup, now};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
 pub use since::Since;
@@ -102,7 +107,13 @@ pub trait Host {
     /// Does all acts of one round and says of each, in their order, what came of it. Waits for none of their effects.
     fn act(&mut self, batch: &[Act]) -> Vec<Outcome>;
 
-    /// Waits until one of `watched` is gone, a signal came, or `until`.
+    /// Tells somebody of an event, a line of JSON. Waits for nobody, and tries again where that may help.
+    fn notify(&mut self, to: &NoticeChannel, text: &str);
+
+    /// From now on, a change of one of these files, or of what is in one of these folders, ends a wait. Replaces what was said before.
+    fn attend(&mut self, _files: &BTreeSet<PathBuf>, _folders: &BTreeSet<PathBuf>) {}
+
+    /// Waits until one of `watched` is gone, something that is attended to changes, a signal came, or `until`.
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake;
 }
 
@@ -222,6 +233,8 @@ pub enum Answer {
     No(String),
     /// It could not be asked.
     Unknown(String),
+    /// It was asked, and has not answered yet: ask again.
+    Pending,
 }
 
 /// One thing to do. Conditional: where `only` is not found exactly as it says, nothing is done and the outcome is [`Outcome::Refused`].
@@ -272,6 +285,16 @@ pub enum Act {
     },
     /// End the whole tree.
     Kill {
+        /// Of whom.
+        only: Instance,
+    },
+    /// Stop its processes where they are.
+    Freeze {
+        /// Of whom.
+        only: Instance,
+    },
+    /// Set them going again.
+    Thaw {
         /// Of whom.
         only: Instance,
     },
@@ -350,6 +373,8 @@ pub enum Wake {
     Time,
     /// Something that was watched is gone.
     Death,
+    /// Something that is attended to has changed, or an answer has come that was not there yet.
+    News,
     /// A signal asks to stop.
     Signal,
 }

@@ -8,7 +8,7 @@
 //!                             ├─plan──▶ Plan ──execute──▶ events
 //! machine ──observe▶ Observed ┘
 //!    ▲                                    │
-//!    └────────── next round ◀─────────────┘        converge: until at rest
+//!    └────────── next round ◀─────────────┘        converge: until at rest · watch: for ever
 //! ```
 //!
 //! **Actions ask, observations answer.** No action waits: a spawn starts and returns, a drain step asks and returns, and the next look says what
@@ -30,6 +30,9 @@
 //! **A screen is a fact.** What a terminal shows is read by [rules](screen) that are data and becomes a part of the look
 //! ([`observed::Activity`]); what follows from it is planned like everything else, one key or one text per round, and each text is written down
 //! before its first key.
+//!
+//! **A watcher owns nothing.** It does the rounds that `apply` does, one at a time under the lock, and between them it waits for news: the death of a
+//! process, a change of a file, a signal, a time. What it must not forget is in the records, so it may be killed whenever anybody likes.
 //!
 //! **One keeper per instance.** Every instance runs under this same program as its [keeper]: it starts the program exactly as declared, is
 //! the subreaper of all its descendants, writes down how it ended, and ends the whole tree when told to. It holds the agent's lock while it
@@ -60,12 +63,14 @@
 //! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
+//! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
 //! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |
+//! | [`service`] | the text by which the system's own supervisor runs the watcher | desired |
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, doctor,
-//! render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! service, render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!
@@ -126,7 +131,11 @@ pub mod execute;
 
 pub mod converge;
 
+pub mod watch;
+
 pub mod doctor;
+
+pub mod service;
 
 pub mod render;
 

@@ -34,6 +34,8 @@ mod strangers;
 mod suggest;
 mod terminal;
 mod texts;
+mod vars;
+mod watch;
 pub(crate) mod words;
 
 pub use explain::Origin;
@@ -44,12 +46,10 @@ pub(crate) use words::Bytes;
 use check::Names;
 use context::Context;
 use file::Manifest;
-use interpolate::Vars;
 use layers::{Layers, Written};
 use read::{At, Layer, Reader};
 use report::{Report, Spot};
 use texts::Text;
-use words::Variable;
 
 /// What came of loading a manifest.
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ pub struct Dependencies {
     pub folders: BTreeSet<PathBuf>,
     /// Files and folders whose last change counts, at any depth: those of `active_within`.
     pub activity: BTreeSet<PathBuf>,
+    /// Variables of the environment whose values count: those of `[vars]` that say `{ env = "NAME" }` and are not given otherwise.
+    pub variables: BTreeSet<String>,
 }
 
 /// Loads the manifest at `path`. `vars` are the variables given from outside (`--var`, `RECONCILE_VAR_…`), which win over `[vars]`.
@@ -95,7 +97,7 @@ pub fn load(path: &str, sources: &dyn Sources, vars: &BTreeMap<String, String>) 
     let depends_on = Dependencies {
         files: texts.iter().map(|text| text.path.clone()).collect(),
         folders: folders.into_iter().collect(),
-        activity: BTreeSet::new(),
+        ..Dependencies::default()
     };
     let more: Vec<_> = (1..).zip(&contents[1..]).map(|(file, text)| texts::document(text, file, &report)).collect();
     let documents = texts::layers(std::iter::once(&document).chain(&more));
@@ -121,7 +123,7 @@ fn fleet<'a>(
     texts: &'a [Text],
     sources: &'a dyn Sources,
     given: &BTreeMap<String, String>,
-    depends_on: Dependencies,
+    mut depends_on: Dependencies,
     report: &'a Report,
 ) -> (Option<Desired>, Dependencies) {
     let reader = Reader::new(report, file::EXCLUSIVE);
@@ -138,7 +140,7 @@ fn fleet<'a>(
     }
     // A fleet without a proper name is refused in the end; until then its manifest is read on under another.
     let fleet: FleetName = fleet.unwrap_or("fleet").parse().expect("the name was checked");
-    let vars = variables(&manifest, given, sources, report);
+    let vars = vars::variables(&manifest, given, sources, &mut depends_on.variables, report);
     let state = sources.state_folder(&fleet).unwrap_or_else(|why| {
         report.error(end, format!("the state folder is not known: {why}"), None);
         PathBuf::from("/")
@@ -175,13 +177,24 @@ fn fleet<'a>(
         }
     }
     let strangers = strangers::patterns(manifest.strangers.as_ref(), &context);
-    unused(&vars, given, report);
+    let watch = watch::watching(manifest.watch.as_ref(), &context.fields());
+    let notify = watch::notices(manifest.notify.as_deref().unwrap_or_default(), &context.fields());
+    vars::unused(&vars, given, report);
     let guard = manifest.guard.map_or_else(Guard::default, |guard| Guard {
         max_stop: guard.max_stop.map_or(Guard::default().max_stop, |limit| limit.value.0),
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();
-    let desired = (report.errors() == 0).then(|| Desired { server, agents, guard, strangers, digest: digest(texts), fleet: fleet.clone() });
+    let desired = (report.errors() == 0).then(|| Desired {
+        server,
+        agents,
+        guard,
+        strangers,
+        watch,
+        notify,
+        digest: digest(texts),
+        fleet: fleet.clone(),
+    });
     (desired, depends_on)
 }
 
@@ -220,54 +233,6 @@ fn check_session(name: At<&str>, report: &Report) {
         report.error(name.spot, message, None);
     } else {
         layers::check_name(name.value, name.spot, "a session", report);
-    }
-}
-
-/// The variables of the manifest, those given from outside on top.
-fn variables(manifest: &Manifest<'_>, given: &BTreeMap<String, String>, sources: &dyn Sources, report: &Report) -> Vars {
-    let mut vars = Vars::default();
-    for (name, variable) in manifest.vars.iter().flat_map(|vars| &vars.0) {
-        let wrong = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
-        if name.value.is_empty() || name.value.contains(wrong) {
-            let hint = Some("use letters, digits, `_` and `-`".to_owned());
-            report.error(name.spot, format!("`{}` cannot be the name of a variable", name.value.escape_debug()), hint);
-        }
-        if given.contains_key(name.value) {
-            continue;
-        }
-        let value = match variable.value {
-            Variable::Here(words::Scalar::Text(text)) => text.to_owned(),
-            Variable::Here(words::Scalar::Number(number)) => number.to_string(),
-            Variable::Here(words::Scalar::Flag(flag)) => flag.to_string(),
-            Variable::Env(asked) => match sources.variable(asked.value) {
-                Ok(Some(value)) => value,
-                answer => {
-                    let name = asked.value.escape_debug();
-                    let message = match answer {
-                        Err(why) => format!("the environment variable `{name}` could not be read: {why}"),
-                        Ok(_) => format!("the environment variable `{name}` is not set"),
-                    };
-                    report.error(asked.spot, message, Some("set it, or give the value by `--var`".to_owned()));
-                    String::new()
-                }
-            },
-        };
-        vars.values.insert(name.value.to_owned(), value);
-    }
-    for (name, value) in given {
-        vars.values.insert(name.clone(), value.clone());
-    }
-    let declared = manifest.vars.iter().flat_map(|vars| &vars.0).map(|(name, _)| name.value.to_owned());
-    *vars.used.borrow_mut() = declared.collect();
-    vars
-}
-
-/// Warns of variables from outside that mean nothing.
-fn unused(vars: &Vars, given: &BTreeMap<String, String>, report: &Report) {
-    let used = vars.used.borrow();
-    for name in given.keys().filter(|name| !used.contains(*name)) {
-        let hint = suggest::did_you_mean(name, used.iter().map(String::as_str));
-        report.warning(Spot::default(), format!("variable `{}` is given, but not used or declared", name.escape_debug()), hint);
     }
 }
 

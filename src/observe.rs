@@ -92,6 +92,7 @@ fn look(
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
+    let halted = fleet.halted()?;
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
@@ -112,6 +113,7 @@ fn look(
             at: look.at,
             agents: BTreeMap::new(),
             strangers: look.strangers,
+            halted,
             server: claim.and_then(|claim| claim.server),
             gaps: look.gaps.iter().map(gap).collect(),
         },

@@ -8,17 +8,19 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Server, Wish};
+use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Restart, Server, Wish};
 use crate::process::ProcId;
 pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
 mod live;
 mod notes;
+mod pause;
 mod terminal;
 
 pub use live::{Consent, Fault, Pulse, Vitals};
 pub use notes::{Note, Undelivered, Unread};
+pub use pause::{Halt, Pause};
 pub use terminal::{
     Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
 };
@@ -34,6 +36,8 @@ pub struct Observed {
     pub agents: BTreeMap<AgentName, Sighting>,
     /// What is there and bears no mark of this fleet: in its tmux server, and for a status among the processes.
     pub strangers: Vec<Stranger>,
+    /// A person wants the whole fleet to be left alone.
+    pub halted: Option<Halt>,
     /// The tmux server as it was last set up by us; none if it was not.
     pub server: Option<Server>,
     /// What could not be looked at, and why. Empty: the look is complete.
@@ -63,6 +67,8 @@ pub struct Sighting {
     pub failures: Failures,
     /// What a person asked for with `stop` and `start`.
     pub wanted: Wish,
+    /// A person wants it to be left alone.
+    pub paused: Option<Pause>,
     /// Lives up to this one are to be replaced: a person asked for it.
     pub replace_up_to: Generation,
     /// The agent left the manifest with `on_remove = "leave"` and is ours no more.
@@ -247,6 +253,20 @@ pub enum Excuse {
 }
 
 impl Ended {
+    /// Whether it is what nobody asked for, nothing excuses and no success.
+    pub fn is_crash(&self, restart: Option<&Restart>) -> bool {
+        let success = restart.map_or(self.exit == Exit::Code(0), |restart| self.is_success(restart));
+        self.asked.is_none() && self.excuse.is_none() && !success
+    }
+
+    /// Whether it counts as success.
+    pub fn is_success(&self, restart: &Restart) -> bool {
+        match self.exit {
+            Exit::Code(code) => restart.success.contains(&code),
+            Exit::Signal(_) | Exit::Failed(_) | Exit::Unseen => false,
+        }
+    }
+
     /// How it ended, and what for where it was asked: `was ended by signal 2, graceful after step 1`.
     pub fn story(&self) -> String {
         let exit = &self.exit;

@@ -36,9 +36,29 @@ impl Paths {
         self.folder.join("watch.lock")
     }
 
+    /// What the watcher says, where the supervisor that runs it keeps no journal.
+    pub fn watch_log(&self) -> PathBuf {
+        self.folder.join("watch.log")
+    }
+
     /// Whose the fleet is: manifest, applied digest, tmux server.
     pub fn claim(&self) -> PathBuf {
         self.folder.join("fleet.json")
+    }
+
+    /// That the fleet is halted.
+    pub fn halt(&self) -> PathBuf {
+        self.folder.join("halt.json")
+    }
+
+    /// How the watcher does.
+    pub fn watch_status(&self) -> PathBuf {
+        self.folder.join("watch.json")
+    }
+
+    /// What is asked for by files.
+    pub fn requests(&self) -> PathBuf {
+        self.folder.join("requests")
     }
 
     /// The key of the digests of secrets.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::desired::{AgentName, Desired, Limit, Server};
+use crate::desired::{AgentName, Auto, Desired, Limit, Server};
 use crate::observed::{Fault, MessageKind, Observed};
 use crate::time::{Duration, Timestamp};
 
@@ -22,12 +22,14 @@ mod live;
 mod local;
 mod notes;
 mod order;
+mod restrain;
 mod start;
 mod step;
 mod talk;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
+pub(crate) use restrain::{AT_ONCE, MANY};
 pub use step::{Action, Blocked, Held, Next, Reason, Wait};
 
 /// How long a killed tree may take to be gone before that needs a person.
@@ -39,9 +41,14 @@ pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// against the guards.
 pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms) -> Plan {
     let mut changes = local::judge(desired, observed, terms);
+    restrain::leave_alone(&mut changes, desired, observed, terms);
     order::put_in_order(&mut changes, desired, observed, terms);
+    restrain::start_in_waves(&mut changes, observed, terms);
     let at_rest = desired.agents.keys().filter(|name| terms.covers(name) && !changes.contains_key(*name)).count();
-    Plan { guards: guard::check(&changes, desired, observed, terms), server: diff::server(desired, observed), changes, at_rest }
+    let guards = guard::check(&changes, desired, observed, terms);
+    restrain::keep_to_guards(&mut changes, &guards, observed, terms);
+    let server = diff::server(desired, observed).filter(|change| restrain::may_change(change, observed, terms));
+    Plan { guards, server, changes, at_rest }
 }
 
 /// What one run may do, beyond what the manifest says. The default: nothing.
@@ -67,6 +74,9 @@ pub struct Terms {
     pub shown: Option<BTreeSet<AgentName>>,
     /// So many agents at most are on their way in or out at a time.
     pub parallelism: Option<usize>,
+    /// It is a watcher's, which nobody approves: it does no more than this by itself, holds what the guards refuse, and starts again in waves
+    /// what ended at about the same time.
+    pub watch: Option<Auto>,
     /// When this run began. A kill that was asked for before is asked for again: the run that wrote it down may have been killed itself
     /// before it killed.
     pub begun: Option<Timestamp>,

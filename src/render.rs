@@ -18,6 +18,7 @@ mod events;
 mod human;
 pub mod json;
 mod markdown;
+mod metrics;
 mod rounds;
 mod screen;
 mod status;
@@ -30,6 +31,7 @@ pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document};
 pub use events::{event_human, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
+pub use metrics::metrics;
 pub use rounds::rounds;
 pub use screen::{outcome_document, receipt_document, screen_document, screen_human};
 pub use status::status_human;
@@ -99,6 +101,8 @@ pub struct StatusView<'a> {
     pub plan: &'a Plan,
     /// What the agents' programs use; those that are missing are not known.
     pub usage: &'a BTreeMap<AgentName, Usage>,
+    /// Since when the changes are held that are, as far as that is known.
+    pub held_since: &'a BTreeMap<AgentName, Timestamp>,
     /// The watcher, if there is one.
     pub watcher: Option<&'a Watcher>,
 }
@@ -129,6 +133,12 @@ pub struct Watcher {
     pub round_ms: Option<u64>,
     /// Whether its next round is late.
     pub overdue: bool,
+    /// Why the manifest as it stands is not in force; null if it is.
+    #[serde(default)]
+    pub manifest_error: Option<String>,
+    /// What went wrong in its last round; null if nothing did.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// How many agents have a living instance.

@@ -1,10 +1,11 @@
 //! The real disk and environment, as far as a manifest may ask for them.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::desired::FleetName;
-use crate::manifest::{Answer, Entry, Kind, Sources};
+use crate::manifest::{Answer, Dependencies, Entry, Kind, Sources};
 use crate::time::Timestamp;
 
 /// The longest text that is read: see `manifest::texts`.
@@ -137,6 +138,41 @@ fn regular_file(path: &Path) -> std::io::Result<std::fs::File> {
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
+}
+
+/// How everything that a manifest depends on looks from outside: equal while nothing was written, moved, made or removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint(BTreeMap<PathBuf, Option<Outside>>);
+
+/// What changes when a file is written, or another takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outside {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// In nanoseconds.
+    modified: i64,
+    /// In nanoseconds.
+    changed: i64,
+}
+
+impl Fingerprint {
+    /// How it looks now. Reads no content, and looks into no folder.
+    pub fn take(depends_on: &Dependencies) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let look = |path: &PathBuf| {
+            let stat = std::fs::metadata(path).ok()?;
+            Some(Outside {
+                device: stat.dev(),
+                inode: stat.ino(),
+                size: stat.size(),
+                modified: stat.mtime() * 1_000_000_000 + stat.mtime_nsec(),
+                changed: stat.ctime() * 1_000_000_000 + stat.ctime_nsec(),
+            })
+        };
+        let Dependencies { files, folders, activity: _, variables: _ } = depends_on;
+        Self(files.iter().chain(folders).map(|path| (path.clone(), look(path))).collect())
+    }
 }
 
 fn modified(metadata: &std::fs::Metadata) -> Result<Timestamp, String> {

@@ -22,7 +22,9 @@ mod journal;
 mod key;
 mod lock;
 mod record;
+pub mod request;
 mod run;
+mod watching;
 
 use files::{Folder, Lasting};
 pub use journal::Journal;
@@ -30,6 +32,7 @@ pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
 pub use record::{Record, Untyped};
 pub use run::{Run, RunPhase, RunStatus};
+pub use watching::{Standing, Standings, WatchStatus};
 
 /// The folder that holds the folders of all fleets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +128,7 @@ impl Fleet {
 
     /// Makes the folder of the fleet and those in it, for the one who is about to act. All are 0700.
     pub fn prepare(&self) -> Result<()> {
-        for part in ["agents", "run", "runs", "logs", "inbox", "archive"] {
+        for part in ["agents", "run", "runs", "logs", "inbox", "archive", "requests"] {
             self.make(part)?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
 use super::{ExitStatus, handoff, logs, order, within};
-use crate::converge::{Converged, Ending, converge, note};
+use crate::converge::{Converged, Ending, converge, note, take_requests};
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live};
@@ -131,7 +131,9 @@ pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<Ex
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    Run { args: &args, setup: &setup, terminal, host: setup.machine()? }.run()
+    let status = Run { args: &args, setup: &setup, terminal, host: setup.machine()? }.run();
+    setup.wake_watcher();
+    status
 }
 
 struct Run<'a> {
@@ -145,13 +147,15 @@ impl Run<'_> {
     fn run(mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         self.setup.fleet.prepare()?;
+        let taken = take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host)?;
+        self.setup.fleet.journal()?.append(&taken)?;
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
         let asked = self.args.terms.ask(&self.setup.desired, &mut seen)?;
         // What is given with this run is there for the plan too.
         for (agent, text) in &self.args.notes {
             if let Some(sighting) = seen.observed.agents.get_mut(agent) {
                 let source = PathBuf::from("--handoff");
-                sighting.notes.push(Note { id: None, source, bytes: text.len() as u64, unusable: None, expired: false });
+                sighting.notes.push(Note { id: None, source, bytes: text.len() as u64, unusable: None, written_at: None, expired: false });
             }
         }
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;

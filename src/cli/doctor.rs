@@ -8,12 +8,14 @@ use serde_json::json;
 use super::ExitStatus;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
-use crate::doctor::{Finding, Ground, Light, examine};
+use super::watch;
+use crate::doctor::{Finding, Ground, Light, Watch, examine};
 use crate::host::{room_for_panes, tmux_version};
 use crate::observe::{Seen, observe};
 use crate::plan::{Terms, plan};
 use crate::render;
 use crate::state::handoff::dead;
+use crate::time::Timestamp;
 
 /// Tell whether the ground that the fleet stands on is sound; exits with 1 where something does not work
 #[derive(Debug, clap::Args)]
@@ -52,6 +54,15 @@ fn line(finding: &Finding) -> String {
     format!("{light}  {check:9}{}{hint}\n", render::plain(found))
 }
 
+fn shown(watcher: render::Watcher, now: Timestamp) -> Watch {
+    let render::Watcher { pid, since: _, last_round, rounds: _, round_ms, overdue, manifest_error, error } = watcher;
+    let last_round = match (last_round, round_ms) {
+        (Some(at), Some(took)) => format!("its last round was {} ago and took {took} ms", now.since(at).rough()),
+        (_, _) => "it did no round yet".to_owned(),
+    };
+    Watch { pid, last_round, overdue, manifest_error, error }
+}
+
 fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
     let (open_files, terminals) = room_for_panes();
     let paths = setup.fleet.paths();
@@ -67,5 +78,6 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         claimed_by: setup.fleet.claimed_by_another(&setup.path)?.map(|other| other.display().to_string()),
         unreadable: seen.unreadable.values().cloned().collect(),
         dead_letters,
+        watcher: watch::watcher(&setup.fleet, seen.observed.at)?.map(|watcher| shown(watcher, seen.observed.at)),
     })
 }

@@ -12,7 +12,7 @@ pub enum ExitStatus {
     Failed = 1,
     /// `plan --detailed-exitcode`, `status --exit-code`: changes are due, held or blocked.
     Due = 2,
-    /// `apply` ran and is not at rest.
+    /// `apply` ran and is not at rest; `service` is not installed and current, or was not obeyed.
     NotAtRest = 3,
     /// Refused before anything was done.
     Refused = 4,

@@ -1,12 +1,12 @@
 //! `reconcile logs`.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::ExitStatus;
+use super::moment::Moment;
 use super::select::one;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
@@ -90,34 +90,6 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// So much is shown where nothing else is asked for.
 const LAST: Bytes = Bytes(64 << 10);
 const SINCE: Bytes = Bytes(16 << 20);
-
-/// A time as people name it: how long ago, or when.
-#[derive(Clone, Copy, Debug)]
-enum Moment {
-    Ago(Duration),
-    At(Timestamp),
-}
-
-impl FromStr for Moment {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ago) = text.parse() {
-            return Ok(Self::Ago(ago));
-        }
-        text.parse().map(Self::At).map_err(|why: String| format!("{why}, or a length of time like \"10m\""))
-    }
-}
-
-impl Moment {
-    fn before(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(time) => time,
-            Self::Ago(length) => {
-                Timestamp::from_millis(now.as_millis().saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))
-            }
-        }
-    }
-}
 
 /// So many of the last lines that an agent printed are evidence.
 const LINES: usize = 15;

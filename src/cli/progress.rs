@@ -93,6 +93,12 @@ impl Audience for Progress<'_> {
             | What::Overdue
             | What::Held
             | What::Blocked
+            | What::GaveUp
+            | What::HeldOverdue
+            | What::MassDeath
+            | What::Requested
+            | What::Ignored
+            | What::Manifest
             | What::Done => None,
         };
         self.events.push(entry.event.clone());

@@ -35,5 +35,6 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         seen.observed.agents.entry(agent.clone()).or_default().ask(Request::Reset);
     }
     order::remember(&setup.fleet, &mut seen, &agents)?;
+    setup.wake_watcher();
     Ok(ExitStatus::Done)
 }

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::ExitStatus;
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
-use crate::host::{Live, Setup as Machine};
-use crate::manifest::{Loaded, load};
+use crate::host::{Live, Setup as Machine, now};
+use crate::manifest::{Dependencies, Loaded, load};
 use crate::render;
 use crate::sources::Disk;
+use crate::state::request::{Request, Verb};
 use crate::state::{Fleet, Lock, NoLock, StateDir};
 use crate::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Setup {
     pub(super) path: PathBuf,
     /// What it asks for.
     pub(super) desired: Desired,
+    /// What that depends on.
+    pub(super) depends_on: Dependencies,
     /// What is remembered.
     pub(super) fleet: Fleet,
 }
@@ -77,13 +80,14 @@ impl Global {
     pub(super) fn setup(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<Setup>> {
         let Read { path, loaded, state } = self.read(positional)?;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
-        let Some(desired) = loaded.desired else {
+        let Loaded { desired, depends_on, .. } = loaded;
+        let Some(desired) = desired else {
             terminal.note_error(format!("the manifest {} is not valid", path.display()));
             return Ok(None);
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, fleet }))
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet }))
     }
 
     /// The variables as the flags name them, for a helper.
@@ -117,11 +121,32 @@ impl Global {
     }
 }
 
+/// What a watcher calls itself where it holds the lock.
+const WATCH: &str = "watch";
+
+/// How long a round of a watcher is waited for.
+const ROUND: Duration = Duration::from_secs(30);
+
 impl Setup {
+    /// Has the watcher of the fleet look now, if there is one: what it waits for may have changed.
+    pub(super) fn wake_watcher(&self) {
+        if let Ok(Some(_)) = self.fleet.watcher() {
+            let request =
+                Request { version: 1, verb: Verb::Look, agent: None, generation: None, until: None, text: None, message: None, ts: None };
+            // Without it, the watcher looks when its time comes.
+            let _ = self.fleet.request(&request, now());
+        }
+    }
+
     /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
     /// manifest's and was not `moved` here.
     pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
-        let lock = match self.fleet.lock(command, patience) {
+        let taken = match self.fleet.lock(command, patience) {
+            // A watcher has it for a round only.
+            Err(NoLock::Held(Some(holder))) if holder.command == WATCH => self.fleet.lock(command, patience.max(ROUND)),
+            taken => taken,
+        };
+        let lock = match taken {
             Ok(lock) => lock,
             Err(NoLock::Failed(error)) => return Err(error),
             Err(held @ NoLock::Held(_)) => {
@@ -142,9 +167,13 @@ impl Setup {
 
     /// The machine on which the fleet lives.
     pub(super) fn machine(&self) -> Result<Live> {
-        let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
-        // After an upgrade in place the kernel names the old file; the new one at the same path is as good a keeper.
-        let exe = exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from);
-        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe, interrupts: None }))
+        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe: exe()?, interrupts: None }))
     }
+}
+
+/// This program, for those who start it again.
+pub(super) fn exe() -> Result<PathBuf> {
+    let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
+    // After an upgrade in place the kernel names the old file; the new one at the same path is as good.
+    Ok(exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from))
 }

@@ -8,12 +8,15 @@ use anyhow::Result;
 use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
+use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
 use crate::host::{is_stale, strangers, usage};
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::render::{self, StatusView, Usage, json};
+use crate::state::Fleet;
+use crate::time::Timestamp;
 
 /// Show what runs beside what should run
 #[derive(Debug, clap::Args)]
@@ -36,9 +39,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Ok(more) => seen.observed.strangers.extend(more),
         Err(why) => seen.observed.gaps.push(why),
     }
+    let watcher = watcher(&setup.fleet, seen.observed.at)?;
     let plan = plan(desired, &seen.observed, &Terms::default());
     let usage = usage_of(&seen.observed);
-    let view = StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, watcher: None };
+    let held_since = held_since(&setup.fleet)?;
+    let view =
+        StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, held_since: &held_since, watcher: watcher.as_ref() };
     terminal.print(&if args.json { json::pretty(&json::status_document(&view)) } else { render::status_human(&view, terminal.out()) })?;
     Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
 }
@@ -48,6 +54,7 @@ pub(super) struct About {
     desired: Desired,
     observed: Observed,
     usage: BTreeMap<AgentName, Usage>,
+    held_since: BTreeMap<AgentName, Timestamp>,
 }
 
 impl About {
@@ -58,7 +65,7 @@ impl About {
         observed.agents.retain(|agent, _| agents.contains(agent));
         observed.strangers.clear();
         let usage = usage_of(&observed);
-        Self { desired, observed, usage }
+        Self { desired, observed, usage, held_since: BTreeMap::new() }
     }
 
     /// Their names.
@@ -68,8 +75,21 @@ impl About {
 
     /// Their status beside what is due for them.
     pub(super) fn view<'a>(&'a self, plan: &'a Plan) -> StatusView<'a> {
-        StatusView { desired: &self.desired, observed: &self.observed, plan, usage: &self.usage, watcher: None }
+        StatusView {
+            desired: &self.desired,
+            observed: &self.observed,
+            plan,
+            usage: &self.usage,
+            held_since: &self.held_since,
+            watcher: None,
+        }
     }
+}
+
+/// Since when changes are held, as a watcher saw it.
+fn held_since(fleet: &Fleet) -> Result<BTreeMap<AgentName, Timestamp>> {
+    let held = fleet.standings()?.into_iter().filter(|(_, standing)| standing.state == "held");
+    Ok(held.map(|(agent, standing)| (agent, standing.since)).collect())
 }
 
 /// What is known of each agent's program, as far as it is there.

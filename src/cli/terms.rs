@@ -117,6 +117,7 @@ impl TermFlags {
             allow_empty: self.allow_empty,
             shown: None,
             parallelism: self.parallelism,
+            watch: None,
             begun: Some(seen.observed.at),
         })
     }

@@ -34,9 +34,17 @@ fn kept_from(held: &Held) -> Attempt {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
         Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
         Held::Draft => refused("a draft stands where a person types".to_owned()),
-        Held::Attached(_) | Held::Protected | Held::NotShown | Held::Dependant(_) | Held::NoNote | Held::Shell(_) | Held::Limit(_) => {
-            refused(held.to_string())
-        }
+        Held::Attached(_)
+        | Held::Protected
+        | Held::NotShown
+        | Held::Dependant(_)
+        | Held::NoNote
+        | Held::Shell(_)
+        | Held::Limit(_)
+        | Held::Paused(_)
+        | Held::Halted
+        | Held::Auto(_)
+        | Held::Guard(_) => refused(held.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentName, DialogAnswer, DialogRule, DrainStep, Handoff, Hooks, Idle, Leftovers, Limits, Live, Preset, Ready, Restart, Text};
+use crate::time::Duration;
 
 /// How an agent is looked after. A change here is applied in place and touches no process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Care {
     pub desired: Wish,
     /// What holds a change that would interrupt it.
     pub hold: BTreeSet<HoldOn>,
+    /// After so long, a change that is held is reported as overdue. It is held all the same.
+    pub hold_max: Duration,
     /// Where a daemon's output goes.
     pub log: Log,
     /// Where what a pane's terminal gets is written, if it is.
@@ -95,6 +98,7 @@ impl Default for Care {
             on_remove: OnRemove::Drain,
             desired: Wish::Running,
             hold: BTreeSet::from([HoldOn::Busy, HoldOn::Attached]),
+            hold_max: Duration::from_secs(30 * 60),
             log: Log::default(),
             pane_log: None,
             hooks: Hooks::default(),

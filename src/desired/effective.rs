@@ -114,6 +114,7 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
         on_remove,
         desired,
         hold,
+        hold_max,
         log,
         pane_log,
         hooks,
@@ -147,6 +148,7 @@ fn care(care: &Care, place: &Place, fields: &mut Map<String, Value>) {
     set("on_remove", json!(on_remove));
     set("desired", json!(desired));
     set("hold", json!(hold));
+    set("hold_max", json!(hold_max));
     let log = match place {
         Place::Daemon { .. } => Some(log),
         Place::Tmux { .. } => pane_log.as_ref(),

@@ -46,6 +46,8 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
             Act::Signal { only, signal, to } => Some(send(live, only, *signal, *to)),
             Act::Run { only, argv, cwd, inbox, patience } => Some(super::run::run(live, only, argv, (cwd, inbox), *patience)),
             Act::Kill { only } => Some(kill(only)),
+            Act::Freeze { only } => Some(super::freeze::freeze(only)),
+            Act::Thaw { only } => Some(super::freeze::thaw(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
             Act::Dress { only, spec } => dress::dress(live, at, only, spec, &mut guarded),
             Act::Hook { only, name, hook, spec } => Some(errand::start(live, only, name, hook, spec)),
@@ -250,7 +252,7 @@ fn send(live: &Live, only: &Instance, signal: Signal, to: SignalTo) -> Outcome {
 }
 
 /// Whether a descendant is part of the instance: another instance that it started, and a tmux server, are not.
-fn is_of(process: &ProcId, mark: Option<&Mark>) -> bool {
+pub(super) fn is_of(process: &ProcId, mark: Option<&Mark>) -> bool {
     let is_server = process::stat(process.pid).ok().flatten().is_none_or(|seen| seen.comm.starts_with("tmux: server"));
     let other = |value: std::ffi::OsString| value.to_str()?.parse::<Mark>().ok().map(|other| Some(&other) != mark);
     match process::variable(process.pid, process::MARK_VARIABLE) {

@@ -1,20 +1,23 @@
 //! The machine itself: what stands behind [`Host`] when it is no simulation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::daemon::Started;
+use super::inquiry::Inquiries;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
 use super::look::{Asked, Listed};
+use super::news::News;
+use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::tmux::Pace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Wake};
-use crate::desired::{AgentSpec, FleetName, SecretSource, Server};
+use crate::desired::{AgentSpec, FleetName, NoticeChannel, SecretSource, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -55,6 +58,11 @@ pub struct Live {
     /// Since when instances live, by mark: their keepers said so once.
     pub(super) since: HashMap<String, Timestamp>,
     pub(super) pace: Pace,
+    /// News of files; none for a command that does not wait for any.
+    news: Option<News>,
+    telling: Telling,
+    /// What is asked beside the rounds; none where answers are waited for.
+    inquiries: Option<Inquiries>,
     /// The server that was asked for before the look, and what it said or will say.
     pub(super) asked: Option<(PathBuf, Asked)>,
     /// The servers as the last look found them, if starts may follow it.
@@ -82,6 +90,9 @@ impl Live {
             running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
+            news: None,
+            telling: Telling::default(),
+            inquiries: None,
             asked: None,
             listed: BTreeMap::new(),
         }
@@ -92,6 +103,11 @@ impl Live {
     /// From now on, signals end waits and long batches.
     pub fn heed(&mut self, interrupts: Interrupts) {
         self.interrupts = Some(interrupts);
+    }
+
+    /// From now on, no answer to a probe is waited for: it counts in the round after the one in which it comes.
+    pub fn be_quick(&mut self) {
+        self.inquiries = Some(Inquiries::default());
     }
 
     /// Whether a signal asked to stop between two actions.
@@ -114,7 +130,10 @@ impl Host for Live {
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
-        super::probe::probe(&self.paths, questions)
+        match &self.inquiries {
+            Some(inquiries) => super::probe::probe_quickly(&self.paths, questions, inquiries, self.news.as_ref().map(News::bell).as_ref()),
+            None => super::probe::probe(&self.paths, questions),
+        }
     }
 
     fn beat(&mut self, instance: &Instance, file: Option<&Path>) -> Result<Option<Timestamp>, String> {
@@ -161,8 +180,20 @@ impl Host for Live {
         super::act::act(self, batch)
     }
 
+    fn notify(&mut self, to: &NoticeChannel, text: &str) {
+        super::notice::tell(to, text, self.caller.minimal(), &self.telling);
+    }
+
+    fn attend(&mut self, files: &BTreeSet<PathBuf>, folders: &BTreeSet<PathBuf>) {
+        // Without news the clock wakes.
+        self.news = self.news.take().or_else(|| News::new().ok());
+        if let Some(news) = &mut self.news {
+            news.attend(files, folders);
+        }
+    }
+
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
-        let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref());
+        let wake = self.vigil.wait(watched, until.since(now()).std(), self.interrupts.as_ref(), self.news.as_ref());
         self.started.reap();
         self.errands.retain_mut(|errand| matches!(errand.try_wait(), Ok(None)));
         self.running.reap();
@@ -171,7 +202,7 @@ impl Host for Live {
 }
 
 /// The time on the clock of the machine.
-pub(super) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

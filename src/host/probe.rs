@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::heart;
+use super::inquiry::{Inquiries, takes_long};
 use super::live::now;
+use super::news::Bell;
 use super::screens::{Reach, Shown};
 use super::story;
 use super::{Answer, Query};
@@ -45,24 +47,15 @@ pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(Query { instance, probe, cwd, since }) = questions.get(at) else { return };
-            let answer = match probe {
-                Probe::Screen(pattern) => on_screen(pattern, screens.get(&at)),
-                Probe::File(path) => file(path),
-                Probe::Tcp(address) => tcp(address),
-                Probe::Http { url, status } => http(url, *status),
-                Probe::Command(argv) => command(instance, cwd.as_deref(), argv),
-                Probe::Delay(length) => delay(paths, instance, *length),
-                Probe::Heartbeat { file, max_age } => heart::fresh(file, *max_age, *since, now()),
-                Probe::Preset => Answer::Unknown("the rules that its screen is read by are not the host's".to_owned()),
-            };
+            let Some(query) = questions.get(at) else { return };
+            let answer = if takes_long(&query.probe) { ask_one(query) } else { at_once(paths, query, screens.get(&at)) };
             if let Ok(mut slot) = answers[at].lock() {
                 *slot = Some(answer);
             }
         }
     };
     // Files, clocks and screens need no company.
-    let slow = questions.iter().filter(|query| matches!(query.probe, Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_))).count();
+    let slow = questions.iter().filter(|query| takes_long(&query.probe)).count();
     std::thread::scope(|scope| {
         for _ in 1..slow.min(AT_ONCE) {
             scope.spawn(work);
@@ -71,6 +64,40 @@ pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     });
     let unheard = || Answer::Unknown("nothing was heard of it".to_owned());
     answers.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(unheard)).collect()
+}
+
+/// The same, without waiting for those that take long.
+pub(super) fn probe_quickly(paths: &Paths, questions: &[Query], inquiries: &Inquiries, bell: Option<&Bell>) -> Vec<Answer> {
+    let screens = screens(questions);
+    let slow: Vec<&Query> = questions.iter().filter(|query| takes_long(&query.probe)).collect();
+    let mut slow = inquiries.ask(&slow, bell).into_iter();
+    let answer = |(at, query): (usize, &Query)| match takes_long(&query.probe) {
+        true => slow.next().unwrap_or(Answer::Pending),
+        false => at_once(paths, query, screens.get(&at)),
+    };
+    questions.iter().enumerate().map(answer).collect()
+}
+
+/// The answer to a question that may take long.
+pub(super) fn ask_one(Query { instance, probe, cwd, since: _ }: &Query) -> Answer {
+    match probe {
+        Probe::Tcp(address) => tcp(address),
+        Probe::Http { url, status } => http(url, *status),
+        Probe::Command(argv) => command(instance, cwd.as_deref(), argv),
+        Probe::Screen(_) | Probe::File(_) | Probe::Delay(_) | Probe::Heartbeat { .. } | Probe::Preset => Answer::Pending,
+    }
+}
+
+/// The answer to a question that takes no time.
+fn at_once(paths: &Paths, Query { instance, probe, cwd: _, since }: &Query, screen: Option<&Result<Shown, String>>) -> Answer {
+    match probe {
+        Probe::Screen(pattern) => on_screen(pattern, screen),
+        Probe::File(path) => file(path),
+        Probe::Delay(length) => delay(paths, instance, *length),
+        Probe::Heartbeat { file, max_age } => heart::fresh(file, *max_age, *since, now()),
+        Probe::Preset => Answer::Unknown("the rules that its screen is read by are not the host's".to_owned()),
+        Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) => Answer::Pending,
+    }
 }
 
 /// The screens of all panes that are asked about, by the place of the question.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Shown, Wake};
-use crate::desired::{AgentName, AgentSpec, Mark, Place, SecretSource};
+use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel, Place, SecretSource};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -83,6 +83,8 @@ pub struct Sim {
     pub strangers: BTreeSet<String>,
     /// People attached, by session.
     pub attached: BTreeMap<String, u32>,
+    /// Everything that somebody was told.
+    pub told: Vec<String>,
     /// Everything that was done to somebody, for tests to judge.
     pub done: Vec<(Timestamp, Act)>,
 }
@@ -123,6 +125,7 @@ impl Sim {
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
             attached: BTreeMap::new(),
+            told: Vec::new(),
             done: Vec::new(),
         }
     }
@@ -281,6 +284,10 @@ impl Host for Sim {
     fn fresh_id(&mut self) -> String {
         self.next_pid += 1;
         format!("{:016x}", self.next_pid)
+    }
+
+    fn notify(&mut self, _: &NoticeChannel, text: &str) {
+        self.told.push(text.to_owned());
     }
 
     fn act(&mut self, batch: &[Act]) -> Vec<Outcome> {

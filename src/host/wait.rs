@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Wake;
 use super::interrupts::Interrupts;
+use super::news::News;
 use crate::process::{self, Liveness, ProcId};
 
 /// How often processes are looked at of which no notice could be had.
@@ -25,8 +26,8 @@ impl Vigil {
         self.gone.contains(process)
     }
 
-    /// Waits until one of `watched` ends, a signal comes or `patience` is over.
-    pub(super) fn wait(&mut self, watched: &[ProcId], patience: Duration, interrupts: Option<&Interrupts>) -> Wake {
+    /// Waits until one of `watched` ends, a signal or news comes, or `patience` is over.
+    pub(super) fn wait(&mut self, watched: &[ProcId], patience: Duration, interrupts: Option<&Interrupts>, news: Option<&News>) -> Wake {
         if self.watch(watched) == Watched::SomeGone {
             return Wake::Death;
         }
@@ -34,7 +35,7 @@ impl Vigil {
         let mut rest = patience;
         loop {
             let round = if blind { rest.min(BLIND) } else { rest };
-            match self.once(round, interrupts) {
+            match self.once(round, interrupts, news) {
                 Some(wake) => return wake,
                 None if blind && watched.iter().any(|process| process.liveness() == Liveness::Gone) => return Wake::Death,
                 None => rest = rest.saturating_sub(round),
@@ -45,24 +46,34 @@ impl Vigil {
         }
     }
 
-    fn once(&mut self, patience: Duration, interrupts: Option<&Interrupts>) -> Option<Wake> {
+    fn once(&mut self, patience: Duration, interrupts: Option<&Interrupts>, news: Option<&News>) -> Option<Wake> {
         let signals: Vec<BorrowedFd<'_>> = interrupts.iter().flat_map(|interrupts| interrupts.notices()).collect();
-        let fds: Vec<BorrowedFd<'_>> = signals.iter().copied().chain(self.notices.values().map(AsFd::as_fd)).collect();
+        let deaths = signals.len() + usize::from(news.is_some());
+        let others = signals.iter().copied().chain(news.map(News::notice));
+        let fds: Vec<BorrowedFd<'_>> = others.chain(self.notices.values().map(AsFd::as_fd)).collect();
         // An error of the machine ends the wait like a time that is over: then there is another look.
         let ready = process::wait_any(&fds, Some(patience)).unwrap_or_default();
-        let (of_signals, of_deaths): (Vec<usize>, Vec<usize>) = ready.into_iter().partition(|position| *position < signals.len());
-        let signalled = signals.len();
         let watched: Vec<&ProcId> = self.notices.keys().collect();
-        let dead: Vec<ProcId> = of_deaths.iter().map(|position| watched[position - signalled].clone()).collect();
+        let of_deaths = ready.iter().filter(|position| **position >= deaths);
+        let dead: Vec<ProcId> = of_deaths.map(|position| watched[position - deaths].clone()).collect();
+        let has_died = !dead.is_empty();
         for process in dead {
             self.notices.remove(&process);
             self.gone.insert(process);
         }
-        if let (false, Some(interrupts)) = (of_signals.is_empty(), interrupts) {
+        let signalled = ready.iter().any(|position| *position < signals.len());
+        if let (true, Some(interrupts)) = (signalled, interrupts) {
             interrupts.acknowledge();
             return Some(Wake::Signal);
         }
-        (!of_deaths.is_empty()).then_some(Wake::Death)
+        if has_died {
+            return Some(Wake::Death);
+        }
+        if let (true, Some(news)) = (ready.contains(&signals.len()), news) {
+            news.hear();
+            return Some(Wake::News);
+        }
+        None
     }
 
     /// Opens the notices that are missing and closes those that are not wanted any more.
@@ -108,16 +119,16 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
         let id = ProcId::of(child.id()).unwrap().unwrap();
         let mut vigil = Vigil::default();
-        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_millis(1), None), Wake::Time);
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_millis(1), None, None), Wake::Time);
         assert!(!vigil.saw_end_of(&id));
         child.kill().unwrap();
         let begun = Instant::now();
-        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None), Wake::Death);
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None, None), Wake::Death);
         assert!(begun.elapsed() < Duration::from_secs(30));
         assert!(vigil.saw_end_of(&id));
-        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None), Wake::Death, "it is still watched");
+        assert_eq!(vigil.wait(std::slice::from_ref(&id), Duration::from_secs(60), None, None), Wake::Death, "it is still watched");
         child.wait().unwrap();
-        assert_eq!(vigil.wait(&[], Duration::ZERO, None), Wake::Time);
+        assert_eq!(vigil.wait(&[], Duration::ZERO, None, None), Wake::Time);
         assert!(!vigil.saw_end_of(&id));
     }
 }

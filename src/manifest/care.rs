@@ -14,6 +14,7 @@ use crate::time::Duration;
 pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields: &Fields<'_>) -> Care {
     let (layout, session_options) = session(place, fields);
     let terminal::Terminal { preset, accept, dialogs, idle, prompt } = terminal::terminal(agent, runtime, fields);
+    let usual_care = Care::default();
     let log = agent.get(|agent| &agent.log).map(|log| self::log(log, fields));
     // Where nothing else is written, the preset knows.
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
@@ -43,6 +44,7 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         hold: agent
             .get(|agent| &agent.hold)
             .map_or_else(|| BTreeSet::from([HoldOn::Busy, HoldOn::Attached]), |hold| hold.iter().copied().collect()),
+        hold_max: agent.get(|agent| &agent.hold_max).map_or(usual_care.hold_max, |length| length.value),
         log: log.clone().filter(|_| runtime == Runtime::Daemon).unwrap_or_default(),
         pane_log: log.filter(|_| runtime == Runtime::Tmux),
         hooks: agent.get(|agent| &agent.hooks).map(|hooks| hooks::hooks(hooks, fields)).unwrap_or_default(),

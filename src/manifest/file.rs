@@ -16,6 +16,7 @@ mod live;
 mod strangers;
 mod tables;
 mod terminal;
+mod watch;
 
 pub(crate) use agent::{Agent, Runtime};
 pub(crate) use handoff::Handoff;
@@ -24,6 +25,7 @@ pub(crate) use live::{Condition, Heartbeat, Limits, Live};
 pub(crate) use strangers::Strangers;
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
+pub(crate) use watch::{Notify, Watch};
 
 /// The types whose keys exclude each other, by group.
 pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
@@ -35,8 +37,11 @@ pub(crate) const EXCLUSIVE: &[(&str, Alternatives)] = &[
 ];
 
 /// The types that have exactly one of these keys. They stand in arrays, which are never merged.
-pub(crate) const ONE_OF: &[(&str, &[&str])] =
-    &[("DrainStep", &["ask", "keys", "signal", "command", "message"]), ("DialogRule", &["choose", "keys", "stop"])];
+pub(crate) const ONE_OF: &[(&str, &[&str])] = &[
+    ("DrainStep", &["ask", "keys", "signal", "command", "message"]),
+    ("DialogRule", &["choose", "keys", "stop"]),
+    ("Notify", &["command", "file"]),
+];
 
 /// The alternatives of the table at this path of an agent's fields.
 pub(crate) fn alternatives_at(path: &str) -> Alternatives {
@@ -79,6 +84,10 @@ pub(crate) struct Manifest<'a> {
     pub(crate) guard: Option<Guard>,
     /// What is looked for that nobody owns.
     pub(crate) strangers: Option<Strangers<'a>>,
+    /// How `reconcile watch` goes about its work.
+    pub(crate) watch: Option<Watch>,
+    /// Who hears about what.
+    pub(crate) notify: Option<Vec<At<Notify<'a>>>>,
     /// Fields of every agent that has no others. A key that does not fit an agent's runtime is not used for it.
     #[schemars(with = "Option<crate::schema::Defaults>")]
     #[expect(dead_code, reason = "only for the shape: read by `texts` and `layers`")]

@@ -67,6 +67,7 @@ pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answ
         (_, Some(Answer::Yes)) => None,
         (_, Some(Answer::No(seen))) => Some(seen.clone()),
         (_, Some(Answer::Unknown(why))) => Some(format!("its probe could not be asked: {why}")),
+        (_, Some(Answer::Pending)) => Some("its probe has not answered yet".to_owned()),
         (_, None) => Some("its probe was not asked".to_owned()),
     };
     let overdue = now.since(*since) >= ready.timeout;

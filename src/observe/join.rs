@@ -88,6 +88,7 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
             digest: record.mark.as_ref().map(|mark| mark.digest.clone()),
             failures: record.failures.clone(),
             wanted: record.wanted,
+            paused: record.paused.clone(),
             replace_up_to: record.replace_up_to,
             released: record.released,
             answering: record.answering.clone(),

@@ -127,6 +127,9 @@ fn alive_query(
 
 /// One answer more. Who could not be asked said neither yes nor no.
 fn count(pulse: &mut Pulse, answer: Answer, now: Timestamp) {
+    if answer == Answer::Pending {
+        return;
+    }
     pulse.asked_at = Some(now);
     match answer {
         Answer::Yes => {
@@ -137,7 +140,7 @@ fn count(pulse: &mut Pulse, answer: Answer, now: Timestamp) {
             pulse.noes = pulse.noes.saturating_add(1);
             pulse.said = why;
         }
-        Answer::Unknown(_) => {}
+        Answer::Unknown(_) | Answer::Pending => {}
     }
 }
 
@@ -173,6 +176,7 @@ fn consent(answer: Answer) -> Consent {
         Answer::Yes => Consent::Yes,
         Answer::No(why) => Consent::No(why),
         Answer::Unknown(why) => Consent::Unknown(why),
+        Answer::Pending => Consent::Pending,
     }
 }
 

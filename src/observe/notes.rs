@@ -42,9 +42,11 @@ fn note(source: PathBuf, id: Option<String>, oldest: Option<Duration>, now: Time
                 Stage::Waiting => None,
             };
             let expired = begun.is_none() && oldest.is_some_and(|oldest| now.since(modified_at) > oldest);
-            Some(Note { id: begun.or(id), source, bytes, unusable: None, expired })
+            // What was put aside was put there whole.
+            let written_at = (begun.is_none() && id.is_none()).then_some(modified_at);
+            Some(Note { id: begun.or(id), source, bytes, unusable: None, written_at, expired })
         }
-        Look::Unusable(why) => Some(Note { id, source, bytes: 0, unusable: Some(why), expired: false }),
+        Look::Unusable(why) => Some(Note { id, source, bytes: 0, unusable: Some(why), written_at: None, expired: false }),
     }
 }
 
@@ -80,6 +82,7 @@ pub(super) fn ask(
             Answer::Yes => Ok(()),
             Answer::No(seen) => Err(seen),
             Answer::Unknown(why) => Err(format!("it could not be asked: {why}")),
+            Answer::Pending => Err("it has not answered yet".to_owned()),
         };
         if let Some(sighting) = sightings.get_mut(&name) {
             sighting.unread = Some(Unread { answer: Some(answer), ..unread });

@@ -110,4 +110,6 @@ pub enum Consent {
     No(String),
     /// It could not be asked: why.
     Unknown(String),
+    /// It was asked and has not answered yet.
+    Pending,
 }

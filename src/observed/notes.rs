@@ -17,6 +17,8 @@ pub struct Note {
     pub bytes: u64,
     /// Why it cannot be delivered, if it cannot.
     pub unusable: Option<String>,
+    /// When it was written last, where the one who writes it may not have finished.
+    pub written_at: Option<Timestamp>,
     /// It is older than a note may be, and becomes a dead letter.
     pub expired: bool,
 }

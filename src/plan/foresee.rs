@@ -239,7 +239,7 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
     let mut goes_on = false;
     for (name, sighting) in &mut world.agents {
         let next = plan.changes.get(name).map(|change| &change.next);
-        if let Some(Next::Wait(Wait::Backoff { until } | Wait::Screen { until })) = next {
+        if let Some(Next::Wait(Wait::Backoff { until } | Wait::Screen { until } | Wait::Wave { until })) = next {
             goes_on |= *until > world.at;
             world.at = world.at.max(*until);
         }

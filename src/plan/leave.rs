@@ -35,7 +35,7 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
 }
 
 /// What an interruption would cost one that is ready: its work, or something that a person began. One that is not ready yet has done nothing.
-fn at_work(agent: &Agent<'_>) -> Option<Held> {
+pub(super) fn at_work(agent: &Agent<'_>) -> Option<Held> {
     if !matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(_), .. }) {
         return None;
     }

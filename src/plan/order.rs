@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::local::blocked;
-use super::{Action, Change, Held, Kind, Next, Reason, Terms, Wait, start};
+use super::{Action, Change, Held, Kind, Next, Reason, Terms, Wait};
 use crate::desired::{AgentName, Desired, Milestone, Wish};
 use crate::observed::{Health, Observed, Phase, Sighting};
 
@@ -140,7 +140,7 @@ fn seen(sighting: &Sighting, milestone: Milestone, declared: &crate::desired::De
         },
         Phase::Exited(ended) => {
             // An end that was asked for is no verdict.
-            let success = ended.asked.is_none() && start::is_success(ended, &declared.spec.care.restart);
+            let success = ended.asked.is_none() && ended.is_success(&declared.spec.care.restart);
             match milestone {
                 Milestone::Exited => Reach::Reached,
                 Milestone::Started | Milestone::Ready | Milestone::Succeeded if success => Reach::Reached,

@@ -3,20 +3,12 @@
 use super::local::{Agent, blocked};
 use super::{Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::{Backoff, Declared, Policy, Probe, Ready, Restart};
-use crate::observed::{Consent, Ended, Excuse, Exit, Failures, Fault, Purpose, Sighting};
+use crate::observed::{Consent, Ended, Excuse, Failures, Fault, Purpose, Sighting};
 use crate::time::{Duration, Timestamp};
 
 /// The counters of an agent that gets a new beginning: a new definition, or a person's wish.
 pub(super) fn fresh(sighting: &Sighting) -> Failures {
     Failures { restarts: sighting.failures.restarts, ..Failures::default() }
-}
-
-/// Whether an end counts as success.
-pub(super) fn is_success(ended: &Ended, restart: &Restart) -> bool {
-    match ended.exit {
-        Exit::Code(code) => restart.success.contains(&code),
-        Exit::Signal(_) | Exit::Failed(_) | Exit::Unseen => false,
-    }
 }
 
 /// What is due for an agent that should run and has ended.
@@ -32,12 +24,12 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
     if ended.asked.is_some() {
         return Some(after_asked_end(agent, declared, ended, kind));
     }
-    let success = is_success(ended, restart);
+    let success = ended.is_success(restart);
     let restarts = restart.policy == Policy::Always || (restart.policy == Policy::OnFailure && !success);
     if restarts && restart.only_if.is_some() {
         match unconsented(agent, ended) {
             Unconsented::No => return agent.amend(declared),
-            Unconsented::Blocked(change) => return Some(change),
+            Unconsented::NotYet(change) => return Some(change),
             Unconsented::Nothing => {}
         }
     }
@@ -98,19 +90,31 @@ enum Unconsented {
     Nothing,
     /// It said no: the agent stays ended.
     No,
-    /// It could not be asked: nothing is started on a guess.
-    Blocked(Change),
+    /// It could not be asked, or has not answered: nothing is started on a guess.
+    NotYet(Change),
 }
+
+/// How soon it is asked for the answer again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 fn unconsented(agent: &Agent<'_>, ended: &Ended) -> Unconsented {
     let why = match &agent.sighting.vitals.consent {
         Some(Consent::Yes) => return Unconsented::Nothing,
         Some(Consent::No(_)) => return Unconsented::No,
         Some(Consent::Unknown(why)) => why.as_str(),
+        Some(Consent::Pending) => {
+            let next = Next::Wait(Wait::Backoff { until: agent.now + ASK_AGAIN });
+            return Unconsented::NotYet(Change {
+                kind: Kind::Restart,
+                cause: Cause::Ended(ended.exit.to_string()),
+                fields: Vec::new(),
+                next,
+            });
+        }
         None => "it was not asked",
     };
     let next = blocked(Reason::Unreadable, format!("restart.only_if could not be asked, and without its yes nothing is started: {why}"));
-    Unconsented::Blocked(Change { kind: Kind::Restart, cause: Cause::Ended(ended.exit.to_string()), fields: Vec::new(), next })
+    Unconsented::NotYet(Change { kind: Kind::Restart, cause: Cause::Ended(ended.exit.to_string()), fields: Vec::new(), next })
 }
 
 /// What follows an end that its screen explains: a limit is waited for, a login needs a person. Neither is a failure.

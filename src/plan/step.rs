@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{AgentName, DrainAsk, Generation, Milestone};
+use crate::desired::{AgentName, Auto, DrainAsk, Generation, Milestone};
 use crate::observed::{Failures, Message, MessageKind, Note, Press, Purpose, Receipt, Step};
 use crate::time::Timestamp;
 
@@ -169,6 +169,11 @@ pub enum Wait {
     Dependants(Vec<AgentName>),
     /// Its turn: as many agents are on their way as may be.
     Turn,
+    /// Its turn after many ended at about the same time.
+    Wave {
+        /// When the next ones are started.
+        until: Timestamp,
+    },
 }
 
 /// What holds a change that is due.
@@ -192,6 +197,14 @@ pub enum Held {
     Limit(Option<Timestamp>),
     /// The plan as it was shown did not say that it would be interrupted.
     NotShown,
+    /// A person wants it to be left alone, until then.
+    Paused(Option<Timestamp>),
+    /// A person wants the whole fleet to be left alone.
+    Halted,
+    /// A watcher of this level does not do it by itself.
+    Auto(Auto),
+    /// A guard of this name refuses it to a watcher.
+    Guard(&'static str),
     /// An agent that depends on it is held itself.
     Dependant(AgentName),
 }

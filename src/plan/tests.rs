@@ -12,6 +12,7 @@
 //! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
 //! reviewer  running note=waits untyped=1 unread=5s:no                  or: note=begun, note="why it is unusable"
 //! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
+//! reviewer  running paused=5m                                       or: paused
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! ```
 //!
@@ -28,7 +29,7 @@ use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canoni
 use crate::manifest::{Memory, load};
 use crate::observed::{
     Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Note, Obstacle,
-    Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread, Vitals,
+    Pause, Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 
@@ -45,6 +46,7 @@ mod order;
 mod rename;
 mod start;
 mod talk;
+mod watch;
 
 /// Noon of some day, when all looks are taken.
 const NOW: Timestamp = Timestamp::from_millis(1_795_176_000_000);
@@ -55,7 +57,7 @@ fn check(manifest: &str, look: &str, expected: &str) {
     check_under("", manifest, look, expected);
 }
 
-/// The same under terms: `now`, `unbound`, `allow_empty`, `allow_kill=a,b`, `scope=a,b`, `shown=a,b`, `max_stop=30%`, `parallelism=2`,
+/// The same under terms: `now`, `unbound`, `allow_empty`, `allow_kill=a,b`, `scope=a,b`, `shown=a,b`, `max_stop=30%`, `parallelism=2`, `watch=safe`,
 /// `begun=5s` (ago).
 #[track_caller]
 fn check_under(terms: &str, manifest: &str, look: &str, expected: &str) {
@@ -115,6 +117,7 @@ fn read_terms(text: &str) -> Terms {
             ("shown", list) => terms.shown = Some(names(list)),
             ("max_stop", limit) => terms.max_stop = Some(limit.parse().unwrap()),
             ("parallelism", number) => terms.parallelism = Some(number.parse().unwrap()),
+            ("watch", level) => terms.watch = [Auto::Heal, Auto::Safe, Auto::All].into_iter().find(|auto| auto.as_str() == level),
             ("begun", ago) => terms.begun = Some(look::ago(ago)),
             (word, _) => panic!("`{word}` is no term"),
         }
@@ -146,6 +149,7 @@ fn show_next(next: &Next) -> String {
         Next::Wait(Wait::Leave { step: Step::Drain(step), until, .. }) => format!("leaves by drain {}, has {}", step + 1, left(until)),
         Next::Wait(Wait::Leave { step: Step::Kill, until, .. }) => format!("leaves by kill, has {}", left(until)),
         Next::Wait(Wait::Read { look_at, until }) => format!("read? look in {}, until {}", left(look_at), left(until)),
+        Next::Wait(Wait::Wave { until }) => format!("wave in {}", left(until)),
         Next::Wait(Wait::Screen { until }) => format!("screen, look in {}", left(until)),
         Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
         Next::Held(Held::Attached(count)) => format!("held: {count} attached"),
@@ -159,6 +163,12 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Shell(name)) => format!("held: at {name}"),
         Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
         Next::Held(Held::Limit(None)) => "held: limit".to_owned(),
+        Next::Held(Held::Paused(until)) => {
+            format!("held: paused{}", until.as_ref().map(|until| format!(" for {}", left(until))).unwrap_or_default())
+        }
+        Next::Held(Held::Halted) => "held: halted".to_owned(),
+        Next::Held(Held::Auto(auto)) => format!("held: auto {}", auto.as_str()),
+        Next::Held(Held::Guard(name)) => format!("held: guard {name}"),
         Next::Blocked(Blocked { reason, message }) => {
             format!("{}: {message}", serde_json::to_value(reason).unwrap().as_str().unwrap())
         }

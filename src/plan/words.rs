@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Action, Cause, Change, FieldChange, Held, Kind, ServerChange, Wait};
+use super::{Action, Cause, Change, FieldChange, Held, Kind, Reason, ServerChange, Wait};
 use crate::desired::{DrainAsk, SignalTo};
 use crate::observed::Step;
 
@@ -165,6 +165,48 @@ impl fmt::Display for Wait {
                 if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
             Self::Turn => f.write_str("waits for its turn"),
+            Self::Wave { .. } => f.write_str("waits for its turn, as several ended at about the same time"),
+        }
+    }
+}
+
+impl Held {
+    /// What holds it, as one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Attached(_) => "attached",
+            Self::Protected => "protected",
+            Self::Busy => "busy",
+            Self::Draft => "draft",
+            Self::Shell(_) => "shell",
+            Self::NoNote => "no_note",
+            Self::Unclear => "unclear",
+            Self::Limit(_) => "limit",
+            Self::NotShown => "not_shown",
+            Self::Paused(_) => "paused",
+            Self::Halted => "halted",
+            Self::Auto(_) => "auto",
+            Self::Guard(_) => "guard",
+            Self::Dependant(_) => "dependant",
+        }
+    }
+}
+
+impl Reason {
+    /// The reason as one word of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PlaceTaken => "place_taken",
+            Self::CwdMissing => "cwd_missing",
+            Self::CommandMissing => "command_missing",
+            Self::DependencyEnded => "dependency_ended",
+            Self::GaveUp => "gave_up",
+            Self::Dialog => "dialog",
+            Self::Login => "login",
+            Self::Permission => "permission",
+            Self::RecordMismatch => "record_mismatch",
+            Self::TooManyPanes => "too_many_panes",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -185,6 +227,11 @@ impl fmt::Display for Held {
             Self::Limit(Some(until)) => write!(f, "its usage is used up until {}", until.clock()),
             Self::Limit(None) => f.write_str("its usage is used up, and its screen does not say until when"),
             Self::NotShown => f.write_str("the plan that was approved did not say so; plan again"),
+            Self::Paused(None) => f.write_str("it is paused; released by reconcile resume"),
+            Self::Paused(Some(until)) => write!(f, "it is paused until {}; released by then, or by reconcile resume", until.clock()),
+            Self::Halted => f.write_str("the fleet is halted; released by reconcile resume"),
+            Self::Auto(auto) => write!(f, "a watcher with auto = \"{}\" leaves it to reconcile apply", auto.as_str()),
+            Self::Guard(name) => write!(f, "refused to a watcher by guard {name}; reconcile apply asks"),
             Self::Dependant(agent) => write!(f, "{agent} depends on it and is held or blocked itself"),
         }
     }

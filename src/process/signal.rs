@@ -41,6 +41,11 @@ pub fn signal(to: &ProcId, what: Signal) -> io::Result<Outcome> {
     }
 }
 
+/// Whether the process that a notice is of ends within this time.
+pub fn ends_within(notice: &OwnedFd, patience: Duration) -> bool {
+    wait_any(&[notice.as_fd()], Some(patience)).is_ok_and(|ready| !ready.is_empty())
+}
+
 /// A descriptor that becomes readable when this very process ends; `None` if it has ended. Errors when that could not be told.
 pub fn death_notice(of: &ProcId) -> io::Result<Option<OwnedFd>> {
     let number = i32::try_from(of.pid).ok().and_then(Pid::from_raw);

@@ -59,6 +59,12 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Left => ("left", YELLOW),
         What::Held => ("held", YELLOW),
         What::Blocked => ("blocked", RED),
+        What::GaveUp => ("gave up", RED),
+        What::HeldOverdue => ("overdue", RED),
+        What::MassDeath => ("many ended", RED),
+        What::Requested => ("request", YELLOW),
+        What::Ignored => ("ignored", YELLOW),
+        What::Manifest => ("manifest", YELLOW),
         What::Failed => ("failed", RED),
         What::Done => ("done", BOLD),
     }

@@ -17,6 +17,7 @@ pub(super) struct Sample {
     pub(super) plan: Plan,
     pub(super) rounds: Vec<Plan>,
     pub(super) usage: BTreeMap<AgentName, Usage>,
+    pub(super) held_since: BTreeMap<AgentName, Timestamp>,
     pub(super) watcher: Watcher,
 }
 
@@ -83,9 +84,12 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         agents: agents.iter().map(|(who, spec)| (name(who), declared(spec.clone()))).collect(),
         guard: Guard::default(),
         strangers: Vec::new(),
+        watch: crate::desired::Watching::default(),
+        notify: Vec::new(),
         digest: "blake3:00".to_owned(),
     };
     let observed = Observed {
+        halted: None,
         fleet: desired.fleet.clone(),
         at: NOW,
         agents: sightings.into_iter().map(|(who, sighting)| (name(who), sighting)).collect(),
@@ -93,8 +97,25 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         server: None,
         gaps: Vec::new(),
     };
-    let watcher = Watcher { pid: 900, since: NOW, last_round: Some(NOW), rounds: Some(120), round_ms: Some(4), overdue: false };
-    let mut sample = Sample { desired, observed, plan: Plan::default(), rounds: Vec::new(), usage: BTreeMap::new(), watcher };
+    let watcher = Watcher {
+        pid: 900,
+        since: NOW,
+        last_round: Some(NOW),
+        rounds: Some(120),
+        round_ms: Some(4),
+        overdue: false,
+        manifest_error: None,
+        error: None,
+    };
+    let mut sample = Sample {
+        desired,
+        observed,
+        plan: Plan::default(),
+        rounds: Vec::new(),
+        usage: BTreeMap::new(),
+        held_since: BTreeMap::new(),
+        watcher,
+    };
     sample.plan_again();
     sample
 }
@@ -141,8 +162,8 @@ impl Sample {
     }
 
     pub(super) fn status_view(&self) -> StatusView<'_> {
-        let Self { desired, observed, plan, usage, watcher, .. } = self;
-        StatusView { desired, observed, plan, usage, watcher: Some(watcher) }
+        let Self { desired, observed, plan, usage, held_since, watcher, .. } = self;
+        StatusView { desired, observed, plan, usage, held_since, watcher: Some(watcher) }
     }
 }
 

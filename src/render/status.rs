@@ -19,6 +19,12 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
     let mut out = String::new();
     let agents = count(view.desired.agents.len(), "agent");
     line(&format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock()), &mut out);
+    if let Some(halt) = &observed.halted {
+        let frozen = if halt.frozen { " and its processes are stopped" } else { "" };
+        let why = halt.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+        let text = format!("halted since {}{frozen}{why}; released by reconcile resume", halt.since.date_and_clock());
+        line(&paint(&text, YELLOW, style.color), &mut out);
+    }
     for gap in &observed.gaps {
         line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), &mut out);
     }
@@ -113,13 +119,22 @@ fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
         return match &change.next {
             Next::Act(_) => format!("{}: {}", change.kind, change.why()),
             Next::Wait(wait) => format!("{}: {}; {wait}", change.kind, change.why()),
-            Next::Held(held) => format!("{} held: {held}", change.kind),
+            Next::Held(held) => {
+                let overdue = agent.held.as_ref().filter(|hold| hold.overdue).and_then(|hold| hold.since);
+                let overdue = overdue.map(|since| format!(" (overdue, for {})", view.observed.at.since(since).rough())).unwrap_or_default();
+                format!("{} held{overdue}: {held}", change.kind)
+            }
             Next::Blocked(blocked) => format!("blocked: {}", blocked.message),
         };
     }
     let Some(sighting) = view.observed.agents.get(&name) else { return String::new() };
     if sighting.released {
         return "left running, and ours no more".to_owned();
+    }
+    if let Some(pause) = &agent.paused {
+        let until = pause.until.map(|until| format!(" until {}", until.clock())).unwrap_or_default();
+        let why = pause.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        return format!("paused{until}{why}");
     }
     if let Some(note) = &agent.note {
         return note.clone();
@@ -164,5 +179,11 @@ fn watched(watcher: &Watcher, now: Timestamp) -> String {
     let rounds = watcher.rounds.map(|rounds| format!(", {rounds} rounds")).unwrap_or_default();
     let last = watcher.last_round.map(|last| format!(", the last {} ago", now.since(last).rough())).unwrap_or_default();
     let overdue = if watcher.overdue { "; its next round is overdue" } else { "" };
-    format!("Watched by pid {} for {}{rounds}{last}{overdue}.", watcher.pid, now.since(watcher.since).rough())
+    let broken = watcher
+        .manifest_error
+        .as_ref()
+        .map(|why| format!("; the manifest is not valid, and what was declared before is in force: {}", plain(why)));
+    let failed = watcher.error.as_ref().map(|why| format!("; its last round failed: {}", plain(why)));
+    let (broken, failed) = (broken.unwrap_or_default(), failed.unwrap_or_default());
+    format!("Watched by pid {} for {}{rounds}{last}{overdue}{broken}{failed}.", watcher.pid, now.since(watcher.since).rough())
 }

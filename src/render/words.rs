@@ -56,22 +56,6 @@ pub(super) fn step(next: &Next) -> String {
     }
 }
 
-/// What holds a change, as one word.
-pub(super) fn hold(held: &Held) -> &'static str {
-    match held {
-        Held::Attached(_) => "attached",
-        Held::Protected => "protected",
-        Held::Busy => "busy",
-        Held::Draft => "draft",
-        Held::Shell(_) => "shell",
-        Held::NoNote => "no_note",
-        Held::Unclear => "unclear",
-        Held::Limit(_) => "limit",
-        Held::Dependant(_) => "dependant",
-        Held::NotShown => "not_shown",
-    }
-}
-
 /// What releases a change that is held.
 pub(super) fn release(held: &Held, agent: &AgentName) -> String {
     match held {
@@ -86,6 +70,10 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
         Held::Limit(None) => "its usage is renewed".to_owned(),
         Held::Dependant(other) => format!("{other} is released"),
         Held::NotShown => "another plan, shown and approved".to_owned(),
+        Held::Paused(None) => format!("reconcile resume {agent}"),
+        Held::Paused(Some(until)) => format!("at {}, or reconcile resume {agent}", until.clock()),
+        Held::Halted => "reconcile resume".to_owned(),
+        Held::Auto(_) | Held::Guard(_) => "reconcile apply".to_owned(),
     }
 }
 

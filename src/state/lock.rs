@@ -21,6 +21,14 @@ const GLANCE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    holder_died: bool,
+}
+
+impl Lock {
+    /// Whether the one who held it before died while it did.
+    pub fn holder_died(&self) -> bool {
+        self.holder_died
+    }
 }
 
 /// Who holds a lock.
@@ -86,8 +94,10 @@ pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duratio
             Err(error) => return Err(failed(error.into())),
         }
     }
+    // Who lets go of it takes his name out.
+    let holder_died = file.metadata().is_ok_and(|stat| stat.len() > 0);
     sign(&mut file, command).map_err(NoLock::Failed)?;
-    Ok(Lock { file })
+    Ok(Lock { file, holder_died })
 }
 
 /// Who holds the lock `name` at this moment; none if it is free. Changes nothing.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pulse, Received, Remnant, Typing, Undelivered, Unread};
+use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pause, Pulse, Received, Remnant, Typing, Undelivered, Unread};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -54,6 +54,9 @@ pub struct Record {
     /// What a person asked for.
     #[serde(default)]
     pub wanted: Wish,
+    /// A person wants it to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
     /// Lives up to this one are to be replaced.
     #[serde(default)]
     pub replace_up_to: Generation,
@@ -123,6 +126,7 @@ impl Record {
             ended: None,
             failures: Failures::default(),
             wanted: Wish::Running,
+            paused: None,
             replace_up_to: Generation(0),
             released: false,
             prompt_due: false,
@@ -142,7 +146,10 @@ impl Record {
 
     /// Whether it holds a wish of a person's, or a promise to one, that is still in force.
     fn holds_a_wish(&self) -> bool {
-        self.wanted != Wish::Running || self.released || (self.replace_up_to > Generation(0) && self.replace_up_to >= self.generation)
+        self.wanted != Wish::Running
+            || self.paused.is_some()
+            || self.released
+            || (self.replace_up_to > Generation(0) && self.replace_up_to >= self.generation)
     }
 }
 

@@ -29,7 +29,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["desired", "event", "host", "observed", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),
+    ("watch", &["converge", "desired", "event", "host", "observe", "observed", "plan", "process", "state", "time"]),
     ("doctor", &["desired", "observed", "plan"]),
+    ("service", &["desired"]),
     ("render", &["desired", "diagnostic", "event", "manifest", "observed", "plan", "screen", "time"]),
     ("cli", EVERYTHING),
 ];
@@ -53,7 +55,9 @@ const EVERYTHING: &[&str] = &[
     "observe",
     "execute",
     "converge",
+    "watch",
     "doctor",
+    "service",
     "render",
 ];
 
@@ -70,6 +74,7 @@ const PURE: &[&str] = &[
     "screen",
     "plan",
     "doctor",
+    "service",
     "render",
     "observe/health",
 ];

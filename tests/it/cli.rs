@@ -19,8 +19,10 @@ mod logs;
 mod look;
 mod order;
 mod screen;
+mod service;
 mod strangers;
 mod terminal;
+mod watch;
 
 /// Two agents in tmux and a daemon, one after the other so that their events have one order.
 const FLEET: &str = r#"

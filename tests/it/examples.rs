@@ -35,6 +35,7 @@ fn every_example_loads_and_is_foreseen_to_rest() {
     for (name, path) in examples {
         let desired = loaded(&path);
         let nothing = Observed {
+            halted: None,
             fleet: desired.fleet.clone(),
             at: Timestamp::from_millis(0),
             agents: BTreeMap::new(),

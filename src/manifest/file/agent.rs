@@ -7,6 +7,7 @@ use super::super::read::{At, Entries};
 use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar};
 use super::{DialogRule, DrainStep, Handoff, Hooks, Idle, Limits, Live, Log, Ready, Restart, Secret};
 use crate::desired::{HoldOn, Leftovers, OnRemove, Wish};
+use crate::time::Duration;
 
 /// One long-lived program under care.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -91,6 +92,8 @@ pub(crate) struct Agent<'a> {
     pub(crate) desired: Option<Wish>,
     /// What holds a change that would interrupt it. Default `["busy", "attached"]`.
     pub(crate) hold: Option<Vec<HoldOn>>,
+    /// After so long, a change that is held is reported as overdue; it is held all the same. Default `"30m"`.
+    pub(crate) hold_max: Option<At<Duration>>,
     /// Where the output of a daemon goes; of one in tmux, what its terminal gets, byte by byte. Default: a daemon has a log, a pane has none.
     pub(crate) log: Option<At<Log<'a>>>,
     /// Commands at the turns of its life.

@@ -1,7 +1,7 @@
 //! Defaults, templates and agents on top of each other; variables.
 
 use super::{check, outcome};
-use crate::manifest::Memory;
+use crate::manifest::{Memory, load};
 
 #[test]
 fn tables_merge_and_everything_else_replaces() {
@@ -155,6 +155,12 @@ command = "echo ${var.model} \"$HOME\" $${HOME}"
         lead command=["claude","--model","it's; rm -rf /","${HOME}"] cwd="/home/me/atlas/lead" env={"HERE":"/work","PORT":"7411","STATE":"/state/atlas"} env_file=["/t/env"] ready={"interval":"250ms","on_timeout":"fail","tcp":"localhost:7411","timeout":"1m30s"}
         shell command="echo 'it'\\''s; rm -rf /' \"$HOME\" ${HOME}"
         "#);
+    // What a variable given from outside replaces is not read.
+    let read = |given: &[(&str, &str)]| {
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load("constellation.toml", &world, &given).depends_on.variables.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!((read(&[]), read(&[("tokens", "/t")])), (vec!["TOKEN_DIR".to_owned()], Vec::new()));
 }
 
 #[test]

@@ -122,3 +122,52 @@ live = { tcp = "a:1" }
         "#
     );
 }
+
+#[test]
+fn a_watcher_and_those_who_hear_of_things_are_checked() {
+    insta::assert_snapshot!(
+        check(
+            r#"
+watch = { auto = "alll", resync = "10ms" }
+[[notify]]
+command = ["x"]
+[[notify]]
+on = []
+file = "events.jsonl"
+[[notify]]
+on = ["crash", "explosion"]
+[[notify]]
+on = ["crash"]
+[[notify]]
+on = ["crash"]
+command = []
+[[notify]]
+on = ["crash"]
+command = ["x"]
+file = "y"
+[agents.a]
+command = ["x"]
+hold_max = "soon"
+"#
+        ),
+        @r#"
+    Error 4 «"alll"»: `alll` is not one of `heal`, `safe`, `all`
+      hint: did you mean `all`?
+    Error 4 «"10ms"»: `resync` is at least "1s"
+      hint: events wake a watcher at once; this is only the net behind them
+    Error 5 «[[notify]]»: `on` says about what, and is missing
+      hint: add: on = ["crash"]
+    Error 8 «[]»: nobody would ever hear of anything
+      hint: name what it is about, such as "crash"
+    Error 10 «[[notify]]»: nobody is named who would hear of it
+      hint: add a `command` or a `file`
+    Error 11 «"explosion"»: `explosion` is not one of `blocked`, `gave_up`, `held`, `held_overdue`, `crash`, `mass_death`, `limit`, `unchanged`, `undelivered`, `ready`, `manifest`
+    Error 12 «[[notify]]»: nobody is named who would hear of it
+      hint: add a `command` or a `file`
+    Error 16 «[]»: an empty command: the first word is the program
+    Error 17 «[[notify]]»: `command` and `file` exclude each other
+      hint: write two tables
+    Error 23 «"soon"»: `soon` is not a length of time: write it like "90s", "5m", "1h30m" or "500ms"
+    "#
+    );
+}

@@ -62,24 +62,25 @@ fn each_field_knows_where_it_comes_from() {
 
 #[test]
 fn everything_that_it_depends_on_can_be_watched() {
-    let Dependencies { files, folders, activity } = load("constellation.toml", &world(), &Default::default()).depends_on;
-    insta::assert_debug_snapshot!((files, folders, activity), @r#"
-        (
-            {
-                "/work/a.conf",
-                "/work/constellation.toml",
-                "/work/teams/coder.toml",
-                "/work/teams.json",
-            },
-            {
-                "/work/rigs",
-                "/work/teams",
-            },
-            {
-                "/work/rigs/one",
-            },
-        )
-        "#);
+    let Dependencies { files, folders, activity, variables } = load("constellation.toml", &world(), &Default::default()).depends_on;
+    insta::assert_debug_snapshot!((files, folders, activity, variables), @r#"
+    (
+        {
+            "/work/a.conf",
+            "/work/constellation.toml",
+            "/work/teams/coder.toml",
+            "/work/teams.json",
+        },
+        {
+            "/work/rigs",
+            "/work/teams",
+        },
+        {
+            "/work/rigs/one",
+        },
+        {},
+    )
+    "#);
 }
 
 /// Pieces that manifests are made of, and some that they should not be made of.

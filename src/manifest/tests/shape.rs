@@ -106,20 +106,20 @@ fn keys_that_do_not_work_yet_are_unknown() {
     insta::assert_snapshot!(
         check(
             r#"
-[watch]
-auto = "safe"
-[[notify]]
-on = ["crash"]
+[retention]
+runs = 20
+[[hosts]]
+name = "far"
 [agents.lead]
 command = ["claude"]
 drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" } }]
 "#
         ),
         @"
-    Error 4 «watch»: unknown key `watch`
-      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `defaults`, `templates`, `sessions`, `agents`
-    Error 6 «notify»: unknown key `notify`
-      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `defaults`, `templates`, `sessions`, `agents`
+    Error 4 «retention»: unknown key `retention`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `watch`, `notify`, `defaults`, `templates`, `sessions`, `agents`
+    Error 6 «hosts»: unknown key `hosts`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `watch`, `notify`, `defaults`, `templates`, `sessions`, `agents`
     "
     );
 }

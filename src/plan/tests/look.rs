@@ -21,7 +21,7 @@ pub(super) fn read(manifest: &str, desired: &Desired, look: &str) -> Observed {
         let sighting = line.sighting(&agent, spec);
         agents.insert(agent, sighting);
     }
-    Observed { fleet: desired.fleet.clone(), at: NOW, agents, strangers: Vec::new(), server: None, gaps: Vec::new() }
+    Observed { fleet: desired.fleet.clone(), at: NOW, agents, strangers: Vec::new(), halted: None, server: None, gaps: Vec::new() }
 }
 
 /// An agent that runs as it should for an hour.
@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 54] = [
+const WORDS: [&str; 55] = [
     "starting",
     "failing",
     "gen",
@@ -118,6 +118,7 @@ const WORDS: [&str; 54] = [
     "kill",
     "purpose",
     "wanted",
+    "paused",
     "replace_up_to",
     "unknown",
     "cwd_missing",
@@ -200,6 +201,11 @@ impl Line {
             complaints: Vec::new(),
             failures: self.failures(),
             wanted: if self.text("wanted") == Some("stopped") { Wish::Stopped } else { Wish::Running },
+            paused: self.has("paused").then(|| Pause {
+                since: ago("1m"),
+                until: self.text("paused").filter(|text| !text.is_empty()).map(|left| NOW + left.parse().unwrap()),
+                why: None,
+            }),
             replace_up_to: Generation(self.number("replace_up_to").unwrap_or(0)),
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
@@ -399,7 +405,7 @@ fn parts<const N: usize>(text: &str) -> [String; N] {
 fn note(word: &str) -> Note {
     let id = (word == "begun").then(|| "00000000000000aa".to_owned());
     let unusable = (!matches!(word, "begun" | "waits" | "old")).then(|| word.to_owned());
-    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable, expired: word == "old" }
+    Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable, written_at: None, expired: word == "old" }
 }
 
 /// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::super::words::{hold, release};
+use super::super::words::release;
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
@@ -33,6 +33,9 @@ pub struct StatusDocument {
     pub agents: Vec<AgentStatus>,
     /// What is there and is not ours. It is never touched.
     pub strangers: Vec<StrangerEntry>,
+    /// That the whole fleet is to be left alone; null if it is not.
+    #[serde(default)]
+    pub halted: Option<HaltEntry>,
     /// The watcher; null if there is none.
     pub watcher: Option<Watcher>,
 }
@@ -69,6 +72,9 @@ pub struct AgentStatus {
     /// What outlived its lives and was left running, with `leftovers = "report"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftEntry>,
+    /// That a person wants it to be left alone; null if nobody does.
+    #[serde(default)]
+    pub paused: Option<PauseEntry>,
     /// What holds a change that is due; null if nothing does.
     pub held: Option<Hold>,
     /// What needs a person; null if nothing does.
@@ -136,6 +142,28 @@ pub struct ExitStatus {
     pub how: String,
 }
 
+/// That something is to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PauseEntry {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; null if until it is resumed.
+    pub until: Option<Timestamp>,
+    /// Why; null if nobody said.
+    pub why: Option<String>,
+}
+
+/// That a whole fleet is to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HaltEntry {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why; null if nobody said.
+    pub why: Option<String>,
+    /// Whether its processes are stopped where they are.
+    pub frozen: bool,
+}
+
 /// A process that was left running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftEntry {
@@ -152,6 +180,12 @@ pub struct Hold {
     pub reason: String,
     /// What releases it.
     pub release: String,
+    /// Since when it is held, as a watcher saw it; null if none did.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Whether that is longer than `hold_max`.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// What needs a person.
@@ -181,7 +215,7 @@ pub fn status_schema() -> Schema {
 
 /// A status for programs.
 pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
-    let StatusView { desired, observed, plan, usage: _, watcher } = *view;
+    let StatusView { desired, observed, plan, usage: _, held_since: _, watcher } = *view;
     let names: BTreeSet<&AgentName> = desired.agents.keys().chain(observed.agents.keys()).collect();
     let strangers = observed.strangers.iter().map(|stranger| StrangerEntry {
         place: stranger.place.clone(),
@@ -197,6 +231,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         gaps: observed.gaps.clone(),
         agents: names.into_iter().map(|name| agent(view, name)).collect(),
         strangers: strangers.collect(),
+        halted: observed.halted.as_ref().map(|halt| HaltEntry { since: halt.since, why: halt.why.clone(), frozen: halt.frozen }),
         watcher: watcher.cloned(),
     }
 }
@@ -229,8 +264,18 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         },
         exit: exit(&sighting.phase),
         left: sighting.left.iter().map(|left| LeftEntry { pid: left.process.pid, command: left.command.clone() }).collect(),
+        paused: sighting.paused.as_ref().filter(|pause| pause.holds(view.observed.at)).map(|pause| PauseEntry {
+            since: pause.since,
+            until: pause.until,
+            why: pause.why.clone(),
+        }),
         held: match next {
-            Some(Next::Held(held)) => Some(Hold { reason: hold(held).to_owned(), release: release(held, name) }),
+            Some(Next::Held(held)) => {
+                let longest = spec.map(|spec| spec.care.hold_max);
+                let since = view.held_since.get(name).copied();
+                let overdue = since.zip(longest).is_some_and(|(since, longest)| view.observed.at.since(since) >= longest);
+                Some(Hold { reason: held.as_str().to_owned(), release: release(held, name), since, overdue })
+            }
             Some(Next::Act(_) | Next::Wait(_) | Next::Blocked(_)) | None => None,
         },
         blocked: match next {

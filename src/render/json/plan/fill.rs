@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::super::super::words::{Class, cause_in_short, class, deliveries, hold, interrupted, reason, release, step};
+use super::super::super::words::{Class, cause_in_short, class, deliveries, interrupted, reason, release, step};
 use super::super::super::{Extent, PlanView, rounds, summary};
 use super::super::FORMAT_VERSION;
 use super::{
@@ -27,7 +27,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
     let sighting = |name: &AgentName| observed.agents.get(name).unwrap_or(&never_seen);
     let change = |name: &AgentName| resource(name, plan.changes.get(name), desired.agents.get(name), sighting(name), observed.at);
     let held = plan.changes.iter().filter_map(|(name, change)| match &change.next {
-        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: hold(held).to_owned(), release: release(held, name) }),
+        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: held.as_str().to_owned(), release: release(held, name) }),
         Next::Act(_) | Next::Wait(_) | Next::Blocked(_) => None,
     });
     let blocked = plan.changes.iter().filter_map(|(name, change)| match &change.next {

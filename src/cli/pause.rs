@@ -1,0 +1,201 @@
+//! `reconcile pause`, `resume` and `halt`: what people want to be left alone.
+
+use anyhow::{Result, bail};
+
+use super::ExitStatus;
+use super::moment::Moment;
+use super::select::{Chosen, select_all};
+use super::setup::{Global, Setup};
+use super::terminal::Terminal;
+use crate::desired::AgentName;
+use crate::event::{Event, What};
+use crate::host::{Act, Host, Live, Outcome};
+use crate::observe::{Seen, observe};
+use crate::observed::{Halt, Pause, Phase};
+use crate::state::Record;
+use crate::time::{Duration, Timestamp};
+
+/// Leave agents alone until they are resumed: nothing is started, stopped, changed or delivered
+#[derive(Debug, clap::Args)]
+pub(super) struct PauseArgs {
+    #[command(flatten)]
+    agents: Chosen,
+    /// Until then: a duration like 2h, or a time like 2026-11-20T14:00:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Leave agents alone no more; without a name, end the halt of the whole fleet
+#[derive(Debug, clap::Args)]
+pub(super) struct ResumeArgs {
+    /// The agents: names, globs or label:key=value
+    #[arg(value_name = "AGENT")]
+    agents: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Leave the whole fleet alone until it is resumed
+#[derive(Debug, clap::Args)]
+pub(super) struct HaltArgs {
+    /// Stop all processes of the agents where they are (SIGSTOP), until the fleet is resumed
+    #[arg(long)]
+    freeze: bool,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Flags of all three.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Why, for the history and the status
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Wait so long for another run of this fleet to end
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    lock_timeout: Duration,
+}
+
+pub(super) fn pause(args: PauseArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    with_lock("pause", &args.how, global, terminal, |setup, host| {
+        let now = host.now();
+        let until = args.until.map(|until| until.after(now));
+        if until.is_some_and(|until| until <= now) {
+            bail!("the pause would be over before it began");
+        }
+        let (mut seen, agents) = chosen(&args.agents.patterns()?, setup, host)?;
+        for agent in &agents {
+            let pause = Pause { since: now, until, why: args.how.message.clone() };
+            write(&mut seen, setup, agent, |record| record.paused = Some(pause))?;
+        }
+        let until = until.map(|until| format!(" until {}", until.date_and_clock())).unwrap_or_default();
+        note(setup, &each(&agents), now, &format!("paused{until}"), args.how.message.as_deref())?;
+        terminal.say(&format!("Paused{until}: {}\n", listed(&agents)));
+        Ok(ExitStatus::Done)
+    })
+}
+
+pub(super) fn resume(args: ResumeArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    with_lock("resume", &args.how, global, terminal, |setup, host| {
+        let now = host.now();
+        if args.agents.is_empty() {
+            return end_halt(setup, host, args.how.message.as_deref(), terminal);
+        }
+        let (mut seen, agents) = chosen(&args.agents, setup, host)?;
+        let paused = |agent: &&AgentName| seen.records.get(*agent).is_some_and(|record| record.paused.is_some());
+        let agents: Vec<AgentName> = agents.iter().filter(paused).cloned().collect();
+        for agent in &agents {
+            write(&mut seen, setup, agent, |record| record.paused = None)?;
+        }
+        note(setup, &each(&agents), now, "resumed", args.how.message.as_deref())?;
+        terminal.say(&if agents.is_empty() { "None of them was paused.\n".to_owned() } else { format!("Resumed: {}\n", listed(&agents)) });
+        Ok(ExitStatus::Done)
+    })
+}
+
+pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    with_lock("halt", &args.how, global, terminal, |setup, host| {
+        let now = host.now();
+        // First the word, then the deed: who comes in between leaves alone what is being stopped.
+        setup.fleet.halt(&Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
+        note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
+        terminal.say("The fleet is halted: nothing is done until it is resumed.\n");
+        if !args.freeze {
+            return Ok(ExitStatus::Done);
+        }
+        all_of_them(setup, host, terminal, "stopped", |only| Act::Freeze { only })
+    })
+}
+
+fn end_halt(setup: &Setup, host: &mut Live, why: Option<&str>, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(halt) = setup.fleet.halted()? else {
+        terminal.say("The fleet is not halted. To resume agents that are paused, name them.\n");
+        return Ok(ExitStatus::Done);
+    };
+    let status = match halt.frozen {
+        true => all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })?,
+        false => ExitStatus::Done,
+    };
+    setup.fleet.end_halt()?;
+    note(setup, &[None], host.now(), "resumed", why)?;
+    terminal.say("The fleet is resumed.\n");
+    Ok(status)
+}
+
+/// Does the same to every instance that lives.
+fn all_of_them(
+    setup: &Setup,
+    host: &mut Live,
+    terminal: &Terminal,
+    done: &str,
+    act: impl Fn(crate::observed::Instance) -> Act,
+) -> Result<ExitStatus> {
+    let seen = observe(&setup.desired, &setup.fleet, host)?;
+    let lives = |phase: &Phase| matches!(phase, Phase::Running { .. } | Phase::Leaving(_));
+    let living = seen.observed.agents.iter().filter(|(_, sighting)| lives(&sighting.phase) && !sighting.released);
+    let (names, batch): (Vec<AgentName>, Vec<Act>) =
+        living.filter_map(|(name, sighting)| Some((name.clone(), act(sighting.instance.clone()?)))).unzip();
+    let mut failed = false;
+    for (name, outcome) in names.iter().zip(host.act(&batch)) {
+        match outcome {
+            Outcome::Done | Outcome::Skipped => {}
+            Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => {
+                failed = true;
+                terminal.error(&anyhow::anyhow!("{name} was not {done}: {why}"));
+            }
+        }
+    }
+    Ok(if failed { ExitStatus::NotAtRest } else { ExitStatus::Done })
+}
+
+fn with_lock(
+    command: &str,
+    how: &How,
+    global: &Global,
+    terminal: &Terminal,
+    work: impl FnOnce(&Setup, &mut Live) -> Result<ExitStatus>,
+) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let _lock = match setup.lock(command, how.lock_timeout, false, terminal)? {
+        Ok(lock) => lock,
+        Err(status) => return Ok(status),
+    };
+    setup.fleet.prepare()?;
+    let status = work(&setup, &mut setup.machine()?);
+    setup.wake_watcher();
+    status
+}
+
+fn chosen(patterns: &[String], setup: &Setup, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
+    let seen = observe(&setup.desired, &setup.fleet, host)?;
+    let agents = select_all(patterns, &setup.desired, &seen.observed)?;
+    Ok((seen, agents.into_iter().collect()))
+}
+
+fn write(seen: &mut Seen, setup: &Setup, agent: &AgentName, change: impl FnOnce(&mut Record)) -> Result<()> {
+    if let Some(why) = seen.unreadable.get(agent) {
+        bail!("what is asked of {agent} cannot be remembered: {why}");
+    }
+    let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
+    change(record);
+    setup.fleet.write_wish(record)
+}
+
+/// Writes into the journal what a person wants of these, of the whole fleet where that is none.
+fn note(setup: &Setup, agents: &[Option<AgentName>], at: Timestamp, what: &str, why: Option<&str>) -> Result<()> {
+    let why = why.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"));
+    let event = |agent: &Option<AgentName>| Event { at, agent: agent.clone(), generation: None, what: What::Requested, why: why.clone() };
+    let events: Vec<Event> = agents.iter().map(event).collect();
+    setup.fleet.journal()?.append(&events)?;
+    Ok(())
+}
+
+fn each(agents: &[AgentName]) -> Vec<Option<AgentName>> {
+    agents.iter().cloned().map(Some).collect()
+}
+
+fn listed(agents: &[AgentName]) -> String {
+    agents.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,111 @@
+//! `reconcile watch`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::json;
+
+use super::ExitStatus;
+use super::setup::{Global, Setup};
+use super::terminal::Terminal;
+use crate::desired::Auto;
+use crate::state::{Holder, NoLock};
+
+mod end;
+mod follow;
+mod health;
+mod listener;
+mod rounds;
+
+pub(super) use health::watcher;
+
+/// Keep the fleet as declared: look, plan and act whenever something happens, until a signal ends it
+///
+/// It wakes when the manifest changes, an agent ends, a note or a request comes, or a pause is over. It can be ended at any time (INT, TERM) without an
+/// agent noticing; HUP has it read the manifest anew, and USR1 look now.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest
+    manifest: Option<PathBuf>,
+    /// How far it goes by itself, whatever [watch] says
+    #[arg(long, value_name = "LEVEL")]
+    auto: Option<Auto>,
+    /// Where another watcher is at work already, exit with 0
+    #[arg(long)]
+    if_free: bool,
+    /// End as soon as nothing can be done at once; exit with 3 if something is still due
+    #[arg(long)]
+    once: bool,
+    /// Do nothing, and say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// End the watcher of this fleet; its agents go on
+    #[arg(long, conflicts_with_all = ["auto", "if_free", "once", "dry_run", "metrics"])]
+    stop: bool,
+    /// Write metrics into this file after each round, as text for Prometheus
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Write events as JSON, a line each
+    #[arg(long)]
+    json: bool,
+    /// The fleet belongs to this manifest now, though another was applied before
+    #[arg(long)]
+    moved: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    if args.stop {
+        return end::end(&setup, terminal);
+    }
+    if !args.dry_run
+        && let Some(status) = claim(&setup, args.moved, terminal)?
+    {
+        return Ok(status);
+    }
+    // A shadow may stand beside a watcher: it touches nothing.
+    let lock = if args.dry_run { None } else { Some(setup.fleet.watch_lock()) };
+    let _lock = match lock.transpose() {
+        Ok(lock) => lock,
+        Err(NoLock::Failed(error)) => return Err(error),
+        Err(NoLock::Held(holder)) => return taken(holder, &args, terminal),
+    };
+    rounds::Rounds::new(&args, global, setup, terminal)?.run()
+}
+
+/// Makes sure that the fleet is this manifest's; an exit status, with what was said, if it is another one's.
+fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitStatus>> {
+    let Some(claim) = setup.fleet.claim()?.filter(|claim| claim.is_of_another(&setup.path)) else { return Ok(None) };
+    if moved {
+        let _lock = match setup.lock("watch", crate::time::Duration::from_secs(5), true, terminal)? {
+            Ok(lock) => lock,
+            Err(status) => return Ok(Some(status)),
+        };
+        setup.fleet.write_claim(&crate::state::Claim { manifest: setup.path.clone(), ..claim })?;
+        return Ok(None);
+    }
+    terminal.error(&anyhow!(
+        "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+        setup.desired.fleet,
+        claim.manifest.display()
+    ));
+    Ok(Some(ExitStatus::Refused))
+}
+
+fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<ExitStatus> {
+    let who = match &holder {
+        Some(Holder { pid, started, .. }) => format!("pid {pid}, since {}", started.clock()),
+        None => "another process".to_owned(),
+    };
+    if !args.if_free {
+        terminal.error(&anyhow!("a watcher of this fleet is at work already ({who}); end it with: reconcile watch --stop"));
+        return Ok(ExitStatus::Locked);
+    }
+    if args.json {
+        let holder = serde_json::to_value(&holder).context("the holder of a lock is plain data")?;
+        terminal.print(&format!("{}\n", json!({ "skipped": true, "holder": holder })))?;
+    } else {
+        terminal.say(&format!("A watcher of this fleet is at work already ({who}); nothing was done.\n"));
+    }
+    Ok(ExitStatus::Done)
+}

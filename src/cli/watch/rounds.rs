@@ -1,0 +1,277 @@
+//! The rounds of a watcher, and what wakes it between them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::Args;
+use super::follow::{Follow, Reread};
+use super::health::{shown, supervisor_wants, tell_supervisor};
+use super::listener::Listener;
+use crate::cli::ExitStatus;
+use crate::cli::setup::{Global, Setup};
+use crate::cli::terminal::Terminal;
+use crate::desired::Auto;
+use crate::event::{Event, What};
+use crate::host::{Host, Interrupts, Live, Wake};
+use crate::process::ProcId;
+use crate::render;
+use crate::state::WatchStatus;
+use crate::time::{Duration, Timestamp};
+use crate::watch::{Rest, Turn, Watch};
+
+/// After news of files it is waited for this long for more: an editor takes several steps to write a file.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// But no longer than this.
+const LONGEST_DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// The pause before it is tried again to act where somebody else acts just now.
+const BUSY: Duration = Duration::from_millis(200);
+
+/// The first pause after a round that failed; each failure doubles it, up to the time without news after which it looks anyway.
+const FAILED: Duration = Duration::from_secs(1);
+
+/// A watcher at work.
+pub(super) struct Rounds<'a> {
+    follow: Follow<'a>,
+    watch: Watch,
+    host: Live,
+    interrupts: Interrupts,
+    listener: Listener<'a>,
+    flag: Option<Auto>,
+    dry_run: bool,
+    once: bool,
+    metrics: Option<PathBuf>,
+    status: WatchStatus,
+    failures: u32,
+    news: Option<(Timestamp, Timestamp)>,
+    /// The time by which the files are looked at whether or not there was news.
+    resync: Timestamp,
+}
+
+/// What is waited for.
+struct Pause {
+    until: Timestamp,
+    watched: Vec<ProcId>,
+}
+
+impl<'a> Rounds<'a> {
+    pub(super) fn new(args: &Args, global: &'a Global, setup: Setup, terminal: &'a Terminal) -> Result<Self> {
+        setup.fleet.prepare()?;
+        let mut host = setup.machine()?;
+        let interrupts = Interrupts::install().context("cannot take over the signals")?;
+        host.heed(interrupts.clone());
+        host.be_quick();
+        let now = host.now();
+        let auto = args.auto.unwrap_or(setup.desired.watch.auto);
+        let watch = Watch::new(&setup.path, auto, now);
+        let follow = Follow::new(global, terminal, args.manifest.clone(), setup);
+        let status = WatchStatus {
+            pid: std::process::id(),
+            since: now,
+            last_round: None,
+            rounds: 0,
+            round_ms: 0,
+            next_round: now,
+            manifest_error: None,
+            error: None,
+        };
+        let (files, folders) = follow.interest();
+        host.attend(&files, &folders);
+        Ok(Self {
+            follow,
+            watch,
+            host,
+            interrupts,
+            listener: Listener { terminal, as_json: args.json, names: 0 },
+            flag: args.auto,
+            dry_run: args.dry_run,
+            once: args.once,
+            metrics: args.metrics.clone(),
+            status,
+            failures: 0,
+            news: None,
+            resync: now,
+        })
+    }
+
+    pub(super) fn run(mut self) -> Result<ExitStatus> {
+        loop {
+            let begun = std::time::Instant::now();
+            let rest = match self.round() {
+                Ok(Turn::Done(rest)) => {
+                    self.failures = 0;
+                    self.status.error = None;
+                    *rest
+                }
+                Ok(Turn::Busy(_)) => {
+                    self.wait(Pause { until: self.host.now() + BUSY, watched: Vec::new() })?;
+                    if self.interrupts.is_asked_to_stop() {
+                        return Ok(self.leave());
+                    }
+                    continue;
+                }
+                Ok(Turn::Displaced(other)) => {
+                    let path = self.follow.path().display().to_string();
+                    let other = other.display();
+                    self.listener
+                        .terminal
+                        .error(&anyhow!("the fleet belongs to {other} now, and no more to {path}: nothing is watched any more"));
+                    return Ok(ExitStatus::Refused);
+                }
+                Err(error) => {
+                    self.fail(&error)?;
+                    if self.interrupts.is_asked_to_stop() {
+                        return Ok(self.leave());
+                    }
+                    continue;
+                }
+            };
+            let until = rest.until.min(self.resync.max(self.host.now()));
+            self.report(&rest, until, begun.elapsed());
+            if self.once && !rest.plan.has_acts() {
+                return Ok(if rest.plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
+            }
+            self.wait(Pause { until, watched: rest.watched })?;
+            if self.interrupts.is_asked_to_stop() {
+                return Ok(self.leave());
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<Turn> {
+        let (desired, fleet) = (&self.follow.setup.desired, &self.follow.setup.fleet);
+        if self.dry_run {
+            return self.watch.shadow(desired, fleet, &mut self.host, &mut self.listener).map(|rest| Turn::Done(Box::new(rest)));
+        }
+        self.watch.round(desired, fleet, &mut self.host, &mut self.listener)
+    }
+
+    /// Waits, and takes note of what ends the wait.
+    fn wait(&mut self, pause: Pause) -> Result<()> {
+        let supervisor = supervisor_wants();
+        loop {
+            let now = self.host.now();
+            let debounced = self.news.map(|(first, last)| (last + DEBOUNCE).min(first + LONGEST_DEBOUNCE));
+            if debounced.is_some_and(|at| at <= now) {
+                self.news = None;
+                self.reread(false)?;
+                return Ok(());
+            }
+            if now >= self.resync {
+                self.resync = now + self.follow.desired().watch.resync;
+                self.reread(false)?;
+                return Ok(());
+            }
+            let ping = supervisor.map(|interval| now + interval);
+            let until = [Some(pause.until), debounced, ping, Some(self.resync)].into_iter().flatten().min().unwrap_or(now);
+            match self.host.wait(&pause.watched, until) {
+                Wake::Signal => {
+                    if self.interrupts.take_reread() {
+                        self.watch.renew(self.auto());
+                        self.reread(true)?;
+                    }
+                    if self.interrupts.take_hurry() {
+                        self.watch.renew(self.auto());
+                    }
+                    return Ok(());
+                }
+                Wake::Death => return Ok(()),
+                Wake::News => {
+                    let now = self.host.now();
+                    self.news = Some((self.news.map_or(now, |(first, _)| first), now));
+                }
+                Wake::Time if self.host.now() >= pause.until => return Ok(()),
+                Wake::Time if supervisor.is_some() => tell_supervisor(&self.status, false, "at rest"),
+                Wake::Time => {}
+            }
+        }
+    }
+
+    fn auto(&self) -> Auto {
+        self.flag.unwrap_or(self.follow.desired().watch.auto)
+    }
+
+    /// Reads the manifest anew where that may bring something else, and tells what came of it.
+    fn reread(&mut self, in_any_case: bool) -> Result<()> {
+        let came = self.follow.reread(in_any_case);
+        let why = match &came {
+            Reread::Same => None,
+            Reread::Changed => Some("the manifest has changed".to_owned()),
+            Reread::Broken(why) => Some(format!("the manifest is not valid, and what was declared before stays in force: {why}")),
+            Reread::Mended => Some("the manifest is valid again".to_owned()),
+        };
+        self.status.manifest_error = self.follow.error.clone();
+        if came == Reread::Changed {
+            self.watch.renew(self.auto());
+        }
+        let (files, folders) = self.follow.interest();
+        self.host.attend(&files, &folders);
+        if let Some(why) = why {
+            let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, why };
+            let (desired, fleet) = (&self.follow.setup.desired, &self.follow.setup.fleet);
+            self.watch.tell(event, desired, fleet, &mut self.host, &mut self.listener)?;
+        }
+        Ok(())
+    }
+
+    /// A round that failed is tried again, later each time.
+    fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
+        let text = format!("{error:#}");
+        if self.status.error.as_ref() != Some(&text) {
+            self.listener.terminal.error(error);
+            self.status.error = Some(text);
+        }
+        self.failures = self.failures.saturating_add(1);
+        let pause = FAILED.scaled(f64::from(1_u32 << self.failures.min(10).saturating_sub(1))).min(self.follow.desired().watch.resync);
+        let until = self.host.now() + pause;
+        self.write_status(until);
+        // What cannot be read will not be read at the next death either: only the clock, a signal and news count.
+        self.wait(Pause { until, watched: Vec::new() }).or(Ok(()))
+    }
+
+    fn report(&mut self, rest: &Rest, until: Timestamp, took: std::time::Duration) {
+        let first = self.status.last_round.is_none();
+        self.status.last_round = Some(rest.observed.at);
+        self.status.rounds += 1;
+        self.status.round_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.write_status(until);
+        let due = rest.plan.changes.len();
+        let summary = if due == 0 { format!("{} at rest", rest.plan.at_rest) } else { format!("{} at rest, {due} not", rest.plan.at_rest) };
+        tell_supervisor(&self.status, first, &summary);
+        if let Some(path) = &self.metrics {
+            let text = render::metrics(self.follow.desired(), &rest.observed, &rest.plan, &shown(&self.status, rest.observed.at));
+            if let Err(error) = write_metrics(path, &text) {
+                self.listener.terminal.say(&format!("warning: the metrics could not be written to {}: {error}\n", path.display()));
+            }
+        }
+    }
+
+    fn write_status(&mut self, next_round: Timestamp) {
+        self.status.next_round = next_round;
+        // A shadow is no watcher; and what cannot be written is seen to be overdue.
+        if !self.dry_run {
+            let _ = self.follow.setup.fleet.write_watch_status(&self.status);
+        }
+    }
+
+    fn leave(&self) -> ExitStatus {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.listener.terminal.say("The watcher ends; the agents go on.\n");
+        ExitStatus::Done
+    }
+}
+
+/// Readers see the old text or the new one.
+fn write_metrics(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    // They are made to be read by another user's collector.
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

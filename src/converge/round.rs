@@ -1,0 +1,157 @@
+//! One round: what a look brought is told, the plan is made, written down, and done. What `apply` and a watcher have in common.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::Audience;
+use crate::desired::{AgentName, Desired};
+use crate::event::Event;
+use crate::execute::{execute, greet};
+use crate::host::Host;
+use crate::observe::Seen;
+use crate::observed::{Instance, Observed};
+use crate::plan::{Action, Blocked, Change, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
+use crate::process::ProcId;
+use crate::state::{Fleet, Journal};
+use crate::time::{Duration, Timestamp};
+
+/// The pause before the same step is taken again, where one look later it is still due.
+pub(crate) const AGAIN: Duration = Duration::from_millis(50);
+
+/// What a round works on and with.
+pub(crate) struct Round<'a> {
+    pub(crate) desired: &'a Desired,
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) terms: &'a Terms,
+    pub(crate) audience: &'a mut dyn Audience,
+    pub(crate) journal: &'a mut Journal,
+}
+
+/// A round that has begun: what is due is known, and nothing is done yet.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) plan: Plan,
+    /// What the look brought.
+    pub(crate) news: Vec<Event>,
+    /// Whether a step is tried again.
+    pub(crate) again: bool,
+}
+
+impl Round<'_> {
+    /// Tells what a look brought, and plans.
+    pub(crate) fn begin(&mut self, seen: &mut Seen, patience: &mut Patience) -> Result<Begun> {
+        let news = std::mem::take(&mut seen.events);
+        self.tell(&news)?;
+        let mut plan = plan(self.desired, &seen.observed, self.terms);
+        self.audience.round(&plan, &seen.observed);
+        let again = patience.try_on(&mut plan, seen.observed.at);
+        Ok(Begun { plan, news, again })
+    }
+
+    /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.
+    pub(crate) fn remember(&mut self, begun: &Begun, acts: Option<&Plan>, seen: &mut Seen, host: &mut dyn Host) -> Result<()> {
+        remember(seen, acts, self.fleet)?;
+        let events = greet(&begun.news, self.desired, seen, host);
+        self.tell(&events)
+    }
+
+    /// Does the steps of the plan, and says who was asked to end by them if nothing else was asked, and how long to wait before the next look.
+    pub(crate) fn act(&mut self, begun: &Begun, seen: &mut Seen, host: &mut dyn Host) -> Result<(Vec<ProcId>, Duration)> {
+        let events = execute(&begun.plan, self.desired, seen, self.fleet, host)?;
+        self.tell(&events)?;
+        let leaving = leaving(&begun.plan, &seen.observed);
+        let pause = if begun.again || !leaving.is_empty() { AGAIN } else { Duration::ZERO };
+        Ok((leaving, pause))
+    }
+
+    /// Writes events into the journal and tells them.
+    pub(crate) fn tell(&mut self, events: &[Event]) -> Result<()> {
+        for entry in self.journal.append(events)? {
+            self.audience.event(&entry);
+        }
+        Ok(())
+    }
+}
+
+/// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
+pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
+    let writes = |change: &Change| match &change.next {
+        Next::Act(Action::Sweep) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
+        Next::Act(_) => true,
+    };
+    for name in std::mem::take(&mut seen.learned) {
+        let is_written = steps.and_then(|plan| plan.changes.get(&name)).is_some_and(writes);
+        if let (Some(record), false) = (seen.records.get(&name), is_written) {
+            fleet.write(record)?;
+        }
+    }
+    Ok(())
+}
+
+/// Who was just asked to end, if nothing else was asked: before one of them has, or has taken its time, a look would show nothing new.
+fn leaving(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
+    let acts = || plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_)));
+    let ends = |change: &Change| matches!(change.next, Next::Act(Action::Drain { .. } | Action::Kill { .. }));
+    if plan.server.is_some() || !acts().all(|(_, change)| ends(change)) {
+        return Vec::new();
+    }
+    processes(acts().map(|(name, _)| name), observed)
+}
+
+/// When the first of the plan's waits is over by the clock.
+pub(crate) fn wake_at(plan: &Plan) -> Option<Timestamp> {
+    let time = |change: &Change| match &change.next {
+        Next::Wait(Wait::Backoff { until } | Wait::Screen { until } | Wait::Wave { until }) => Some(*until),
+        Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until } | Wait::Leave { look_at, until, .. }) => {
+            Some((*look_at).min(*until))
+        }
+        Next::Wait(Wait::After { .. } | Wait::Dependants(_) | Wait::Turn) | Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
+    };
+    plan.changes.values().filter_map(time).min()
+}
+
+/// Whether somebody waits for an agent that gets on by itself, as one does that is held or left out of this run.
+pub(crate) fn has_silent_waits(plan: &Plan) -> bool {
+    let gets_a_step = |agent: &AgentName| plan.changes.get(agent).is_some_and(|change| matches!(change.next, Next::Act(_) | Next::Wait(_)));
+    plan.changes.values().any(|change| matches!(&change.next, Next::Wait(Wait::After { agent, .. }) if !gets_a_step(agent)))
+}
+
+/// The process of each agent that is the last to end.
+pub(crate) fn processes<'a>(names: impl Iterator<Item = &'a AgentName>, observed: &Observed) -> Vec<ProcId> {
+    let instance = |name: &AgentName| observed.agents.get(name)?.instance.as_ref();
+    let process = |instance: &Instance| instance.keeper.clone().or_else(|| instance.program.clone());
+    names.filter_map(instance).filter_map(process).collect()
+}
+
+/// Steps that are taken again and again without an effect are given up, so that nobody goes round and round.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    trying: BTreeMap<AgentName, (Action, Timestamp)>,
+    /// Agents whose steps were given up, and the step.
+    pub(crate) stalled: BTreeMap<AgentName, Action>,
+}
+
+impl Patience {
+    /// Takes stalled steps out of a plan, and says whether some step is tried again.
+    fn try_on(&mut self, plan: &mut Plan, now: Timestamp) -> bool {
+        let mut trying = BTreeMap::new();
+        let mut again = false;
+        for (name, change) in &mut plan.changes {
+            let Next::Act(action) = &change.next else { continue };
+            let since = match self.trying.get(name) {
+                Some((before, since)) if before == action => *since,
+                Some(_) | None => now,
+            };
+            again |= since < now;
+            trying.insert(name.clone(), (action.clone(), since));
+            if now.since(since) >= KILL_PATIENCE {
+                self.stalled.insert(name.clone(), action.clone());
+                let message = format!("{action} was asked for again and again for {KILL_PATIENCE} without an effect");
+                change.next = Next::Blocked(Blocked { reason: Reason::GaveUp, message });
+            }
+        }
+        self.trying = trying;
+        again
+    }
+}

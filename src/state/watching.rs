@@ -1,0 +1,133 @@
+//! What a watcher leaves in the fleet's folder: how it does, what stands still since when, and that a person has halted the fleet.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Fleet;
+use super::files::{Folder, Lasting};
+use crate::desired::AgentName;
+use crate::observed::Halt;
+use crate::time::Timestamp;
+
+const HALT: &str = "halt.json";
+const STATUS: &str = "watch.json";
+const STANDINGS: &str = "standing.json";
+
+/// How a watcher does, as it said last: `watch.json`. True only while somebody holds `watch.lock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Since when it watches.
+    pub since: Timestamp,
+    /// When its last round was; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_round: Option<Timestamp>,
+    /// How many rounds it did.
+    pub rounds: u64,
+    /// How long the last one took, in milliseconds.
+    pub round_ms: u64,
+    /// When the next one is at the latest.
+    pub next_round: Timestamp,
+    /// Why the manifest as it stands is not in force, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_error: Option<String>,
+    /// What went wrong in the last round, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What stands still, by agent: what holds or blocks it, and since when.
+pub type Standings = BTreeMap<AgentName, Standing>;
+
+/// What holds or blocks one agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// `held` or `blocked`.
+    pub state: String,
+    /// Its reason, as one word.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it was told that it is held for longer than `hold_max`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
+}
+
+impl Fleet {
+    /// Whether a person wants the whole fleet to be left alone.
+    pub fn halted(&self) -> Result<Option<Halt>> {
+        self.document(HALT)
+    }
+
+    /// Writes that a person wants the whole fleet to be left alone, for good.
+    pub fn halt(&self, halt: &Halt) -> Result<()> {
+        self.make("")?.replace(HALT, &serde_json::to_vec(halt)?, Lasting::ForGood)
+    }
+
+    /// Takes that back; it is no error if nothing was halted.
+    pub fn end_halt(&self) -> Result<()> {
+        let Some(folder) = self.open("")? else { return Ok(()) };
+        folder.remove(HALT)?;
+        Ok(folder.sync()?)
+    }
+
+    /// What the last watcher said of itself.
+    pub fn watch_status(&self) -> Result<Option<WatchStatus>> {
+        self.document(STATUS)
+    }
+
+    /// Writes how the watcher does.
+    pub fn write_watch_status(&self, status: &WatchStatus) -> Result<()> {
+        self.make("")?.replace(STATUS, &serde_json::to_vec(status)?, Lasting::UntilBoot)
+    }
+
+    /// What stood still in the last round of a watcher.
+    pub fn standings(&self) -> Result<Standings> {
+        Ok(self.document(STANDINGS)?.unwrap_or_default())
+    }
+
+    /// Writes what stands still.
+    pub fn write_standings(&self, standings: &Standings) -> Result<()> {
+        self.make("")?.replace(STANDINGS, &serde_json::to_vec(standings)?, Lasting::UntilBoot)
+    }
+
+    fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(folder) = self.open("")? else { return Ok(None) };
+        read(&folder, name)
+    }
+}
+
+fn read<T: DeserializeOwned>(folder: &Folder, name: &str) -> Result<Option<T>> {
+    let mut buffer = Vec::new();
+    let path = || folder.path_of(name).display().to_string();
+    if !folder.read(name, &mut buffer).with_context(|| format!("cannot read {}", path()))? {
+        return Ok(None);
+    }
+    serde_json::from_slice(&buffer).map(Some).with_context(|| format!("{} is damaged: remove it", path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::StateDir;
+    use super::*;
+
+    #[test]
+    fn a_halt_is_remembered_until_it_is_taken_back() {
+        let root = tempfile::tempdir().unwrap();
+        let fleet = StateDir::locate(Some(root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
+        assert_eq!(fleet.halted().unwrap(), None);
+        fleet.end_halt().unwrap();
+        let halt = Halt { since: Timestamp::from_millis(5), why: Some("smoke".to_owned()), frozen: false };
+        fleet.halt(&halt).unwrap();
+        assert_eq!(fleet.halted().unwrap(), Some(halt));
+        fleet.end_halt().unwrap();
+        assert_eq!(fleet.halted().unwrap(), None);
+        std::fs::write(fleet.paths().halt(), "{").unwrap();
+        let why = format!("{:#}", fleet.halted().unwrap_err());
+        assert!(why.contains("halt.json is damaged: remove it"), "{why}");
+    }
+}

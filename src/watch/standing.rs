@@ -1,0 +1,121 @@
+//! What stands still: told when it begins, and once more when it is held for too long. Remembered, so that another watcher does not tell it again.
+
+use anyhow::Result;
+
+use super::Event;
+use crate::converge::Round;
+use crate::desired::{AgentName, Care, Desired};
+use crate::event::What;
+use crate::observed::Observed;
+use crate::plan::{Next, Plan, Reason};
+use crate::state::{Fleet, Standing, Standings};
+
+/// Tells what has changed in what stands still, and writes down how it is now.
+pub(super) fn tell(plan: &Plan, desired: &Desired, observed: &Observed, fleet: &Fleet, round: &mut Round<'_>) -> Result<Standings> {
+    let before = fleet.standings().unwrap_or_default();
+    let (now, events) = compare(&before, plan, desired, observed);
+    round.tell(&events)?;
+    if now != before {
+        fleet.write_standings(&now)?;
+    }
+    Ok(now)
+}
+
+/// What stands still now, and what is new about it.
+fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observed) -> (Standings, Vec<Event>) {
+    let at = observed.at;
+    let usual = Care::default().hold_max;
+    let mut events = Vec::new();
+    let mut standings = Standings::new();
+    for (agent, change) in &plan.changes {
+        let (what, state, reason, why) = match &change.next {
+            Next::Held(held) => (What::Held, "held", held.as_str().to_owned(), format!("{}: {held}", change.kind)),
+            Next::Blocked(blocked) if blocked.reason == Reason::GaveUp => {
+                (What::GaveUp, "blocked", blocked.reason.as_str().to_owned(), blocked.message.clone())
+            }
+            Next::Blocked(blocked) => (What::Blocked, "blocked", blocked.reason.as_str().to_owned(), blocked.message.clone()),
+            Next::Act(_) | Next::Wait(_) => continue,
+        };
+        let event = |what, why| Event { at, agent: Some(agent.clone()), generation: generation(agent, observed), what, why };
+        let known = before.get(agent).filter(|known| known.state == state && known.reason == reason);
+        let mut standing = match known {
+            Some(known) => known.clone(),
+            None => {
+                events.push(event(what, why.clone()));
+                Standing { state: state.to_owned(), reason, since: at, overdue: false }
+            }
+        };
+        let longest = desired.agents.get(agent).map_or(usual, |declared| declared.spec.care.hold_max);
+        if what == What::Held && !standing.overdue && at.since(standing.since) >= longest {
+            events.push(event(What::HeldOverdue, format!("for {}; {why}", at.since(standing.since).rough())));
+            standing.overdue = true;
+        }
+        standings.insert(agent.clone(), standing);
+    }
+    (standings, events)
+}
+
+fn generation(agent: &AgentName, observed: &Observed) -> Option<crate::desired::Generation> {
+    observed.agents.get(agent).map(|sighting| sighting.generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::{Blocked, Cause, Change, Held, Kind};
+    use crate::time::Timestamp;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    #[test]
+    fn what_stands_still_is_told_once_and_once_more_when_it_is_held_for_too_long() {
+        let desired = Desired {
+            fleet: "f".parse().unwrap(),
+            server: crate::desired::Server {
+                socket: crate::desired::Socket("f".to_owned()),
+                config: None,
+                size: Default::default(),
+                options: BTreeMap::new(),
+            },
+            agents: BTreeMap::new(),
+            guard: Default::default(),
+            strangers: Vec::new(),
+            watch: Default::default(),
+            notify: Vec::new(),
+            digest: String::new(),
+        };
+        let mut standings = Standings::new();
+        let mut told = Vec::new();
+        let held = || Next::Held(Held::Attached(1));
+        let stuck = || Next::Blocked(Blocked { reason: Reason::GaveUp, message: "it failed".to_owned() });
+        for (minute, next) in [
+            (0, Some(held())),
+            (10, Some(held())),
+            (30, Some(held())),
+            (40, Some(held())),
+            (50, Some(stuck())),
+            (60, None),
+            (70, Some(held())),
+        ] {
+            let change = next.map(|next| Change { kind: Kind::Replace, cause: Cause::Asked, fields: Vec::new(), next });
+            let plan = Plan { changes: change.into_iter().map(|change| ("a".parse().unwrap(), change)).collect(), ..Plan::default() };
+            let observed = Observed {
+                fleet: desired.fleet.clone(),
+                at: at(minute),
+                agents: BTreeMap::new(),
+                strangers: Vec::new(),
+                halted: None,
+                server: None,
+                gaps: Vec::new(),
+            };
+            let (now, events) = compare(&standings, &plan, &desired, &observed);
+            told.extend(events.into_iter().map(|event| (minute, event.what)));
+            standings = now;
+        }
+        assert_eq!(told, [(0, What::Held), (30, What::HeldOverdue), (50, What::GaveUp), (70, What::Held)]);
+    }
+}
