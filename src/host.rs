@@ -12,7 +12,9 @@ use crate::process::{ProcId, Remnant};
 use crate::time::{Duration, Timestamp};
 
 mod act;
+mod adopted;
 mod attach;
+mod candidate;
 mod clear;
 mod daemon;
 mod dress;
@@ -46,6 +48,7 @@ mod usage;
 mod wait;
 
 pub use attach::{Way, attach_command};
+pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;
 pub use limits::room_for_panes;
 pub use live::{Live, Setup, now};
@@ -309,6 +312,11 @@ pub enum Act {
         only: Instance,
         /// The care.
         spec: Box<AgentSpec>,
+    },
+    /// Take the mark of an adopted instance from its pane, and the log that it was given. Nothing else of it is touched.
+    Release {
+        /// Whose.
+        only: Instance,
     },
     /// Start a hook beside it.
     Hook {

@@ -26,7 +26,7 @@ pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants};
-pub use unowned::{Unowned, ancestors, is_instance, unowned};
+pub use unowned::{Unowned, ancestors, mark_on, unowned};
 
 /// The variable that carries an instance's mark in its environment.
 pub const MARK_VARIABLE: &str = "RECONCILE";

@@ -44,7 +44,8 @@ pub fn unowned(patterns: &[String], owned: &BTreeSet<u32>) -> io::Result<Vec<Uno
         let above = ancestors(pid);
         let is_top = above.iter().all(|other| !matches.contains_key(other));
         // Of one that hides its environment it cannot be told.
-        is_top && bears_mark(pid) == Some(false) && [pid].iter().chain(&above).all(|one| !owned.contains(one) && !is_instance(*one))
+        let is_readable = variable(pid, MARK_VARIABLE).is_ok();
+        is_top && is_readable && [pid].iter().chain(&above).all(|one| !owned.contains(one) && mark_on(*one).is_none())
     };
     let free: BTreeSet<u32> = matches.keys().copied().filter(|pid| is_free(*pid)).collect();
     Ok(matches.into_values().filter(|one| free.contains(&one.process.pid)).collect())
@@ -66,15 +67,10 @@ pub fn ancestors(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Whether a process is a keeper or bears a mark. One that cannot be read is another user's, and no instance of ours.
-pub fn is_instance(pid: u32) -> bool {
-    keep_command(pid).is_some() || bears_mark(pid) == Some(true)
-}
-
-/// Whether a process bears a mark in its environment; none if that cannot be read.
-fn bears_mark(pid: u32) -> Option<bool> {
-    let value = variable(pid, MARK_VARIABLE).ok()?;
-    Some(value.is_some_and(|value| value.to_str().is_some_and(|text| text.parse::<Mark>().is_ok())))
+/// The mark that a process keeps or bears in its environment. One that cannot be read is another user's, or hides itself: it has none that could be seen.
+pub fn mark_on(pid: u32) -> Option<Mark> {
+    let kept = keep_command(pid).map(|(mark, _)| mark);
+    kept.or_else(|| variable(pid, MARK_VARIABLE).ok()??.to_str()?.parse().ok())
 }
 
 /// The names that a program goes by: its own, the kernel's, and that of the script that it runs.

@@ -18,6 +18,7 @@ mod live;
 mod logs;
 mod look;
 mod order;
+mod ownership;
 mod screen;
 mod service;
 mod strangers;
