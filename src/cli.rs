@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod adopt;
+mod after;
 mod apply;
 mod attach;
 mod completions;
@@ -15,6 +17,7 @@ mod down;
 mod events;
 mod exit;
 mod explain;
+mod forget;
 mod handoff;
 mod history;
 mod logs;
@@ -77,6 +80,8 @@ enum Command {
     /// Have agents killed without asking them, and stay stopped until they are started
     Kill(order::Args),
     Simulate(simulate::Args),
+    Adopt(adopt::Args),
+    Forget(forget::Args),
     Status(status::Args),
     Explain(explain::Args),
     History(history::Args),
@@ -125,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::Reset(args) => reset::run(args, global, &terminal),
         Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
         Command::Simulate(args) => simulate::run(args, global, &terminal),
+        Command::Adopt(args) => adopt::run(args, global, &terminal),
+        Command::Forget(args) => forget::run(args, global, &terminal),
         Command::Status(args) => status::run(args, global, &terminal),
         Command::Explain(args) => explain::run(args, global, &terminal),
         Command::Events(args) => events::run(args, global, &terminal),

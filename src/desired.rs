@@ -55,6 +55,8 @@ pub struct Desired {
     pub agents: BTreeMap<AgentName, Declared>,
     /// What a plan may do at most.
     pub guard: Guard,
+    /// Programs whose processes are named as strangers where nobody owns them: their names, with wildcards.
+    pub strangers: Vec<String>,
     /// How a watcher goes about its work.
     pub watch: Watching,
     /// Who hears about what.

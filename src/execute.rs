@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Server, canonical_digest};
+use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Place, Server, canonical_digest};
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, Spawn};
 use crate::observe::Seen;
@@ -197,7 +197,7 @@ impl Round<'_> {
         let old = sighting.instance.clone();
         // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
         let stays = record.spec.as_ref().is_some_and(|before| before.launch.place == spec.launch.place);
-        let instead_of = old.clone().filter(|old| stays && matches!(old.seat, Seat::Pane { .. }));
+        let instead_of = old.clone().filter(|old| stays && is_at(&old.seat, &spec.launch.place));
         let secrets = self.secret_digests(&spec)?;
         self.write(Record {
             generation: *generation,
@@ -368,6 +368,16 @@ fn reason(change: &Change, action: &Action) -> String {
         | Action::Rename { .. }
         | Action::Adopt { .. }
         | Action::Forget => change.why(),
+    }
+}
+
+/// Whether a pane is where this place is. One that was adopted may have another name, and anybody can rename a window.
+fn is_at(seat: &Seat, place: &Place) -> bool {
+    match (seat, place) {
+        (Seat::Pane { session, window, .. }, Place::Tmux { session: of_place, window: in_place, .. }) => {
+            session == of_place.as_str() && window == in_place.as_str()
+        }
+        (Seat::Pane { .. } | Seat::Detached { .. } | Seat::Adrift { .. }, Place::Tmux { .. } | Place::Daemon { .. }) => false,
     }
 }
 

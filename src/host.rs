@@ -12,7 +12,9 @@ use crate::process::{ProcId, Remnant};
 use crate::time::{Duration, Timestamp};
 
 mod act;
+mod adopted;
 mod attach;
+mod candidate;
 mod clear;
 mod daemon;
 mod dress;
@@ -38,6 +40,7 @@ mod secret;
 pub mod sim;
 mod since;
 mod story;
+mod strangers;
 pub mod supervisor;
 mod tmux;
 mod typing;
@@ -45,14 +48,16 @@ mod usage;
 mod wait;
 
 pub use attach::{Way, attach_command};
+pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;
 pub use limits::room_for_panes;
 pub use live::{Live, Setup, now};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
 pub use since::Since;
+pub use strangers::strangers;
 pub use tmux::version as tmux_version;
-pub use usage::usage;
+pub use usage::{is_stale, usage};
 
 /// Whatever is not a function of its arguments.
 pub trait Host {
@@ -307,6 +312,11 @@ pub enum Act {
         only: Instance,
         /// The care.
         spec: Box<AgentSpec>,
+    },
+    /// Take the mark of an adopted instance from its pane, and the log that it was given. Nothing else of it is touched.
+    Release {
+        /// Whose.
+        only: Instance,
     },
     /// Start a hook beside it.
     Hook {

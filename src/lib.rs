@@ -62,6 +62,7 @@
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
 //! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
+//! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
 //! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
 //! | [`simulate`] | a manifest played on the simulated machine in virtual time | the same, watch |
@@ -129,6 +130,8 @@ pub mod host;
 pub mod observe;
 
 pub mod execute;
+
+pub mod ownership;
 
 pub mod converge;
 

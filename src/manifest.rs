@@ -30,6 +30,7 @@ pub(crate) mod read;
 mod report;
 mod resolve;
 mod sources;
+mod strangers;
 mod suggest;
 mod terminal;
 mod texts;
@@ -175,6 +176,7 @@ fn fleet<'a>(
             report.warning(name.spot, format!("no agent is in session `{}`", name.value), None);
         }
     }
+    let strangers = strangers::patterns(manifest.strangers.as_ref(), &context);
     let watch = watch::watching(manifest.watch.as_ref(), &context.fields());
     let notify = watch::notices(manifest.notify.as_deref().unwrap_or_default(), &context.fields());
     vars::unused(&vars, given, report);
@@ -183,8 +185,16 @@ fn fleet<'a>(
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();
-    let desired =
-        (report.errors() == 0).then(|| Desired { server, agents, guard, watch, notify, digest: digest(texts), fleet: fleet.clone() });
+    let desired = (report.errors() == 0).then(|| Desired {
+        server,
+        agents,
+        guard,
+        strangers,
+        watch,
+        notify,
+        digest: digest(texts),
+        fleet: fleet.clone(),
+    });
     (desired, depends_on)
 }
 

@@ -34,7 +34,7 @@ pub struct Observed {
     pub at: Timestamp,
     /// Every agent that is declared or remembered, or of which something lives.
     pub agents: BTreeMap<AgentName, Sighting>,
-    /// What is there and bears no mark of this fleet.
+    /// What is there and bears no mark of this fleet: in its tmux server, and for a status among the processes.
     pub strangers: Vec<Stranger>,
     /// A person wants the whole fleet to be left alone.
     pub halted: Option<Halt>,
@@ -324,9 +324,9 @@ pub struct Failures {
 /// Something that bears no mark of this fleet. It is never touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
-    /// Where: `socket:session`.
+    /// Where: `socket:session`, or the folder in which a program runs.
     pub place: String,
-    /// The process in its pane.
+    /// The process in its pane, or the program.
     pub pid: Option<u32>,
     /// Why it is one.
     pub why: String,

@@ -11,18 +11,22 @@ use serde::{Deserialize, Serialize};
 mod end;
 mod facts;
 mod memory;
+mod outdated;
 mod scan;
 mod signal;
 mod stat;
 mod tree;
+mod unowned;
 
 pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
 pub use memory::memory_below;
+pub use outdated::is_outdated;
 pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants};
+pub use unowned::{Unowned, ancestors, mark_on, unowned};
 
 /// The variable that carries an instance's mark in its environment.
 pub const MARK_VARIABLE: &str = "RECONCILE";

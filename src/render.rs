@@ -110,13 +110,15 @@ pub struct StatusView<'a> {
     pub watcher: Option<&'a Watcher>,
 }
 
-/// What an agent's own program has used.
+/// What is known of an agent's own program while it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usage {
     /// Processor time in seconds.
     pub cpu_s: f64,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
+    /// Whether its executable file is another one on the disk now, or was written to since the start; none if that cannot be told.
+    pub stale: Option<bool>,
 }
 
 /// How the watcher of a fleet does.

@@ -179,11 +179,12 @@ impl Run<'_> {
             self.document(&seen.observed, &plan, &[])?;
             return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
         }
-        if let Some(agent) = within::agent_of(&desired.fleet).filter(|agent| plan.interrupted().contains(agent)) {
-            self.terminal.error(&anyhow::anyhow!(
-                "this command is a part of {agent}, which it would end: nothing was done. Run it outside, or have it done by a helper: \
-                 reconcile restart --self"
-            ));
+        let own = within::agent_of(&desired.fleet);
+        let helps = if own.is_some() { ", or have it done by a helper: reconcile restart --self" } else { "" };
+        let own = own.or_else(|| within::adopted_above(&seen.observed));
+        if let Some(agent) = own.filter(|agent| plan.interrupted().contains(agent)) {
+            let why = format!("this command is a part of {agent}, which it would end: nothing was done. Run it outside{helps}");
+            self.terminal.error(&anyhow::anyhow!(why));
             return Ok(ExitStatus::Refused);
         }
         if !approved && !self.approved(&desired, &seen, &plan, &terms)? {

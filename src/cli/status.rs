@@ -10,7 +10,7 @@ use super::setup::Global;
 use super::terminal::Terminal;
 use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
-use crate::host::usage;
+use crate::host::{is_stale, strangers, usage};
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -34,7 +34,11 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let desired = &setup.desired;
-    let seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
+    let mut seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
+    match strangers(&desired.strangers, &seen.observed) {
+        Ok(more) => seen.observed.strangers.extend(more),
+        Err(why) => seen.observed.gaps.push(why),
+    }
     let watcher = watcher(&setup.fleet, seen.observed.at)?;
     let plan = plan(desired, &seen.observed, &Terms::default());
     let usage = usage_of(&seen.observed);
@@ -88,9 +92,9 @@ fn held_since(fleet: &Fleet) -> Result<BTreeMap<AgentName, Timestamp>> {
     Ok(held.map(|(agent, standing)| (agent, standing.since)).collect())
 }
 
-/// What each agent's program uses, as far as it is there.
+/// What is known of each agent's program, as far as it is there.
 fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
     let instances = observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
-    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?)));
-    used.map(|(name, (cpu_s, rss_bytes))| (name, Usage { cpu_s, rss_bytes })).collect()
+    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?, is_stale(instance))));
+    used.map(|(name, (cpu_s, rss_bytes), stale)| (name, Usage { cpu_s, rss_bytes, stale })).collect()
 }

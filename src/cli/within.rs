@@ -9,7 +9,8 @@ use super::ExitStatus;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::{AgentName, FleetName};
-use crate::process::MARK_VARIABLE;
+use crate::observed::{Instance, Observed};
+use crate::process::{Liveness, MARK_VARIABLE, ancestors};
 
 /// What marks the helper, so that it is not taken for a part of the agent: the end of a tree ends at another mark.
 const HELPER: &str = "v1/reconcile/helper/1/00000000000000000000000000000000/";
@@ -18,6 +19,17 @@ const HELPER: &str = "v1/reconcile/helper/1/00000000000000000000000000000000/";
 pub(super) fn agent_of(fleet: &FleetName) -> Option<AgentName> {
     let (own, agent) = whose()?;
     (own == *fleet).then_some(agent)
+}
+
+/// The agent that was adopted as a process that this one descends from, if it is: no environment tells of that.
+pub(super) fn adopted_above(observed: &Observed) -> Option<AgentName> {
+    let above = ancestors(std::process::id());
+    let is_above = |instance: &Instance| {
+        let program = instance.program.as_ref().filter(|_| instance.mark.is_none());
+        program.is_some_and(|program| above.contains(&program.pid) && program.liveness() == Liveness::Alive)
+    };
+    let mut agents = observed.agents.iter();
+    agents.find(|(_, sighting)| sighting.instance.as_ref().is_some_and(is_above)).map(|(agent, _)| agent.clone())
 }
 
 fn whose() -> Option<(FleetName, AgentName)> {

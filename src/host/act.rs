@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::tmux::{self, Client, Door, Line, SCRIPT_LIMIT, ServerAt, knock, socket_path};
-use super::{Act, Outcome, Spawn, clear, daemon, dress, errand, panes, typing};
+use super::{Act, Outcome, Spawn, adopted, clear, daemon, dress, errand, panes, typing};
 use crate::desired::{Mark, Place, Server, Signal, SignalTo};
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Liveness, ProcId};
@@ -49,6 +49,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
             Act::Freeze { only } => Some(super::freeze::freeze(only)),
             Act::Thaw { only } => Some(super::freeze::thaw(only)),
             Act::Clear { only } => clear::clear(live, at, only, &mut guarded),
+            Act::Release { only } => adopted::release(live, at, only, &mut guarded),
             Act::Dress { only, spec } => dress::dress(live, at, only, spec, &mut guarded),
             Act::Hook { only, name, hook, spec } => Some(errand::start(live, only, name, hook, spec)),
             Act::Rename { only, spec, to } => dress::rename(live, at, only, spec, to, &mut guarded),
@@ -82,19 +83,27 @@ pub(super) struct Guarded {
 impl Guarded {
     /// Adds commands for the pane of an instance, or says at once why they cannot be done.
     pub(super) fn add(&mut self, at: usize, only: &Instance, needs: Needs, lines: Vec<Line>) -> Option<Outcome> {
-        let Seat::Pane { socket, server, pane, .. } = &only.seat else {
+        let Seat::Pane { server, pane, .. } = &only.seat else {
             return Some(Outcome::Refused(format!("{} is in no pane", only.agent)));
         };
         let process = only.keeper.as_ref().or(only.program.as_ref().filter(|_| only.mark.is_none())).map(|process| process.pid);
         if process.is_none() && only.mark.is_none() {
             return Some(Outcome::Refused(format!("the process in the pane of {} is not known", only.agent)));
         }
+        let who = identity(pane, server.pid, process, only.mark.as_ref());
+        self.add_line(at, only, guard(at, pane, &who, needs, lines))
+    }
+
+    /// Adds a command for the pane of an instance that checks by itself whether it is the one.
+    pub(super) fn add_line(&mut self, at: usize, only: &Instance, line: Line) -> Option<Outcome> {
+        let Seat::Pane { socket, server, .. } = &only.seat else {
+            return Some(Outcome::Refused(format!("{} is in no pane", only.agent)));
+        };
         let (running, guarded) = self.by_server.entry(socket.clone()).or_insert_with(|| (open(socket), Vec::new()));
         if running.as_ref().is_none_or(|running| running.id != *server) {
             return Some(Outcome::Refused(format!("the tmux server of {} runs no more", only.agent)));
         }
-        let who = identity(pane, server.pid, process, only.mark.as_ref());
-        guarded.push((at, guard(at, pane, &who, needs, lines)));
+        guarded.push((at, line));
         None
     }
 
@@ -154,7 +163,8 @@ pub(super) fn identity(pane: &str, server: u32, process: Option<u32>, mark: Opti
     all
 }
 
-fn both(one: &str, other: &str) -> String {
+/// A format that is true where both are.
+pub(super) fn both(one: &str, other: &str) -> String {
     format!("#{{&&:{one},{other}}}")
 }
 

@@ -1,11 +1,11 @@
 //! The part of the care that the machine knows, put on a running instance; and its new name. No process notices.
 
-use super::Outcome;
 use super::act::{Guarded, Needs};
 use super::launch::{self, with_file};
 use super::live::Live;
 use super::logs;
 use super::tmux::{Line, as_format_text};
+use super::{Outcome, adopted};
 use crate::desired::{AgentName, AgentSpec, Care, Place};
 use crate::observed::{Instance, Seat};
 use crate::process;
@@ -20,16 +20,14 @@ pub(super) fn dress(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, g
     }
     match &only.seat {
         Seat::Pane { pane, session, .. } => {
-            let mut lines = title(&spec.care, pane);
+            // The mark first: what tmux does not take of the care must not leave the pane without it.
+            let mut lines: Vec<Line> = adopted::give(live, only, &only.agent, &spec.launch, pane).into_iter().collect();
+            lines.extend(title(&spec.care, pane));
             lines.extend(spec.care.layout.iter().map(|layout| Line::new("select-layout").flag("-t").word(pane).word(layout)));
             lines.extend(session_options(&spec.care, &format!("={session}:")));
             match logs::renew(live, only, spec.care.pane_log.as_ref(), pane) {
                 Ok(log) => lines.extend(log),
                 Err(why) => return Some(Outcome::Failed(why)),
-            }
-            if only.mark.is_none() {
-                let mark = format!("v1/{}/{}/{}/0/0", live.fleet, only.agent, only.generation);
-                lines.push(Line::new("set-option").flag("-p -t").word(pane).word("@reconcile").word(&mark));
             }
             guarded.add(at, only, Needs::Nothing, lines)
         }
@@ -97,7 +95,7 @@ pub(super) fn rename(live: &Live, at: usize, only: &Instance, spec: &AgentSpec, 
     let is_old = |name: &str| name != to.as_str() && (name == only.agent.as_str() || Some(name) == born);
     match (&only.seat, &spec.launch.place) {
         (Seat::Pane { session, window, pane, .. }, Place::Tmux { session: new_session, window: new_window, .. }) => {
-            let mut lines = Vec::new();
+            let mut lines: Vec<Line> = adopted::give(live, only, to, &spec.launch, pane).into_iter().collect();
             if window != new_window.as_str() && is_old(window) {
                 lines.push(Line::new("rename-window").flag("-t").word(pane).word(new_window.as_str()));
             }

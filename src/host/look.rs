@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
-use super::{Ask, Found, Gap, Known, Life, Look, obstacle, story};
+use super::{Ask, Found, Gap, Known, Life, Look, adopted, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
 use crate::observed::{Instance, Seat, Stranger};
@@ -257,8 +257,12 @@ impl<'a> Looking<'a> {
         life
     }
 
-    fn answer(&mut self, at: usize, instance: Instance, life: Life, attached: u32) {
+    fn answer(&mut self, at: usize, mut instance: Instance, life: Life, attached: u32) {
         self.answered[at] = true;
+        if instance.mark.is_none() {
+            // No mark tells whose it is, so it is that of the agent as it is called now.
+            instance.agent.clone_from(&self.ask.known[at].agent);
+        }
         self.look.found.push(Found { instance, life, attached });
     }
 
@@ -279,8 +283,10 @@ impl<'a> Looking<'a> {
                         self.look_at_adopted(*at, server, listing, pane);
                         continue;
                     }
-                    None if self.look_at_unrecorded_adopted(server, listing, pane) => continue,
-                    None => "no mark".to_owned(),
+                    None => match self.look_at_unrecorded_adopted(server, listing, pane) {
+                        Whose::Ours => continue,
+                        Whose::Others(why) => why,
+                    },
                 },
             };
             // Sessions that begin so are helpers of this tool.
@@ -351,18 +357,24 @@ impl<'a> Looking<'a> {
     }
 
     /// A pane that was adopted and whose record is lost: it carries its mark as an option.
-    fn look_at_unrecorded_adopted(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane) -> bool {
-        let Some(mark) = pane.adopted.parse::<Mark>().ok().filter(|mark| mark.fleet == self.live.fleet) else { return false };
+    fn look_at_unrecorded_adopted(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane) -> Whose {
+        let Some(mark) = adopted::mark_of(pane) else { return Whose::Others("no mark".to_owned()) };
+        if mark.fleet != self.live.fleet {
+            return Whose::Others(format!("it belongs to the fleet {}", mark.fleet));
+        }
         if self.ask.known.iter().any(|known| known.mark.is_none() && known.agent == mark.agent) {
-            // Its record tells of another pane: this one was let go, or is a copy.
-            return false;
+            // Its record tells of another pane: this one was let go.
+            return Whose::Others("no mark".to_owned());
         }
         let program = if pane.dead { None } else { ProcId::of(pane.pid).ok().flatten() };
+        if program.as_ref().is_some_and(|program| !adopted::holds_for(&mark, program)) {
+            return Whose::Others("no mark".to_owned());
+        }
         let life = if program.is_some() { Life::Alive { since: None } } else { Life::Lost };
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
         self.look.found.push(Found { instance, life, attached: people(listing, pane) });
-        true
+        Whose::Ours
     }
 
     /// Known instances that no listing showed, and what no record knows.
@@ -599,7 +611,7 @@ fn people(listing: &Listing, pane: &Pane) -> u32 {
 }
 
 /// Where a pane is. Of the sessions that share it, the one where it was before is meant.
-fn seat(server: &ServerAt, pane: &Pane, before: Option<&Seat>) -> Seat {
+pub(super) fn seat(server: &ServerAt, pane: &Pane, before: Option<&Seat>) -> Seat {
     let earlier = match before {
         Some(Seat::Pane { session, .. }) => pane.sessions.iter().find(|name| *name == session),
         Some(Seat::Detached { .. } | Seat::Adrift { .. }) | None => None,

@@ -9,7 +9,7 @@ use rustix::fs::Access;
 use super::live::Live;
 use super::look::{View, label};
 use super::tmux::{FILES, Pane, ServerAt, socket_path};
-use super::{Ask, Found, Life, Look, limits};
+use super::{Ask, Found, Life, Look, adopted, limits};
 use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket, Text};
 use crate::keeper::{PidfileContent, read_pidfile};
 use crate::observed::{Instance, Obstacle, Seat};
@@ -47,6 +47,8 @@ struct Checks<'a> {
     servers: HashMap<PathBuf, Taken>,
     /// Agents with a pane that the next instance can have.
     seated: BTreeSet<AgentName>,
+    /// The programs of adopted instances: a pidfile that they wrote is no stranger's.
+    adopted: BTreeMap<AgentName, ProcId>,
     /// How many more panes each server can hold, with the reason.
     room: HashMap<PathBuf, Room>,
 }
@@ -67,6 +69,10 @@ struct Room {
 impl<'a> Checks<'a> {
     fn new(live: &'a Live, views: &'a BTreeMap<PathBuf, View>, look: &Look) -> Self {
         let seated = |found: &Found| matches!(found.instance.seat, Seat::Pane { .. }).then(|| found.instance.agent.clone());
+        let adopted = |found: &Found| {
+            let program = found.instance.program.clone().filter(|_| found.instance.mark.is_none())?;
+            Some((found.instance.agent.clone(), program))
+        };
         Self {
             live,
             views,
@@ -75,6 +81,7 @@ impl<'a> Checks<'a> {
             programs: HashMap::new(),
             servers: HashMap::new(),
             seated: look.found.iter().filter_map(seated).collect(),
+            adopted: look.found.iter().filter_map(adopted).collect(),
             room: HashMap::new(),
         }
     }
@@ -88,7 +95,7 @@ impl<'a> Checks<'a> {
             },
             Place::Daemon { pidfile } => {
                 let path = pidfile.clone().unwrap_or_else(|| self.live.paths.pidfile(agent));
-                taken_pidfile(&path, &self.live.fleet, agent)
+                taken_pidfile(&path, &self.live.fleet, agent, self.adopted.get(agent))
             }
         })
     }
@@ -237,8 +244,8 @@ impl<'a> Checks<'a> {
 fn taken(panes: &[Pane], fleet: &FleetName) -> Taken {
     let (mut taken, mut ours) = (Taken::default(), Taken::default());
     for pane in panes {
-        let text = label(&pane.command).unwrap_or_else(|| pane.adopted.as_str().into());
-        let into = if text.parse::<Mark>().is_ok_and(|mark| mark.fleet == *fleet) { &mut ours } else { &mut taken };
+        let mark: Option<Mark> = label(&pane.command).map_or_else(|| adopted::mark_of(pane), |label| label.parse().ok());
+        let into = if mark.is_some_and(|mark| mark.fleet == *fleet) { &mut ours } else { &mut taken };
         for session in &pane.sessions {
             into.sessions.insert(session.clone());
             into.windows.insert((session.clone(), pane.window.clone()));
@@ -269,8 +276,8 @@ fn room(socket: &Path, listed: Option<(&ServerAt, &[Pane])>) -> Room {
     Room { free: by_files.min(by_terminals), wanted: 0, why }
 }
 
-/// Why a keeper could not put its pidfile there.
-fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName) -> Option<Obstacle> {
+/// Why a keeper could not put its pidfile there, once the adopted instance of its agent is gone.
+fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName, adopted: Option<&ProcId>) -> Option<Obstacle> {
     if std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
         return None;
     }
@@ -284,7 +291,7 @@ fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName) -> Option<Ob
         },
         Err(error) => return Some(Obstacle::PlaceTaken(error.to_string())),
     };
-    let lives = process.is_some_and(|process| process.liveness() != Liveness::Gone);
+    let lives = process.is_some_and(|process| adopted != Some(&process) && process.liveness() != Liveness::Gone);
     lives.then(|| Obstacle::PlaceTaken(format!("pidfile {} names {whose}", path.display())))
 }
 

@@ -10,7 +10,7 @@ use super::live::{Live, now};
 use super::logs;
 use super::look::label;
 use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
-use super::{Outcome, Spawn};
+use super::{Outcome, Spawn, adopted};
 use crate::desired::{Mark, Place};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
@@ -174,8 +174,8 @@ fn skip(live: &Live, jobs: &[Job<'_>], outcomes: &mut [Option<Outcome>]) {
 /// The sessions and windows of a server, with those that this batch is about to make.
 struct Places {
     sessions: BTreeMap<String, Session>,
-    /// Dead panes of ours, with the label in their command, session and window.
-    dead: BTreeMap<String, (String, String, String)>,
+    /// Dead panes of ours, with their mark, session and window.
+    dead: BTreeMap<String, (Mark, String, String)>,
 }
 
 struct Session {
@@ -193,10 +193,10 @@ impl Places {
     fn of(listing: &Listing, live: &Live) -> Self {
         let mut places = Self { sessions: BTreeMap::new(), dead: BTreeMap::new() };
         for pane in &listing.panes {
-            let label = label(&pane.command).or((!pane.adopted.is_empty()).then_some(pane.adopted.as_str().into()));
-            let is_ours = label.as_ref().is_some_and(|label| label.parse::<Mark>().is_ok_and(|mark| mark.fleet == live.fleet));
-            if let (true, true, Some(label), Some(session)) = (is_ours, pane.dead, label, pane.sessions.first()) {
-                places.dead.insert(pane.id.clone(), (label.into_owned(), session.clone(), pane.window.clone()));
+            let mark = label(&pane.command).map_or_else(|| adopted::mark_of(pane), |label| label.parse().ok());
+            let is_ours = mark.as_ref().is_some_and(|mark| mark.fleet == live.fleet);
+            if let (true, true, Some(mark), Some(session)) = (is_ours, pane.dead, mark, pane.sessions.first()) {
+                places.dead.insert(pane.id.clone(), (mark, session.clone(), pane.window.clone()));
             }
             for (at, name) in pane.sessions.iter().enumerate() {
                 // Ids are those of the first; another name for the same window is addressed by name.
@@ -283,17 +283,24 @@ impl Places {
 
     /// The commands for an instance that takes the pane of an earlier life; none where the place is another now.
     fn over_the_dead(&mut self, live: &Live, server: &ServerAt, at: usize, spawn: &Spawn, place: (&str, &str)) -> Option<Vec<Line>> {
-        let Some(Instance { seat: Seat::Pane { server: then, pane, .. }, mark, keeper, .. }) = &spawn.instead_of else { return None };
-        let (label, session, window) = self.dead.get(pane)?;
-        if *then != server.id || mark.as_ref().map(Mark::to_string).as_ref() != Some(label) {
+        let Some(Instance { seat: Seat::Pane { server: then, pane, .. }, mark, keeper, program, .. }) = &spawn.instead_of else {
+            return None;
+        };
+        let (there, session, window) = self.dead.get(pane)?;
+        // Whoever was adopted has no mark of its own, but in the pane.
+        let adopted = program.as_ref().filter(|_| mark.is_none());
+        let is_its = mark.as_ref() == Some(there) || adopted.is_some_and(|program| adopted::holds_for(there, program));
+        if *then != server.id || !is_its {
             return None;
         }
         if (session.as_str(), window.as_str()) != place {
             return None;
         }
-        let who = identity(pane, server.id.pid, keeper.as_ref().map(|keeper| keeper.pid), mark.as_ref());
+        let process = keeper.as_ref().or(adopted).map(|process| process.pid);
+        let who = identity(pane, server.id.pid, process, mark.as_ref());
         let respawn = keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane));
         let mut lines = vec![respawn];
+        lines.extend(adopted.map(|_| adopted::take(pane)));
         lines.extend(title(&spawn.spec.care, pane));
         lines.extend(logs::of_next_life(live, spawn, pane));
         self.dead.remove(pane);

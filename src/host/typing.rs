@@ -101,12 +101,18 @@ fn unfit(only: &Instance, text: &str) -> Option<String> {
 pub(super) fn at_shell(only: &Instance) -> Option<String> {
     let program = process::stat(only.program.as_ref()?.pid).ok()??;
     let leader = program.foreground?;
-    let words = process::cmdline(leader).ok()?;
+    let shell = shell(leader)?;
+    let foreground = |pid: u32| process::stat(pid).ok().flatten().is_some_and(|one| one.pgrp == leader);
+    (!process::children(leader).ok()?.into_iter().any(foreground)).then_some(shell)
+}
+
+/// The name of the shell that a process is, if it is one that reads commands from its terminal.
+pub(super) fn shell(pid: u32) -> Option<String> {
+    let words = process::cmdline(pid).ok()?;
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let (first, rest) = words.split_first()?;
     let name = first.trim_start_matches('-').rsplit('/').next()?;
     // One with a script or a line to run is not the one that reads the terminal.
-    let waits = SHELLS.contains(&name) && rest.iter().all(|word| word.starts_with('-') && word != "-c");
-    let foreground = |pid: u32| process::stat(pid).ok().flatten().is_some_and(|one| one.pgrp == leader);
-    (waits && !process::children(leader).ok()?.into_iter().any(foreground)).then(|| name.to_owned())
+    let reads = SHELLS.contains(&name) && rest.iter().all(|word| word.starts_with('-') && word != "-c");
+    reads.then(|| name.to_owned())
 }

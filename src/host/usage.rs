@@ -1,7 +1,7 @@
-//! What the program of an instance has used.
+//! What the program of an instance has used, and whether it still is the one on the disk.
 
 use crate::observed::Instance;
-use crate::process::{boot_id, memory_below, stat};
+use crate::process::{boot_id, is_outdated, memory_below, stat};
 
 /// Resident memory in bytes of the program and all its descendants, also those that left it for the keeper; none if it is not known.
 pub(super) fn memory(instance: &Instance) -> Option<u64> {
@@ -20,4 +20,10 @@ pub fn usage(instance: &Instance) -> Option<(f64, u64)> {
     let facts = stat(program.pid).ok()??;
     let same = facts.start_time == program.start_time && facts.state.lives() && program.boot_id == boot_id();
     same.then_some((facts.cpu_seconds, facts.rss_bytes))
+}
+
+/// Whether the executable file of the instance's own program is another one on the disk now, or was written to since the start; none if that cannot be
+/// told. Scripts are not looked into.
+pub fn is_stale(instance: &Instance) -> Option<bool> {
+    is_outdated(instance.program.as_ref()?)
 }

@@ -13,6 +13,7 @@ mod agent;
 mod handoff;
 mod hooks;
 mod live;
+mod strangers;
 mod tables;
 mod terminal;
 mod watch;
@@ -21,6 +22,7 @@ pub(crate) use agent::{Agent, Runtime};
 pub(crate) use handoff::Handoff;
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use live::{Condition, Heartbeat, Limits, Live};
+pub(crate) use strangers::Strangers;
 pub(crate) use tables::{Backoff, DrainStep, Folders, GiveUp, Log, Milestones, Ready, Restart, Secret};
 pub(crate) use terminal::{DialogRule, Idle};
 pub(crate) use watch::{Notify, Watch};
@@ -80,6 +82,8 @@ pub(crate) struct Manifest<'a> {
     pub(crate) vars: Option<Entries<'a, At<Variable<'a>>>>,
     /// What one plan may do at most.
     pub(crate) guard: Option<Guard>,
+    /// What is looked for that nobody owns.
+    pub(crate) strangers: Option<Strangers<'a>>,
     /// How `reconcile watch` goes about its work.
     pub(crate) watch: Option<Watch>,
     /// Who hears about what.

@@ -53,7 +53,7 @@ impl<'a> Written<'a> {
 /// The tables of all files. What is declared in two of them is reported.
 pub(crate) fn collect<'a>(documents: &[Layer<'a>], report: &Report) -> Layers<'a> {
     let defaults = children(documents, "defaults").map(|(_, layer)| Layer { defaults: true, ..layer }).collect();
-    for table in ["tmux", "vars", "guard", "watch", "defaults", "sessions"] {
+    for table in ["tmux", "vars", "guard", "strangers", "watch", "defaults", "sessions"] {
         // The values are merged when they are read; here it is only seen that none is hidden by that.
         tables(documents, table, report);
     }

@@ -265,7 +265,7 @@ impl<'a> MapAccess<'a> for Fields<'a, '_> {
             {
                 if !key.starts_with("x-") {
                     let hint = suggest::did_you_mean(key, fields.iter().copied())
-                        .or_else(|| (fields.len() <= 10).then(|| format!("known here: {}", suggest::list(fields.iter().copied()))));
+                        .or_else(|| (fields.len() <= 16).then(|| format!("known here: {}", suggest::list(fields.iter().copied()))));
                     self.reader.report.error(spot, format!("unknown key `{}`", key.escape_debug()), hint);
                     self.reader.leave_out(entry.layer);
                 }

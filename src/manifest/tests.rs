@@ -68,3 +68,4 @@ mod layers;
 mod live;
 mod origins;
 mod shape;
+mod strangers;

@@ -48,8 +48,10 @@ pub(super) fn knows_a_life(record: &Record) -> bool {
 pub(super) fn disown_copies(desired: &Desired, records: &mut BTreeMap<AgentName, Record>) {
     let mut owners: BTreeMap<String, Vec<AgentName>> = BTreeMap::new();
     for (name, record) in &*records {
-        if let Some(mark) = &record.mark {
-            owners.entry(mark.to_string()).or_default().push(name.clone());
+        // One that was adopted is known by its process.
+        let adopted = || record.instance.as_ref()?.program.as_ref().map(|it| format!("{}/{}/{}", it.pid, it.start_time, it.boot_id));
+        if let Some(owned) = record.mark.as_ref().map(ToString::to_string).or_else(adopted) {
+            owners.entry(owned).or_default().push(name.clone());
         }
     }
     for mut names in owners.into_values().filter(|names| names.len() > 1) {
@@ -152,9 +154,9 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
     // A record of another life says nothing about this one.
     let record = record.filter(|record| record.mark == found.instance.mark && record.generation.0 > 0);
     if record.is_none() {
-        // Rebuilt from the mark; one without a mark was found by its pidfile and is in its first life.
+        // Rebuilt from the mark; one without a mark was found by its pidfile and is in its first life, or was adopted and its pane says in which.
         let mark = found.instance.mark.as_ref();
-        sighting.generation = mark.map_or(Generation(1), |mark| mark.generation);
+        sighting.generation = mark.map_or(found.instance.generation.max(Generation(1)), |mark| mark.generation);
         sighting.digest = mark.map(|mark| mark.digest.clone());
         sighting.spec = None;
         (sighting.answering, sighting.typing, sighting.received) = (None, None, None);

@@ -127,7 +127,7 @@ pub(super) fn all_pids() -> io::Result<Vec<u32>> {
 }
 
 /// Those that seem to be our own user's, at the price of one look each; [`is_ours`] settles it.
-fn own_pids() -> io::Result<Vec<u32>> {
+pub(super) fn own_pids() -> io::Result<Vec<u32>> {
     let ours = rustix::process::geteuid().as_raw();
     let mut pids = all_pids()?;
     pids.retain(|pid| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|folder| folder.uid() == ours));

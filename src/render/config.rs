@@ -10,7 +10,7 @@ use crate::manifest::Origin;
 pub fn config_document(desired: &Desired) -> Value {
     let agents: Map<String, Value> =
         desired.agents.iter().map(|(name, declared)| (name.to_string(), Value::Object(effective(&declared.spec)))).collect();
-    json!({ "version": 1, "fleet": desired.fleet, "tmux": desired.server, "agents": agents })
+    json!({ "version": 1, "fleet": desired.fleet, "tmux": desired.server, "strangers": { "match": desired.strangers }, "agents": agents })
 }
 
 /// The effective manifest as TOML, for people: paths and defaults are written out, so it is no manifest to keep.

@@ -83,6 +83,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         server: Server { socket: Socket("atlas".to_owned()), config: None, size: Size::default(), options: BTreeMap::new() },
         agents: agents.iter().map(|(who, spec)| (name(who), declared(spec.clone()))).collect(),
         guard: Guard::default(),
+        strangers: Vec::new(),
         watch: crate::desired::Watching::default(),
         notify: Vec::new(),
         digest: "blake3:00".to_owned(),
@@ -144,7 +145,7 @@ pub(super) fn all_sorts() -> Sample {
     sample.desired.agents.get_mut("lead").unwrap().spec.care.hold = BTreeSet::from([HoldOn::Attached]);
     sample.observed.agents.get_mut("lead").unwrap().spec.as_mut().unwrap().care.hold = BTreeSet::from([HoldOn::Attached]);
     sample.observed.strangers = vec![Stranger { place: "atlas:notes".to_owned(), pid: Some(4242), why: "no mark".to_owned() }];
-    sample.usage.insert(name("builder"), Usage { cpu_s: 12.4, rss_bytes: 91_750_400 });
+    sample.usage.insert(name("builder"), Usage { cpu_s: 12.4, rss_bytes: 91_750_400, stale: Some(false) });
     sample.plan_again();
     sample
 }

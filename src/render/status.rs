@@ -77,8 +77,14 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
         agent.generation.to_string(),
         or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
         agent.restarts.to_string(),
-        plain(&[why(view, agent), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")).into_owned(),
+        plain(&[why(view, agent), stale(agent), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "))
+            .into_owned(),
     ]
+}
+
+/// That what it runs is not what would be started now.
+fn stale(agent: &AgentStatus) -> String {
+    if agent.stale == Some(true) { "its program on disk is newer".to_owned() } else { String::new() }
 }
 
 /// What its lives have left running.

@@ -83,6 +83,7 @@ mod tests {
             },
             agents: BTreeMap::new(),
             guard: Default::default(),
+            strangers: Vec::new(),
             watch: Default::default(),
             notify: Vec::new(),
             digest: String::new(),

@@ -18,9 +18,11 @@ mod live;
 mod logs;
 mod look;
 mod order;
+mod ownership;
 mod screen;
 mod service;
 mod simulate;
+mod strangers;
 mod terminal;
 mod watch;
 

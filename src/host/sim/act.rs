@@ -57,7 +57,8 @@ impl Sim {
                     *session = new.to_string();
                 }
             }
-            Act::Freeze { .. } | Act::Thaw { .. } | Act::Dress { .. } | Act::Hook { .. } | Act::SetServer(_) | Act::CloseServer(_) => {}
+            Act::Freeze { .. } | Act::Thaw { .. } | Act::Dress { .. } | Act::Release { .. } | Act::Hook { .. } => {}
+            Act::SetServer(_) | Act::CloseServer(_) => {}
         }
         self.done.push((now, act.clone()));
         Outcome::Done

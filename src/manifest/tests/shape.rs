@@ -117,7 +117,9 @@ drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" }
         ),
         @"
     Error 4 «retention»: unknown key `retention`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `watch`, `notify`, `defaults`, `templates`, `sessions`, `agents`
     Error 6 «hosts»: unknown key `hosts`
+      hint: known here: `version`, `fleet`, `include`, `tmux`, `vars`, `guard`, `strangers`, `watch`, `notify`, `defaults`, `templates`, `sessions`, `agents`
     "
     );
 }

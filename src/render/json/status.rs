@@ -85,6 +85,9 @@ pub struct AgentStatus {
     pub cpu_s: Option<f64>,
     /// Resident memory of its program in bytes; null if not known.
     pub rss_bytes: Option<u64>,
+    /// Whether its executable file on the disk is another one than it runs, or was written to since it was started; null if that cannot be told. Of a
+    /// script, that is the interpreter. It is told and leads to nothing: `replace_on = ["exe"]` does.
+    pub stale: Option<bool>,
     /// Notes that wait for it.
     pub handoffs_waiting: u32,
     /// When its usage limit ends; null if it is in none, or that is not known.
@@ -282,6 +285,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         wanted: if wishes_stop { Wish::Stopped } else { Wish::Running },
         cpu_s: usage.map(|usage| usage.cpu_s),
         rss_bytes: usage.map(|usage| usage.rss_bytes),
+        stale: usage.and_then(|usage| usage.stale),
         handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
         note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {

@@ -206,3 +206,38 @@ fn the_doctor_tells_what_does_not_work() {
     let report = program.shot(&["doctor"]);
     assert!(report.starts_with("exit 1") && report.contains("red     agents   blocked: ada"), "{report}");
 }
+
+#[test]
+fn a_program_that_is_newer_on_the_disk_is_told_and_left_alone() {
+    let program = Program::new(
+        "version = 1\nfleet = \"stale\"\n[defaults]\nready = { delay = \"0s\" }\n\
+         [agents.ada]\ncommand = [\"./tool\", \"1032\"]\n[agents.bob]\nruntime = \"daemon\"\ncommand = \"sleep 1033\"\n",
+    );
+    let install = || {
+        // By another process: a file that is open for writing in a child of another test cannot be run.
+        assert!(std::process::Command::new("cp").arg("/bin/sleep").arg(program.at("tool.new")).status().unwrap().success());
+        std::fs::rename(program.at("tool.new"), program.at("tool")).unwrap();
+    };
+    let stale = || {
+        let status = program.json(&["status", "--json"]);
+        status["agents"].as_array().unwrap().iter().map(|agent| agent["stale"].clone()).collect::<Vec<_>>()
+    };
+    let table = || String::from_utf8(program.command(&["status"]).output().unwrap().stdout).unwrap();
+    install();
+    assert_eq!(stale(), [serde_json::Value::Null, serde_json::Value::Null]);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    assert_eq!(stale(), [false, false]);
+    assert!(!table().contains("its program on disk is newer"));
+
+    install();
+    assert_eq!(stale(), [true, false]);
+    let told = table();
+    assert!(told.lines().any(|line| line.starts_with("  ada") && line.contains("its program on disk is newer")), "{told}");
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.pids(), before);
+    assert_eq!(program.code(&["restart", "ada"]), 0);
+    program.pids();
+    assert_eq!(stale(), [false, false]);
+}
