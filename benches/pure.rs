@@ -40,7 +40,7 @@ fn at_rest(desired: &Desired) -> Observed {
             agent: name.clone(),
             generation: Generation(1),
             digest: digest.clone(),
-            id: format!("{pid:016x}"),
+            id: format!("{pid:016x}").into(),
         };
         let seat = Seat::Pane {
             socket: "/run/atlas".into(),

@@ -132,7 +132,7 @@ pub fn converge(
         if wake == Wake::Signal {
             return Ok(Converged { ending: Ending::Interrupted, plan: begun.plan, observed: seen.observed, stalled: patience.stalled });
         }
-        seen = observe_again(desired, fleet, host, seen)?;
+        seen = observe_again(desired, fleet, host, seen.into_memory().0)?;
     }
 }
 

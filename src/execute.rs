@@ -191,7 +191,7 @@ impl Round<'_> {
             agent: record.agent.clone(),
             generation: *generation,
             digest: canonical_digest(&spec.launch),
-            id: self.host.fresh_id(),
+            id: self.host.fresh_id().into(),
         };
         self.crash_note(&record, sighting, &spec, now)?;
         let old = sighting.instance.clone();

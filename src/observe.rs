@@ -52,25 +52,42 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<
     if let Some(server) = server(desired) {
         host.expect(server);
     }
-    let (records, unreadable) = readable(fleet.records()?);
+    let (records, unreadable) = remembered(desired, fleet)?;
     look(desired, fleet, host, records, unreadable, BTreeMap::new())
 }
 
-/// As [`observe`], for who holds the lock since `before`: nobody else wrote records in between, so they are as this process left them.
+/// What a look leaves to the next one.
+#[derive(Debug)]
+pub struct Memory {
+    records: BTreeMap<AgentName, Record>,
+    sent: BTreeMap<AgentName, Message>,
+    /// Whether there are records of no use: they are read again.
+    is_partial: bool,
+}
+
+impl Seen {
+    /// What it leaves to the next look, and what was seen.
+    pub fn into_memory(self) -> (Memory, Observed) {
+        let memory = Memory { records: self.records, sent: self.sent, is_partial: !self.unreadable.is_empty() };
+        (memory, self.observed)
+    }
+}
+
+/// As [`observe`], for who knows that nobody else wrote records since `before`: they are as this process left them.
 ///
 /// # Errors
 ///
 /// As [`observe`].
-pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Seen) -> Result<Seen> {
-    if before.unreadable.is_empty() {
+pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
+    if !before.is_partial {
         return look(desired, fleet, host, before.records, BTreeMap::new(), before.sent);
     }
-    let (records, unreadable) = readable(fleet.records()?);
+    let (records, unreadable) = remembered(desired, fleet)?;
     look(desired, fleet, host, records, unreadable, before.sent)
 }
 
 /// The records, and why some are of no use.
-fn readable(records: BTreeMap<AgentName, Result<Record, String>>) -> (BTreeMap<AgentName, Record>, BTreeMap<AgentName, String>) {
+fn remembered(desired: &Desired, fleet: &Fleet) -> Result<(BTreeMap<AgentName, Record>, BTreeMap<AgentName, String>)> {
     let mut unreadable = BTreeMap::new();
     let mut readable = |(name, record)| match record {
         Ok(record) => Some((name, record)),
@@ -79,7 +96,15 @@ fn readable(records: BTreeMap<AgentName, Result<Record, String>>) -> (BTreeMap<A
             None
         }
     };
-    (records.into_iter().filter_map(&mut readable).collect(), unreadable)
+    let mut records: BTreeMap<AgentName, Record> = fleet.records()?.into_iter().filter_map(&mut readable).collect();
+    for (name, declared) in &desired.agents {
+        // What is equal is one and the same from here on: it takes the room of one, and is compared at a glance.
+        if let Some(spec) = records.get_mut(name).and_then(|record| record.spec.as_mut()) {
+            spec.launch.share(&declared.spec.launch);
+            spec.care.share(&declared.spec.care);
+        }
+    }
+    Ok((records, unreadable))
 }
 
 fn look(

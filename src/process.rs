@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
+mod deaths;
 mod end;
 mod facts;
 mod memory;
@@ -18,6 +19,7 @@ mod stat;
 mod tree;
 mod unowned;
 
+pub use deaths::Deaths;
 pub use end::{Ended, Remnant, end_session, end_tree, survey};
 pub use facts::{cmdline, cwd, exe, is_ours, variable};
 pub use memory::memory_below;

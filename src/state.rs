@@ -26,6 +26,7 @@ pub mod request;
 mod run;
 mod watching;
 
+pub use files::Stamp;
 use files::{Folder, Lasting};
 pub use journal::Journal;
 pub use key::Key;
@@ -136,14 +137,19 @@ impl Fleet {
 
     /// Takes the lock of those who act, trying for as long as `patience`, and clears what a writer left that died.
     pub fn lock(&self, command: &str, patience: Duration) -> Result<Lock, NoLock> {
-        let take = || -> Result<Folder> { self.make("") };
-        let lock = lock::take(&take().map_err(NoLock::Failed)?, "lock", command, patience.std())?;
+        let lock = self.lock_again(command, patience)?;
         for part in ["", "agents", "runs"] {
             if let Some(folder) = self.open(part).map_err(NoLock::Failed)? {
                 folder.sweep().map_err(NoLock::Failed)?;
             }
         }
         Ok(lock)
+    }
+
+    /// As [`Fleet::lock`], for who had it before and left nothing unfinished.
+    pub fn lock_again(&self, command: &str, patience: Duration) -> Result<Lock, NoLock> {
+        let folder = self.make("").map_err(NoLock::Failed)?;
+        lock::take(&folder, "lock", command, patience.std())
     }
 
     /// Takes the lock that a watcher holds for its life, without waiting for another one to end.
@@ -159,6 +165,11 @@ impl Fleet {
     /// Every record, or for each that is of no use, why. An error if they cannot be listed: then nothing is known of any agent.
     pub fn records(&self) -> Result<BTreeMap<AgentName, Result<Record, String>>> {
         self.open("agents")?.map_or(Ok(BTreeMap::new()), |folder| record::read_all(&folder))
+    }
+
+    /// What changes whenever a record is written or removed, if only by hand; none if there are none.
+    pub fn records_stamp(&self) -> Result<Option<Stamp>> {
+        Ok(self.open("agents")?.and_then(|folder| folder.stamp()))
     }
 
     /// The agents for which notes were put aside.

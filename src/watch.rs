@@ -11,11 +11,11 @@ use crate::converge::{Audience, Patience, Round, processes, take_requests};
 use crate::desired::{AgentName, Auto, Desired};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
-use crate::observe::{Seen, observe};
+use crate::observe::{Memory, Seen, observe, observe_again};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
-use crate::state::{Claim, Fleet, Holder, NoLock};
+use crate::state::{Claim, Fleet, Holder, NoLock, Stamp};
 use crate::time::{Duration, Timestamp};
 
 mod deaths;
@@ -44,6 +44,15 @@ pub struct Watch {
     notices: Notices,
     /// What a shadow said last that it would do.
     said: BTreeMap<AgentName, String>,
+    last: Option<Last>,
+}
+
+/// What the last round left, for as long as nobody else had the lock.
+#[derive(Debug)]
+struct Last {
+    turn: u64,
+    stamp: Option<Stamp>,
+    memory: Memory,
 }
 
 /// What came of one round.
@@ -82,6 +91,7 @@ impl Watch {
             deaths: Deaths::default(),
             notices: Notices::default(),
             said: BTreeMap::new(),
+            last: None,
         }
     }
 
@@ -97,11 +107,15 @@ impl Watch {
     ///
     /// If the state folder cannot be read or written.
     pub fn round(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<Turn> {
-        let lock = match fleet.lock("watch", Duration::ZERO) {
+        let last = self.last.take();
+        // Where something was left unfinished, the last round did not come to its end.
+        let taken = if last.is_some() { fleet.lock_again("watch", Duration::ZERO) } else { fleet.lock("watch", Duration::ZERO) };
+        let lock = match taken {
             Ok(lock) => lock,
             Err(NoLock::Held(holder)) => return Ok(Turn::Busy(holder)),
             Err(NoLock::Failed(error)) => return Err(error),
         };
+        let memory = last.filter(|last| last.turn.wrapping_add(1) == lock.turn());
         if let Some(other) = fleet.claimed_by_another(&self.manifest)? {
             return Ok(Turn::Displaced(other));
         }
@@ -117,7 +131,12 @@ impl Watch {
         let mut journal = fleet.journal()?;
         let mut round = Round { desired, fleet, terms: &self.terms, audience: &mut heard, journal: &mut journal };
         round.tell(&take_requests(desired, fleet, host)?)?;
-        let mut seen = observe(desired, fleet, host)?;
+        // Requests are written into records, and a person may edit them by hand.
+        let stamp = fleet.records_stamp()?;
+        let mut seen = match memory.filter(|last| last.stamp == stamp) {
+            Some(last) => observe_again(desired, fleet, host, last.memory)?,
+            None => observe(desired, fleet, host)?,
+        };
         let settled = keep_unsettled_back(&mut seen);
         let begun = round.begin(&mut seen, &mut self.patience)?;
         let acts = begun.plan.has_acts();
@@ -129,7 +148,8 @@ impl Watch {
         let pause = if acts { Some(round.act(&begun, &mut seen, host)?) } else { None };
         self.notices.hear(&heard.events, &crashed, desired, host.now());
         self.notices.send(desired, host);
-        let Seen { observed, .. } = seen;
+        let (memory, observed) = seen.into_memory();
+        self.last = Some(Last { turn: lock.turn(), stamp: fleet.records_stamp()?, memory });
         let (watched, until) = match pause {
             Some((leaving, pause)) if !leaving.is_empty() => (leaving, host.now() + pause),
             Some((_, pause)) => (everybody(&observed), host.now() + pause),

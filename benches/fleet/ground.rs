@@ -1,7 +1,7 @@
 //! A private piece of the machine: a tmux server, a state folder and a manifest of its own. Whatever was started on it is ended with it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,15 +64,28 @@ impl Ground {
         self.path().join("constellation.toml")
     }
 
+    pub(crate) fn fleet(&self) -> &str {
+        &self.fleet
+    }
+
     /// Runs the program to its end.
     pub(crate) fn reconcile(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(&self.program);
-        command.args(words).arg("-f").arg(self.manifest()).arg("--state-dir").arg(self.path().join("state"));
-        self.privately(&mut command);
-        let output = command.stdin(Stdio::null()).output().expect("the program can be started");
+        let output = self.command(words).output().expect("the program can be started");
         let last: String = text(&output.stdout).lines().rev().take(20).map(|line| format!("{line}\n")).collect();
         assert!(output.status.success(), "{words:?}: {}; its last lines, from the end:\n{last}", output.status);
         output
+    }
+
+    /// Starts the program and lets it run.
+    pub(crate) fn begin(&self, words: &[&str]) -> Child {
+        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program can be started")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words).arg("-f").arg(self.manifest()).arg("--state-dir").arg(self.path().join("state")).stdin(Stdio::null());
+        self.privately(&mut command);
+        command
     }
 
     /// Runs a tmux client of the fleet's server to its end.

@@ -12,6 +12,7 @@ mod measure;
 mod rest;
 mod small;
 mod start;
+mod watch;
 
 use measure::{Row, say};
 
@@ -37,7 +38,7 @@ impl Task {
 type Group = fn(&Task) -> Vec<Row>;
 
 /// The groups that `--only` selects, by name.
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 10] = [
     ("small", small::all),
     ("rest", rest::at_rest),
     ("cold", start::panes),
@@ -45,6 +46,9 @@ const GROUPS: [(&str, Group); 7] = [
     ("daemons", start::daemons),
     ("replace", change::replace_one),
     ("down", change::down),
+    ("deaths", watch::deaths),
+    ("edits", watch::edits),
+    ("idle", watch::idle),
 ];
 
 fn main() -> ExitCode {

@@ -79,7 +79,7 @@ pub fn send(
         Some(Phase::Exited(_) | Phase::Absent) | None => return Ok(Attempt::Over(Receipt::Refused("it does not run".to_owned()))),
     }
     seen.sent.insert(agent.clone(), message.clone());
-    let seen = observe_again(desired, fleet, host, seen)?;
+    let seen = observe_again(desired, fleet, host, seen.into_memory().0)?;
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);
     match before.changes.get(agent).map(|change| &change.next) {

@@ -11,7 +11,7 @@ use super::{
 pub fn canonical_digest(launch: &Launch) -> LaunchDigest {
     // Struct fields have a fixed order and maps are sorted, so the text is canonical.
     let text = serde_json::to_vec(launch).expect("a launch has string keys only");
-    LaunchDigest(blake3::hash(&text).to_hex()[..32].to_owned())
+    LaunchDigest(blake3::hash(&text).to_hex()[..32].into())
 }
 
 /// The spec of an agent as the manifest would write it out in full; secrets by their source only.

@@ -1,7 +1,8 @@
 //! The label that every instance bears from its first instant, and the digest of a launch in it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -21,12 +22,30 @@ pub struct Mark {
     /// What it was started with, so that drift is seen even without a record.
     pub digest: LaunchDigest,
     /// Random per instance: 16 hexadecimal digits.
-    pub id: String,
+    pub id: Arc<str>,
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v1/{}/{}/{}/{}/{}", self.fleet, self.agent, self.generation, self.digest.0, self.id)
+    }
+}
+
+impl Mark {
+    /// Whether it is written like this.
+    pub fn is_written(&self, text: &str) -> bool {
+        let mut rest = Rest(text);
+        write!(rest, "{self}").is_ok() && rest.0.is_empty()
+    }
+}
+
+/// What of a text is not written yet.
+struct Rest<'a>(&'a str);
+
+impl fmt::Write for Rest<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 
@@ -44,8 +63,8 @@ impl FromStr for Mark {
             fleet: part()?.parse()?,
             agent: part()?.parse()?,
             generation: Generation(part()?.parse().map_err(|_| wrong())?),
-            digest: LaunchDigest(part()?.to_owned()),
-            id: part()?.to_owned(),
+            digest: LaunchDigest(part()?.into()),
+            id: part()?.into(),
         };
         let hex = |text: &str| !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let whole = parts.next().is_none() && hex(&mark.digest.0) && hex(&mark.id) && mark.generation.0 > 0;
@@ -67,7 +86,7 @@ impl<'de> Deserialize<'de> for Mark {
 
 /// A digest of a [`super::Launch`]: the first 128 bits of a BLAKE3 hash in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaunchDigest(pub String);
+pub struct LaunchDigest(pub Arc<str>);
 
 impl fmt::Display for LaunchDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug, Default)]
 pub struct Shared<T>(Arc<T>);
 
+impl<T: PartialEq> Shared<T> {
+    /// Becomes one with an equal one.
+    pub fn share(&mut self, other: &Self) {
+        if *self.0 == *other.0 {
+            self.0 = Arc::clone(&other.0);
+        }
+    }
+}
+
 impl<T> From<T> for Shared<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(value))

@@ -15,7 +15,7 @@ const OPTION: &str = "@reconcile";
 /// The mark of this life of an agent, as its pane carries it.
 fn mark(fleet: &FleetName, agent: &AgentName, generation: Generation, launch: &Launch, program: &ProcId) -> Mark {
     let LaunchDigest(digest) = canonical_digest(launch);
-    Mark { fleet: fleet.clone(), agent: agent.clone(), generation, digest: LaunchDigest(digest), id: id(program) }
+    Mark { fleet: fleet.clone(), agent: agent.clone(), generation, digest: LaunchDigest(digest), id: id(program).into() }
 }
 
 /// The id of a mark that holds for just this process of this boot.
@@ -30,7 +30,7 @@ pub(super) fn mark_of(pane: &Pane) -> Option<Mark> {
 
 /// Whether a mark holds for this process.
 pub(super) fn holds_for(mark: &Mark, program: &ProcId) -> bool {
-    mark.id == id(program)
+    *mark.id == id(program)
 }
 
 /// The command that gives the pane of an adopted instance its mark; none for another, whose keeper bears it.

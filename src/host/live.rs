@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::daemon::Started;
@@ -55,8 +56,8 @@ pub struct Live {
     pub(super) errands: Vec<std::process::Child>,
     /// Commands about agents that this process started.
     pub(super) running: Running,
-    /// Since when instances live, by mark: their keepers said so once.
-    pub(super) since: HashMap<String, Timestamp>,
+    /// Since when instances live, by the last part of their mark: their keepers said so once.
+    pub(super) since: HashMap<Arc<str>, Timestamp>,
     pub(super) pace: Pace,
     /// News of files; none for a command that does not wait for any.
     news: Option<News>,

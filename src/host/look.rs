@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
@@ -79,23 +80,19 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
         Detail::Look => BTreeMap::new(),
         Detail::Ids => views.into_iter().filter_map(|(socket, view)| Some((socket, view.listed()?))).collect(),
     };
-    let alive: BTreeSet<String> = if live.since.len() > 2 * look.found.len() + 64 { labels(&look) } else { BTreeSet::new() };
-    if !alive.is_empty() {
-        live.since.retain(|label, _| alive.contains(label));
+    if live.since.len() > 2 * look.found.len() + 64 {
+        let alive: HashSet<&Arc<str>> = look.found.iter().filter_map(|found| Some(&found.instance.mark.as_ref()?.id)).collect();
+        live.since.retain(|id, _| alive.contains(id));
     }
     look
-}
-
-fn labels(look: &Look) -> BTreeSet<String> {
-    look.found.iter().filter_map(|found| Some(found.instance.mark.as_ref()?.to_string())).collect()
 }
 
 struct Looking<'a> {
     live: &'a mut Live,
     ask: &'a Ask<'a>,
     look: Look,
-    /// The places of known instances in `ask.known`, by the text of their mark.
-    by_label: HashMap<String, usize>,
+    /// The places of known instances in `ask.known`, by the last part of their mark.
+    by_id: HashMap<&'a str, usize>,
     /// Those that were found, by their place in `ask.known`.
     answered: Vec<bool>,
     /// Marks in panes that no record knows.
@@ -108,13 +105,15 @@ struct Looking<'a> {
 
 impl<'a> Looking<'a> {
     fn new(live: &'a mut Live, ask: &'a Ask<'a>) -> Self {
-        let label = |(at, known): (usize, &Known)| Some((known.mark.as_ref()?.to_string(), at));
-        let by_label = ask.known.iter().enumerate().filter_map(label).collect();
+        let id = |(at, known): (usize, &'a Known)| Some((&*known.mark.as_ref()?.id, at));
+        let by_id = ask.known.iter().enumerate().filter_map(id).collect();
         let lives = |left: &Vec<Remnant>| left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned().collect();
         let left = ask.left.iter().map(|(agent, left)| (agent.clone(), lives(left))).collect();
         let look = Look { at: now(), left, ..Look::default() };
-        let detail = if ask.starts.is_empty() || live.asked.is_some() { Detail::Look } else { Detail::Ids };
-        Self { live, ask, look, by_label, answered: vec![false; ask.known.len()], unrecorded: HashSet::new(), lost: Vec::new(), detail }
+        live.vigil.glance();
+        // Whoever has ended may be started again right after.
+        let detail = if (ask.starts.is_empty() && !live.vigil.saw_an_end()) || live.asked.is_some() { Detail::Look } else { Detail::Ids };
+        Self { live, ask, look, by_id, answered: vec![false; ask.known.len()], unrecorded: HashSet::new(), lost: Vec::new(), detail }
     }
 
     /// Starts one client for each server that may have instances.
@@ -180,7 +179,7 @@ impl<'a> Looking<'a> {
             // Asked for and never seen: it is searched for.
             return;
         };
-        match process.liveness() {
+        match self.live.vigil.liveness(process) {
             Liveness::Alive => {
                 let mut instance = instance.clone();
                 let since = known.mark.as_ref().and_then(|mark| self.complete(mark, &mut instance));
@@ -197,16 +196,15 @@ impl<'a> Looking<'a> {
 
     /// Fills in the program of a living instance, once its keeper has named it, and returns since when it lives.
     fn complete(&mut self, mark: &Mark, instance: &mut Instance) -> Option<crate::time::Timestamp> {
-        let label = mark.to_string();
         if instance.program.is_none()
             && let Ok(Some(status)) = story::of(&self.live.paths, mark)
         {
             instance.program.clone_from(&status.program);
             if status.program.is_some() {
-                self.live.since.insert(label.clone(), status.started_at);
+                self.live.since.insert(mark.id.clone(), status.started_at);
             }
         }
-        self.live.since.get(&label).copied()
+        self.live.since.get(&mark.id).copied()
     }
 
     /// An instance whose processes are gone: its keeper said how it ended, or nobody did.
@@ -298,16 +296,22 @@ impl<'a> Looking<'a> {
         }
     }
 
+    /// The place of the known instance whose mark is written like this.
+    fn known_as(&self, label: &str) -> Option<usize> {
+        let at = *self.by_id.get(label.rsplit('/').next()?)?;
+        self.ask.known[at].mark.as_ref().is_some_and(|mark| mark.is_written(label)).then_some(at)
+    }
+
     /// A pane whose command is that of a keeper.
     fn look_at_ours(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane, label: &str) -> Whose {
-        let at = self.by_label.get(label).copied();
+        let at = self.known_as(label);
         if let Some(at) = at.filter(|at| !self.answered[*at]) {
             let known = &self.ask.known[at];
             let instance = match &known.instance {
                 Some(instance) => Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() },
                 None => blank(known, seat(server, pane, None)),
             };
-            let (instance, life) = self.life_in_pane(pane, label, instance);
+            let (instance, life) = self.life_in_pane(pane, instance);
             self.answer(at, instance, life, people(listing, pane));
             return Whose::Ours;
         }
@@ -319,16 +323,17 @@ impl<'a> Looking<'a> {
             return Whose::Others("it bears the mark of another pane".to_owned());
         }
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None };
-        let (mut instance, life) = self.life_in_pane(pane, label, blank(&known, seat(server, pane, None)));
+        let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
         self.look.found.push(Found { instance, life, attached: people(listing, pane) });
         Whose::Ours
     }
 
-    fn life_in_pane(&mut self, pane: &Pane, label: &str, mut instance: Instance) -> (Instance, Life) {
+    fn life_in_pane(&mut self, pane: &Pane, mut instance: Instance) -> (Instance, Life) {
         let same = instance.keeper.as_ref().is_some_and(|keeper| keeper.pid == pane.pid && !self.live.vigil.saw_end_of(keeper));
         if same && !pane.dead && instance.program.is_some() {
-            return (instance, Life::Alive { since: self.live.since.get(label).copied() });
+            let since = instance.mark.as_ref().and_then(|mark| self.live.since.get(&mark.id).copied());
+            return (instance, Life::Alive { since });
         }
         let Some(mark) = instance.mark.clone() else { return (instance, Life::Lost) };
         let process = if pane.dead { Ok(None) } else { ProcId::of(pane.pid) };
@@ -499,7 +504,7 @@ impl<'a> Looking<'a> {
         for (mark, processes) in marked {
             let wanted = self.lost.contains(&mark) || (self.ask.search && mark.fleet == self.live.fleet && !living.contains(&mark));
             if wanted {
-                let known = self.by_label.get(&mark.to_string()).map(|at| self.ask.known[*at].agent.clone());
+                let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
                 let known = Known { agent: known.unwrap_or_else(|| mark.agent.clone()), mark: Some(mark.clone()), instance: None };
                 let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
                 self.adrift(&mark, processes, &instance);

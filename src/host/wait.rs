@@ -1,13 +1,13 @@
 //! Waiting for a death, a signal or a time, without looking again and again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::Wake;
 use super::interrupts::Interrupts;
 use super::news::News;
-use crate::process::{self, Liveness, ProcId};
+use crate::process::{self, Deaths, Liveness, ProcId};
 
 /// How often processes are looked at of which no notice could be had.
 const BLIND: Duration = Duration::from_secs(1);
@@ -15,7 +15,8 @@ const BLIND: Duration = Duration::from_secs(1);
 /// Notices of death that outlive one wait: to open a thousand of them takes longer than to wait.
 #[derive(Debug, Default)]
 pub(super) struct Vigil {
-    notices: BTreeMap<ProcId, OwnedFd>,
+    /// None before the first wait, and where no more files can be open.
+    deaths: Option<Deaths>,
     /// Those that a wait saw end, until they are watched no more.
     gone: BTreeSet<ProcId>,
 }
@@ -26,12 +27,30 @@ impl Vigil {
         self.gone.contains(process)
     }
 
+    /// Whether a wait saw the end of a process that is still watched.
+    pub(super) fn saw_an_end(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
+    /// Sees which of the watched have ended by now, and whether there are any.
+    pub(super) fn glance(&mut self) -> bool {
+        let ended = self.deaths.as_mut().map(Deaths::take).unwrap_or_default();
+        let has_died = !ended.is_empty();
+        self.gone.extend(ended);
+        has_died
+    }
+
+    /// Whether a process lives. Of one that is watched that was true when it was [glanced](Self::glance) at.
+    pub(super) fn liveness(&self, process: &ProcId) -> Liveness {
+        if self.deaths.as_ref().is_some_and(|deaths| deaths.has(process)) { Liveness::Alive } else { process.liveness() }
+    }
+
     /// Waits until one of `watched` ends, a signal or news comes, or `patience` is over.
     pub(super) fn wait(&mut self, watched: &[ProcId], patience: Duration, interrupts: Option<&Interrupts>, news: Option<&News>) -> Wake {
         if self.watch(watched) == Watched::SomeGone {
             return Wake::Death;
         }
-        let blind = self.notices.len() < watched.len();
+        let blind = self.deaths.as_ref().map_or(0, Deaths::count) < watched.len();
         let mut rest = patience;
         loop {
             let round = if blind { rest.min(BLIND) } else { rest };
@@ -48,20 +67,12 @@ impl Vigil {
 
     fn once(&mut self, patience: Duration, interrupts: Option<&Interrupts>, news: Option<&News>) -> Option<Wake> {
         let signals: Vec<BorrowedFd<'_>> = interrupts.iter().flat_map(|interrupts| interrupts.notices()).collect();
-        let deaths = signals.len() + usize::from(news.is_some());
         let others = signals.iter().copied().chain(news.map(News::notice));
-        let fds: Vec<BorrowedFd<'_>> = others.chain(self.notices.values().map(AsFd::as_fd)).collect();
+        let fds: Vec<BorrowedFd<'_>> = others.chain(self.deaths.as_ref().map(AsFd::as_fd)).collect();
         // An error of the machine ends the wait like a time that is over: then there is another look.
         let ready = process::wait_any(&fds, Some(patience)).unwrap_or_default();
-        let watched: Vec<&ProcId> = self.notices.keys().collect();
-        let of_deaths = ready.iter().filter(|position| **position >= deaths);
-        let dead: Vec<ProcId> = of_deaths.map(|position| watched[position - deaths].clone()).collect();
-        let has_died = !dead.is_empty();
-        for process in dead {
-            self.notices.remove(&process);
-            self.gone.insert(process);
-        }
         let signalled = ready.iter().any(|position| *position < signals.len());
+        let has_died = self.glance();
         if let (true, Some(interrupts)) = (signalled, interrupts) {
             interrupts.acknowledge();
             return Some(Wake::Signal);
@@ -78,19 +89,22 @@ impl Vigil {
 
     /// Opens the notices that are missing and closes those that are not wanted any more.
     fn watch(&mut self, watched: &[ProcId]) -> Watched {
-        let wanted: BTreeSet<&ProcId> = watched.iter().collect();
-        self.notices.retain(|process, _| wanted.contains(process));
-        self.gone.retain(|process| wanted.contains(process));
+        let wanted: HashMap<u32, &ProcId> = watched.iter().map(|process| (process.pid, process)).collect();
+        let is_wanted = |process: &ProcId| wanted.get(&process.pid).is_some_and(|wanted| *wanted == process);
+        self.gone.retain(is_wanted);
+        if self.deaths.is_none() {
+            self.deaths = Deaths::new().ok();
+        }
+        let Some(deaths) = &mut self.deaths else { return Watched::AllLive };
+        deaths.keep(is_wanted);
         let mut all = Watched::AllLive;
-        for process in wanted {
-            if self.notices.contains_key(process) {
+        for process in watched {
+            if deaths.has(process) {
                 continue;
             }
-            match process::death_notice(process) {
-                Ok(Some(notice)) => {
-                    self.notices.insert(process.clone(), notice);
-                }
-                Ok(None) => {
+            match deaths.watch(process) {
+                Ok(true) => {}
+                Ok(false) => {
                     self.gone.insert(process.clone());
                     all = Watched::SomeGone;
                 }

@@ -1,6 +1,6 @@
 //! What was found, joined with what is remembered: one sighting per agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::left;
 use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting};
@@ -18,12 +18,11 @@ pub(super) fn join(
     look: &Look,
 ) -> BTreeMap<AgentName, Sighting> {
     let mut found = by_agent(records, &look.found);
-    let mut sightings = BTreeMap::new();
     let names = desired.agents.keys().chain(records.keys()).chain(unreadable.keys());
     let mut names: Vec<AgentName> = names.chain(found.keys()).cloned().collect();
     names.sort_unstable();
     names.dedup();
-    for name in names {
+    let sighted = |name: AgentName| {
         let mut lives = found.remove(&name).unwrap_or_default();
         left::let_stay(&name, &mut lives, records.get(&name), desired);
         let mut sighting = sight(&name, records.get(&name), lives, look);
@@ -33,9 +32,10 @@ pub(super) fn join(
             sighting.phase = Phase::Unknown { why };
         }
         sighting.obstacle = look.obstacles.get(&name).cloned();
-        sightings.insert(name, sighting);
-    }
-    sightings
+        (name, sighting)
+    };
+    // In their order, and all at once: sightings are large, and to make room for one among others takes long.
+    names.into_iter().map(sighted).collect()
 }
 
 /// Whether a record tells of an instance that could be found, and not only of counters and wishes.
@@ -46,11 +46,17 @@ pub(super) fn knows_a_life(record: &Record) -> bool {
 /// Takes the life out of records that share it with another, as an interrupted rename leaves them: an instance is one agent's. It is that of
 /// the name that is declared, else of the one that the mark was not given under.
 pub(super) fn disown_copies(desired: &Desired, records: &mut BTreeMap<AgentName, Record>) {
+    // One that was adopted is known by its process.
+    let adopted =
+        |record: &Record| record.instance.as_ref()?.program.as_ref().map(|it| format!("{}/{}/{}", it.pid, it.start_time, it.boot_id));
+    let owned = |record: &Record| record.mark.as_ref().map(|mark| mark.id.to_string()).or_else(|| adopted(record));
+    let mut seen = HashSet::with_capacity(records.len());
+    if records.values().filter_map(owned).all(|owned| seen.insert(owned)) {
+        return;
+    }
     let mut owners: BTreeMap<String, Vec<AgentName>> = BTreeMap::new();
     for (name, record) in &*records {
-        // One that was adopted is known by its process.
-        let adopted = || record.instance.as_ref()?.program.as_ref().map(|it| format!("{}/{}/{}", it.pid, it.start_time, it.boot_id));
-        if let Some(owned) = record.mark.as_ref().map(ToString::to_string).or_else(adopted) {
+        if let Some(owned) = owned(record) {
             owners.entry(owned).or_default().push(name.clone());
         }
     }
@@ -70,12 +76,12 @@ fn by_agent<'a>(records: &BTreeMap<AgentName, Record>, found: &'a [Found]) -> BT
         .iter()
         .filter_map(|(name, record)| record.mark.as_ref().map(|mark| (name, mark)))
         .filter(|(name, mark)| **name != mark.agent)
-        .map(|(name, mark)| (mark.id.as_str(), name))
+        .map(|(name, mark)| (&*mark.id, name))
         .collect();
     let mut lives: BTreeMap<AgentName, Vec<&Found>> = BTreeMap::new();
     for one in found {
         let mark = one.instance.mark.as_ref();
-        let name = mark.and_then(|mark| renamed.get(mark.id.as_str()).copied()).unwrap_or(&one.instance.agent);
+        let name = mark.and_then(|mark| renamed.get(&*mark.id).copied()).unwrap_or(&one.instance.agent);
         lives.entry(name.clone()).or_default().push(one);
     }
     lives

@@ -35,6 +35,14 @@ pub(super) enum Purpose {
     Notes,
 }
 
+/// How a folder looks from outside: equal while no name in it was made, moved or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    folder: (u64, u64),
+    modified: i64,
+    changed: i64,
+}
+
 /// A folder that nobody else can write to.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -230,6 +238,17 @@ impl Folder {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What changes whenever a name in it does.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let stat = rustix::fs::fstat(&self.handle).ok()?;
+        let nanos = |seconds: i64, nanos: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+        Some(Stamp {
+            folder: (stat.st_dev, stat.st_ino),
+            modified: nanos(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+            changed: nanos(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+        })
     }
 
     /// Removes what writers left that died before they were done. Only for the one who holds the lock: no other writer can be at work then.

@@ -22,9 +22,15 @@ const GLANCE: Duration = Duration::from_millis(10);
 pub struct Lock {
     file: File,
     holder_died: bool,
+    turn: u64,
 }
 
 impl Lock {
+    /// How often it was taken so far. Between two turns that follow each other, nobody else had it.
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// Whether the one who held it before died while it did.
     pub fn holder_died(&self) -> bool {
         self.holder_died
@@ -68,7 +74,7 @@ impl std::error::Error for NoLock {}
 impl Drop for Lock {
     fn drop(&mut self) {
         // The name of a former holder would mislead; the lock itself goes with the handle.
-        let _ = self.file.set_len(0);
+        let _ = write(&mut self.file, &self.turn.to_string());
     }
 }
 
@@ -94,10 +100,21 @@ pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duratio
             Err(error) => return Err(failed(error.into())),
         }
     }
-    // Who lets go of it takes his name out.
-    let holder_died = file.metadata().is_ok_and(|stat| stat.len() > 0);
-    sign(&mut file, command).map_err(NoLock::Failed)?;
-    Ok(Lock { file, holder_died })
+    // Who lets go of it leaves the number of his turn alone.
+    let mut text = String::new();
+    let turn = match file.read_to_string(&mut text).ok().filter(|length| *length > 0) {
+        Some(_) => text.trim().parse::<u64>().ok(),
+        // A new one, or one that an earlier version let go of.
+        None => Some(0),
+    };
+    let lock = Lock { holder_died: turn.is_none(), turn: turn.map_or_else(unheard_of, |turn| turn.wrapping_add(1)), file };
+    sign(lock, command).map_err(NoLock::Failed)
+}
+
+/// A turn after one of which the number is lost: it follows none that anybody remembers.
+fn unheard_of() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Who holds the lock `name` at this moment; none if it is free. Changes nothing.
@@ -122,16 +139,18 @@ fn is_current(folder: &Folder, name: &str, file: &File) -> bool {
     file.metadata().is_ok_and(|stat| folder.identity(name) == Some((stat.dev(), stat.ino())))
 }
 
-fn sign(file: &mut File, command: &str) -> anyhow::Result<()> {
+fn sign(mut lock: Lock, command: &str) -> anyhow::Result<Lock> {
     let started = jiff::Timestamp::now().as_millisecond();
     let holder = Holder { pid: std::process::id(), command: command.to_owned(), started: Timestamp::from_millis(started) };
     let text = serde_json::to_string(&holder)?;
-    let write = |file: &mut File| -> std::io::Result<()> {
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-        writeln!(file, "{text}")
-    };
-    write(file).context("cannot write into the lock who holds it")
+    write(&mut lock.file, &text).context("cannot write into the lock who holds it")?;
+    Ok(lock)
+}
+
+fn write(file: &mut File, text: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(format!("{text}\n").as_bytes())
 }
 
 /// What the holder wrote; it has the lock for a moment before it has said so.

@@ -117,8 +117,8 @@ impl Bench {
             fleet: self.fleet.clone(),
             agent: name(agent),
             generation: Generation(self.next),
-            digest: LaunchDigest("00ff".to_owned()),
-            id: format!("{:016x}", self.next),
+            digest: LaunchDigest("00ff".into()),
+            id: format!("{:016x}", self.next).into(),
         }
     }
 

@@ -179,8 +179,8 @@ fn the_oldest_mark_and_digest_mean_the_same() {
     let mark = record.mark.unwrap();
     assert_eq!(mark, "v1/atlas/lead/7/0123456789abcdef0123456789abcdef/00ff00ff00ff00ff".parse::<Mark>().unwrap());
     assert_eq!((mark.fleet.as_str(), mark.agent.as_str(), mark.generation), ("atlas", "lead", Generation(7)));
-    assert_eq!(mark.digest, LaunchDigest("0123456789abcdef0123456789abcdef".to_owned()));
-    assert_eq!(mark.id, "00ff00ff00ff00ff");
+    assert_eq!(mark.digest, LaunchDigest("0123456789abcdef0123456789abcdef".into()));
+    assert_eq!(&*mark.id, "00ff00ff00ff00ff");
     // A digest that changed with the tool would restart every agent whose record is lost.
-    assert_eq!(canonical_digest(&record.spec.unwrap().launch).0, "1742e0db65df280d8172015e120f8787");
+    assert_eq!(&*canonical_digest(&record.spec.unwrap().launch).0, "1742e0db65df280d8172015e120f8787");
 }
