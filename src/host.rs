@@ -21,6 +21,7 @@ mod dress;
 mod errand;
 mod freeze;
 mod heart;
+mod helpers;
 mod inquiry;
 mod interrupts;
 mod launch;

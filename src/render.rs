@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{AgentName, Desired};
+use crate::desired::{AgentName, Auto, Desired};
 use crate::observed::{Observed, Phase};
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -29,7 +29,7 @@ mod text;
 mod words;
 
 pub use config::{config_document, config_toml, origins, origins_document};
-pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document};
+pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document, first_error};
 pub use events::{event_human, events_after, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
@@ -130,6 +130,10 @@ pub struct Watcher {
     pub since: Timestamp,
     /// When its last round was.
     pub last_round: Option<Timestamp>,
+    /// How far it goes by itself: `heal`, `safe` or `all`; null if it has not said so yet.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub auto: Option<Auto>,
     /// How many rounds it did.
     pub rounds: Option<u64>,
     /// How long the last one took, in milliseconds.

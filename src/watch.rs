@@ -146,7 +146,7 @@ impl Watch {
         let crashed = notices::crashed(&begun.news, desired, &seen);
         let standings = standing::tell(&begun.plan, desired, &seen.observed, fleet, &mut round)?;
         let pause = if acts { Some(round.act(&begun, &mut seen, host)?) } else { None };
-        self.notices.hear(&heard.events, &crashed, desired, host.now());
+        self.notices.hear(&heard.events, &crashed, self.deaths.are_many(), desired, host.now());
         self.notices.send(desired, host);
         let (memory, observed) = seen.into_memory();
         self.last = Some(Last { turn: lock.turn(), stamp: fleet.records_stamp()?, memory });
@@ -187,7 +187,7 @@ impl Watch {
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
             Err(NoLock::Failed(error)) => return Err(error),
         }
-        self.notices.hear(&[event], &BTreeSet::new(), desired, host.now());
+        self.notices.hear(&[event], &BTreeSet::new(), false, desired, host.now());
         self.notices.send(desired, host);
         Ok(())
     }

@@ -55,7 +55,7 @@ fn line(finding: &Finding) -> String {
 }
 
 fn shown(watcher: render::Watcher, now: Timestamp) -> Watch {
-    let render::Watcher { pid, since: _, last_round, rounds: _, round_ms, overdue, manifest_error, error } = watcher;
+    let render::Watcher { pid, since: _, last_round, auto: _, rounds: _, round_ms, overdue, manifest_error, error } = watcher;
     let last_round = match (last_round, round_ms) {
         (Some(at), Some(took)) => format!("its last round was {} ago and took {took} ms", now.since(at).rough()),
         (_, _) => "it did no round yet".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::ExitStatus;
 use super::apply::{self, EventFlags, RunFlags, Task};
@@ -28,6 +28,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    if let Some(holder) = setup.fleet.watcher()? {
+        let pid = holder.map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default();
+        terminal.error(&anyhow!(
+            "a watcher of this fleet is at work{pid} and would start everything again; nothing was done. End it first, with `reconcile watch --stop` \
+             or `reconcile service uninstall`; or have the agents stay stopped, with `reconcile stop --all`"
+        ));
+        return Ok(ExitStatus::Refused);
+    }
     let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);
     let output = args.events.output();
     apply::act(Task { manifest: args.manifest, terms, run: args.run, output, notes: Vec::new() }, global, terminal)

@@ -64,7 +64,11 @@ pub(super) struct Setup {
 impl Global {
     /// Reads the manifest that is meant.
     pub(super) fn read(&self, positional: Option<&Path>) -> Result<Read> {
-        let path = self.manifest(positional)?;
+        self.read_at(self.manifest(positional)?)
+    }
+
+    /// Reads this manifest.
+    pub(super) fn read_at(&self, path: PathBuf) -> Result<Read> {
         let state = StateDir::locate(self.state_dir.as_deref())?;
         let mut vars: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::ExitStatus;
 use super::select::declared;
@@ -78,7 +78,22 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     Ok(if all_run(&report, desired) { ExitStatus::Done } else { ExitStatus::NotAtRest })
 }
 
+/// The longest time that is played: a year takes minutes.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 fn scenario(args: &Args, desired: &Desired) -> Result<Scenario> {
+    if args.length > LONGEST || args.length == Duration::ZERO {
+        bail!("--for {} cannot be played: say a time of up to {LONGEST}", args.length);
+    }
+    let times = args.kill.iter().chain(&args.hang).map(|(_, after)| after).chain(&args.lose_server);
+    let mut times: Vec<&Duration> = times.collect();
+    times.sort_unstable();
+    if times.first().is_some_and(|first| **first == Duration::ZERO) {
+        bail!("nothing runs yet at 0s: say a later time");
+    }
+    if let Some(late) = times.into_iter().find(|after| **after >= args.length) {
+        bail!("what happens after {late} is not played: --for says {}", args.length);
+    }
     let mut accidents = Vec::new();
     for (pattern, after) in &args.kill {
         accidents.extend(declared(pattern, desired)?.into_iter().map(|agent| (*after, Accident::End(agent, Exit::Signal(9)))));

@@ -40,7 +40,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Err(why) => seen.observed.gaps.push(why),
     }
     let watcher = watcher(&setup.fleet, seen.observed.at)?;
-    let plan = plan(desired, &seen.observed, &Terms::default());
+    // What a watcher leaves to a person is held, and not about to be done.
+    let terms = Terms { watch: watcher.as_ref().and_then(|watcher| watcher.auto), ..Terms::default() };
+    let plan = plan(desired, &seen.observed, &terms);
     let usage = usage_of(&seen.observed);
     let held_since = held_since(&setup.fleet)?;
     let view =

@@ -87,10 +87,14 @@ impl Terminal {
 
     /// Says what went wrong, and what belongs to it.
     pub(super) fn error(&self, error: &anyhow::Error) {
-        let (start, end) = if self.err.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        let text: String = format!("{error:#}").chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-        self.say(&format!("{start}error:{end} {text}\n"));
-        self.note_error(text);
+        self.say(&Self::as_error(error, self.err));
+        self.note_error(harmless(error));
+    }
+
+    /// What went wrong, as it is said.
+    pub(super) fn as_error(error: &anyhow::Error, style: Style) -> String {
+        let (start, end) = if style.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        format!("{start}error:{end} {}\n", harmless(error))
     }
 
     /// Takes note of something that went wrong and was said otherwise.
@@ -114,4 +118,8 @@ impl Terminal {
         let error = json!({ "code": code, "message": errors.join("; "), "retryable": hint.is_some(), "hint": hint });
         let _ = self.print(&format!("{}\n", json!({ "error": error })));
     }
+}
+
+fn harmless(error: &anyhow::Error) -> String {
+    format!("{error:#}").chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

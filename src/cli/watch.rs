@@ -16,6 +16,7 @@ mod follow;
 mod health;
 mod listener;
 mod rounds;
+mod speaker;
 
 pub(super) use health::watcher;
 
@@ -65,12 +66,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     // A shadow may stand beside a watcher: it touches nothing.
     let lock = if args.dry_run { None } else { Some(setup.fleet.watch_lock()) };
-    let _lock = match lock.transpose() {
+    let lock = match lock.transpose() {
         Ok(lock) => lock,
         Err(NoLock::Failed(error)) => return Err(error),
         Err(NoLock::Held(holder)) => return taken(holder, &args, terminal),
     };
-    rounds::Rounds::new(&args, global, setup, terminal)?.run()
+    rounds::Rounds::new(&args, global, setup, lock, terminal)?.run()
 }
 
 /// Makes sure that the fleet is this manifest's; an exit status, with what was said, if it is another one's.

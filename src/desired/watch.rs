@@ -93,7 +93,7 @@ pub enum Occasion {
     Undelivered,
     /// An agent got ready.
     Ready,
-    /// The manifest is not valid; what was declared before is in force.
+    /// The manifest has changed, is not valid, or is valid again; while it is not, what was declared before is in force.
     Manifest,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::helpers::Helpers;
 use super::news::Bell;
 use super::probe::ask_one;
 use super::{Answer, Query};
@@ -27,6 +28,7 @@ pub(super) struct Inquiries(Arc<Shared>);
 struct Shared {
     asked: Mutex<BTreeMap<String, Inquiry>>,
     answered: Condvar,
+    helpers: Helpers,
 }
 
 #[derive(Debug)]
@@ -82,10 +84,15 @@ impl Inquiries {
         keys.iter().map(&mut take).collect()
     }
 
+    /// Ends the commands that have not answered.
+    pub(super) fn end_all(&self) {
+        self.0.helpers.end_all();
+    }
+
     fn begin(&self, query: Query, key: String, bell: Option<Bell>) {
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
-            let answer = ask_one(&query);
+            let answer = ask_one(&query, &shared.helpers);
             let mut asked = shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(inquiry) = asked.get_mut(&key) else { return };
             inquiry.answer = Some((answer, Instant::now()));

@@ -111,6 +111,14 @@ impl Live {
         self.inquiries = Some(Inquiries::default());
     }
 
+    /// Ends what this process asks and whom it tells: nobody waits for that any more.
+    pub fn dismiss(&mut self) {
+        if let Some(inquiries) = &self.inquiries {
+            inquiries.end_all();
+        }
+        self.telling.end_all();
+    }
+
     /// Whether a signal asked to stop between two actions.
     pub(super) fn is_asked_to_stop(&self) -> bool {
         self.interrupts.as_ref().is_some_and(Interrupts::is_asked_to_stop)

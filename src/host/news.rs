@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
 
+/// More links than this one after the other lead in a circle.
+const LINKS: usize = 40;
+
 /// Rung by whoever has news; readable until it was heard.
 #[derive(Clone, Debug)]
 pub(super) struct Bell(Arc<UnixStream>);
@@ -91,6 +94,9 @@ impl News {
         interest.folders.extend(folders.iter().filter_map(real));
         let mut wanted = BTreeSet::new();
         let mut steps = Vec::new();
+        // And which one it is that it leads to, at any of its folders.
+        let ways: BTreeSet<PathBuf> = files.iter().chain(folders).flat_map(|path| links(path)).collect();
+        interest.files.extend(ways);
         let parents = interest.files.iter().filter_map(|file| file.parent());
         for folder in parents.chain(interest.folders.iter().map(PathBuf::as_path)) {
             let mut there = folder;
@@ -123,6 +129,27 @@ impl News {
             }
         }
     }
+}
+
+/// The links on the way to a path: the places where something else may take over what it leads to.
+fn links(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut rest = path.to_owned();
+    'ways: while found.len() < LINKS {
+        let mut at = PathBuf::new();
+        let mut parts = rest.components();
+        while let Some(part) = parts.next() {
+            at.push(part);
+            if let Ok(target) = std::fs::read_link(&at) {
+                let next = at.parent().unwrap_or(Path::new("/")).join(target).join(parts.as_path());
+                found.push(at);
+                rest = next;
+                continue 'ways;
+            }
+        }
+        break;
+    }
+    found
 }
 
 /// Whether something has changed that is attended to, or may have.
@@ -204,5 +231,29 @@ mod tests {
         assert!(rings(&news), "in the folder");
         news.bell().ring();
         assert!(rings(&news), "by the bell");
+    }
+
+    #[test]
+    fn another_folder_in_the_place_of_one_on_the_way_is_news() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(to, root.join("swap")).unwrap();
+            std::fs::rename(root.join("swap"), root.join(name)).unwrap();
+        };
+        for version in ["v1", "v2"] {
+            std::fs::create_dir(root.join(version)).unwrap();
+            std::fs::write(root.join(version).join("m.toml"), version).unwrap();
+        }
+        // As volumes of configuration are mounted: the file is a link through a folder that is one.
+        link("v1", "data");
+        link("data/m.toml", "m.toml");
+        assert_eq!(links(&root.join("m.toml")), [root.join("m.toml"), root.join("data")]);
+        let mut news = News::new().unwrap();
+        news.attend(&[root.join("m.toml")].into(), &BTreeSet::new());
+        link("v2", "data");
+        assert!(rings(&news));
+        link("circle", "circle");
+        assert_eq!(links(&root.join("circle/x")).len(), LINKS);
     }
 }

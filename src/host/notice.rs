@@ -1,17 +1,15 @@
 //! Telling somebody of an event: a line in a file, or a program that gets it on its standard input. Nobody waits for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::helpers::Helpers;
 use crate::desired::NoticeChannel;
-use crate::process::{self, ProcId};
 
 /// How long a program may take to hear it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,45 +17,122 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The pauses before it is tried again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
-/// So many are told at the same time at most; beyond that somebody does not listen, and would only be told of the past.
+/// So many are told at the same time at most…
 const AT_ONCE: usize = 16;
 
-/// How many programs are being told.
+/// …and so many wait for their turn; beyond that somebody does not listen, and would only be told of the past.
+const WAITING: usize = 1000;
+
+/// Whoever is being told, and what is still to be told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Telling(Arc<AtomicUsize>);
+pub(super) struct Telling(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    helpers: Helpers,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Job>,
+    working: usize,
+    is_over: bool,
+}
+
+/// A program that is to be told.
+#[derive(Debug)]
+struct Job {
+    argv: Vec<String>,
+    cwd: PathBuf,
+    text: String,
+    env: BTreeMap<String, String>,
+}
 
 /// Tells it. What does not work is said on standard error, which is the log of a watcher.
 pub(super) fn tell(to: &NoticeChannel, text: &str, env: BTreeMap<String, String>, telling: &Telling) {
     match to {
         NoticeChannel::File(path) => {
             if let Err(error) = append(path, text) {
-                complain(&format!("{}: {error}", path.display()));
+                complain(&format!("{}: {error}", path.display()), text);
             }
         }
-        NoticeChannel::Command { argv, cwd } => {
-            let Some((program, _)) = argv.split_first() else { return };
-            if telling.0.fetch_add(1, Ordering::SeqCst) >= AT_ONCE {
-                telling.0.fetch_sub(1, Ordering::SeqCst);
-                complain(&format!("{program}: {AT_ONCE} of them have not ended yet"));
+        NoticeChannel::Command { argv, .. } if argv.is_empty() => {}
+        NoticeChannel::Command { argv, cwd } => telling.add(Job { argv: argv.clone(), cwd: cwd.clone(), text: text.to_owned(), env }),
+    }
+}
+
+impl Telling {
+    fn add(&self, job: Job) {
+        let mut queue = self.queue();
+        if queue.waiting.len() >= WAITING {
+            return complain(&format!("{}: {WAITING} others wait to be told already", job.argv[0]), &job.text);
+        }
+        queue.waiting.push_back(job);
+        if queue.working < AT_ONCE {
+            queue.working += 1;
+            let telling = self.clone();
+            std::thread::spawn(move || telling.work());
+        }
+    }
+
+    /// Tells one after the other until there is none.
+    fn work(&self) {
+        loop {
+            let mut queue = self.queue();
+            let Some(job) = queue.waiting.pop_front().filter(|_| !queue.is_over) else {
+                queue.working -= 1;
                 return;
+            };
+            drop(queue);
+            job.tell(self);
+        }
+    }
+
+    /// Tells nobody any more.
+    pub(super) fn end_all(&self) {
+        self.queue().is_over = true;
+        self.0.helpers.end_all();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    fn tell(&self, telling: &Telling) {
+        for pause in PAUSES.iter().map(Some).chain([None]) {
+            match (self.once(&telling.0.helpers), pause) {
+                (Ok(()), _) => return,
+                (Err(_), _) if telling.queue().is_over => return,
+                (Err(_), Some(pause)) => std::thread::sleep(*pause),
+                (Err(why), None) => complain(&format!("{}: {why}", self.argv[0]), &self.text),
             }
-            let (argv, cwd, text, telling) = (argv.clone(), cwd.clone(), text.to_owned(), telling.clone());
-            std::thread::spawn(move || {
-                for pause in PAUSES.iter().map(Some).chain([None]) {
-                    match (once(&argv, &cwd, &text, &env), pause) {
-                        (Ok(()), _) => break,
-                        (Err(_), Some(pause)) => std::thread::sleep(*pause),
-                        (Err(why), None) => complain(&format!("{}: {why}", argv[0])),
-                    }
-                }
-                telling.0.fetch_sub(1, Ordering::SeqCst);
-            });
+        }
+    }
+
+    fn once(&self, helpers: &Helpers) -> Result<(), String> {
+        let Self { argv, cwd, text, env } = self;
+        let mut command = Command::new(&argv[0]);
+        command.args(&argv[1..]).current_dir(cwd).env_clear().envs(env);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = helpers.start(&mut command).map_err(|error| error.to_string())?;
+        if let Some(mut input) = child.stdin.take() {
+            // Who does not read it has what it needs; the pipe holds more than any event.
+            let _ = input.write_all(text.as_bytes());
+        }
+        match helpers.finish(child, PATIENCE) {
+            Ok(None) => Err(format!("it took longer than {} s", PATIENCE.as_secs())),
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) => Err(status.to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 }
 
-fn complain(why: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {why}");
+fn complain(why: &str, text: &str) {
+    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {why}: {text}");
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
@@ -66,42 +141,10 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(format!("{text}\n").as_bytes())
 }
 
-fn once(argv: &[String], cwd: &Path, text: &str, env: &BTreeMap<String, String>) -> Result<(), String> {
-    let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).current_dir(cwd).env_clear().envs(env).process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    if let Some(mut input) = child.stdin.take() {
-        // Who does not read it has what it needs; the pipe holds more than any event.
-        let _ = input.write_all(text.as_bytes());
-    }
-    let id = ProcId::of(child.id()).ok().flatten();
-    let notice = id.as_ref().and_then(|id| process::death_notice(id).ok().flatten());
-    let end = Instant::now() + PATIENCE;
-    let in_time = match &notice {
-        Some(notice) => {
-            use std::os::fd::AsFd;
-            process::wait_any(&[notice.as_fd()], Some(end.saturating_duration_since(Instant::now()))).is_ok_and(|ready| !ready.is_empty())
-        }
-        None => matches!(child.try_wait(), Ok(Some(_))),
-    };
-    if !in_time && !matches!(child.try_wait(), Ok(Some(_))) {
-        if let Some(id) = id {
-            let _ = process::end_tree(&[id], "", Duration::from_millis(500));
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(format!("it took longer than {} s", PATIENCE.as_secs()));
-    }
-    match child.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(status.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn eventually(mut is_so: impl FnMut() -> bool) {
@@ -123,7 +166,7 @@ mod tests {
         let telling = Telling::default();
         tell(&channel(&script), "{\"on\":\"crash\"}\n", env(), &telling);
         tell(&channel("exit 0"), &"x".repeat(10_000), env(), &telling);
-        eventually(|| telling.0.load(Ordering::SeqCst) == 0);
+        eventually(|| telling.queue().working == 0);
         assert_eq!(std::fs::read_to_string(&told).unwrap().lines().count(), 2);
     }
 

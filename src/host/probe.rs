@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::heart;
+use super::helpers::Helpers;
 use super::inquiry::{Inquiries, takes_long};
 use super::live::now;
 use super::news::Bell;
@@ -22,7 +22,7 @@ use super::{Answer, Query};
 use crate::desired::Probe;
 use crate::observed::Instance;
 use crate::paths::Paths;
-use crate::process::{self, ProcId};
+use crate::process;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -42,13 +42,14 @@ const FIRST_LINE: u64 = 1024;
 /// One answer for each question, in their order.
 pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     let screens = screens(questions);
+    let helpers = Helpers::default();
     let answers: Vec<Mutex<Option<Answer>>> = questions.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(query) = questions.get(at) else { return };
-            let answer = if takes_long(&query.probe) { ask_one(query) } else { at_once(paths, query, screens.get(&at)) };
+            let answer = if takes_long(&query.probe) { ask_one(query, &helpers) } else { at_once(paths, query, screens.get(&at)) };
             if let Ok(mut slot) = answers[at].lock() {
                 *slot = Some(answer);
             }
@@ -79,11 +80,11 @@ pub(super) fn probe_quickly(paths: &Paths, questions: &[Query], inquiries: &Inqu
 }
 
 /// The answer to a question that may take long.
-pub(super) fn ask_one(Query { instance, probe, cwd, since: _ }: &Query) -> Answer {
+pub(super) fn ask_one(Query { instance, probe, cwd, since: _ }: &Query, helpers: &Helpers) -> Answer {
     match probe {
         Probe::Tcp(address) => tcp(address),
         Probe::Http { url, status } => http(url, *status),
-        Probe::Command(argv) => command(instance, cwd.as_deref(), argv),
+        Probe::Command(argv) => command(instance, cwd.as_deref(), argv, helpers),
         Probe::Screen(_) | Probe::File(_) | Probe::Delay(_) | Probe::Heartbeat { .. } | Probe::Preset => Answer::Pending,
     }
 }
@@ -216,11 +217,11 @@ fn status_of(line: &[u8]) -> Option<u16> {
 }
 
 /// Runs a command where the agent runs, or ran, and with what it was started with.
-fn command(instance: &Instance, cwd: Option<&Path>, argv: &[String]) -> Answer {
+fn command(instance: &Instance, cwd: Option<&Path>, argv: &[String], helpers: &Helpers) -> Answer {
     let Some((program, arguments)) = argv.split_first() else { return Answer::Unknown("the command is empty".to_owned()) };
     let agent = instance.program.as_ref().or(instance.keeper.as_ref());
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // The number of a process that has ended may be another one's.
     let alive = agent.filter(|agent| agent.liveness() == process::Liveness::Alive);
     if let Some(cwd) = alive.and_then(|agent| process::cwd(agent.pid).ok()).or(cwd.map(Path::to_owned)) {
@@ -232,31 +233,14 @@ fn command(instance: &Instance, cwd: Option<&Path>, argv: &[String]) -> Answer {
         command.env("RECONCILE_FLEET", fleet).env("RECONCILE_AGENT", agent).env("RECONCILE_GENERATION", generation);
     }
     command.env_remove(process::MARK_VARIABLE);
-    let mut child = match command.spawn() {
+    let child = match helpers.start(&mut command) {
         Ok(child) => child,
         Err(error) => return Answer::Unknown(format!("`{program}` could not be started: {error}")),
     };
-    let id = ProcId::of(child.id());
-    let ended = match &id {
-        Ok(Some(id)) => process::death_notice(id).map(|notice| {
-            use std::os::fd::AsFd;
-            notice.is_none_or(|notice| process::wait_any(&[notice.as_fd()], Some(COMMAND)).is_ok_and(|ready| !ready.is_empty()))
-        }),
-        Ok(None) => Ok(true),
-        Err(error) => Err(std::io::Error::other(error.to_string())),
-    };
-    let in_time = ended.unwrap_or(false);
-    if !in_time {
-        // Our own child that has not been waited for: its number, and its group's, is nobody else's.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, process::Signal::KILL);
-        }
-        let _ = child.kill();
-    }
-    match child.wait() {
-        Ok(_) if !in_time => Answer::Unknown(format!("`{program}` took longer than {} s", COMMAND.as_secs())),
-        Ok(status) if status.success() => Answer::Yes,
-        Ok(status) => Answer::No(format!("`{program}` ended with {status}")),
+    match helpers.finish(child, COMMAND) {
+        Ok(None) => Answer::Unknown(format!("`{program}` took longer than {} s", COMMAND.as_secs())),
+        Ok(Some(status)) if status.success() => Answer::Yes,
+        Ok(Some(status)) => Answer::No(format!("`{program}` ended with {status}")),
         Err(error) => Answer::Unknown(format!("`{program}`: {error}")),
     }
 }

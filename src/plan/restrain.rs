@@ -27,6 +27,10 @@ pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &O
     for (name, change) in changes {
         let sighting = observed.agents.get(name).unwrap_or(&never_seen);
         let agent = Agent { name, sighting, now: observed.at, terms };
+        if matches!(change.next, Next::Wait(Wait::Ready { .. } | Wait::Read { .. })) {
+            // Nothing is done to it, and it gets on by itself.
+            continue;
+        }
         if observed.halted.is_some() {
             change.next = Next::Held(Held::Halted);
         } else if let Some(pause) = sighting.paused.as_ref().filter(|pause| pause.holds(observed.at)) {

@@ -24,6 +24,21 @@ pub fn diagnostics(diagnostics: &[Diagnostic], texts: &Texts, style: Style) -> S
     out
 }
 
+/// The first error in a line, with its place, and how many more there are; none if there is none.
+pub fn first_error(diagnostics: &[Diagnostic], texts: &Texts) -> Option<String> {
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let first = errors.next()?;
+    let place = first.spans.first().map(|span| {
+        let text = texts.get(&span.file).map_or("", |text| &text[..within(span, text).start]);
+        format!("{}:{}: ", span.file, text.matches('\n').count() + 1)
+    });
+    let more = match errors.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!("{}{}{more}", place.unwrap_or_default(), first.message))
+}
+
 fn one(diagnostic: &Diagnostic, texts: &Texts, renderer: &Renderer) -> String {
     let Diagnostic { severity, message, spans, hint } = diagnostic;
     let level = match severity {

@@ -101,6 +101,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         pid: 900,
         since: NOW,
         last_round: Some(NOW),
+        auto: Some(crate::desired::Auto::Safe),
         rounds: Some(120),
         round_ms: Some(4),
         overdue: false,

@@ -56,7 +56,7 @@ pub(super) fn findings(view: &SimulationView<'_>) -> Vec<String> {
     for (name, fate) in &view.report.fates {
         if let Some(after) = fate.gave_up_after {
             all.push(format!(
-                "{name} was given up after {}: [agents.{name}.restart] says how often it may fail, and `reconcile start {name}` starts it again",
+                "{name} was given up after {}: `restart.give_up` says how often it may fail, and `reconcile start {name}` starts it again",
                 length(after.as_millis())
             ));
         }
@@ -65,7 +65,7 @@ pub(super) fn findings(view: &SimulationView<'_>) -> Vec<String> {
         {
             let ago = length((view.length - since).as_millis());
             let since = length(since.as_millis());
-            all.push(format!("{name} hung after {since}, and {ago} later nobody had noticed: `live.probe` or `live.heartbeat` would tell"));
+            all.push(format!("{name} hung after {since}, and {ago} later nobody had noticed: a probe or a heartbeat in `live` would tell"));
         }
     }
     all

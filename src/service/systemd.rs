@@ -15,7 +15,7 @@ pub(super) fn text(watcher: &Watcher) -> String {
         format!("Environment={assignment}\n")
     });
     let variables: String = variables.collect();
-    // 130 is how the watcher ends when it is asked to. Its end takes no agent with it, nor does that of an agent that runs out of memory.
+    // 4: the fleet is another manifest's by now, and will not be this one's by trying again. Its end takes no agent with it, nor does that of an agent that runs out of memory.
     format!(
         "# {SIGN}, which replaces it; removed by `reconcile service uninstall`.
 
@@ -31,7 +31,7 @@ ExecReload=kill -HUP $MAINPID
 WorkingDirectory={folder}
 Restart=on-failure
 RestartSec=5
-SuccessExitStatus=130
+RestartPreventExitStatus=4
 WatchdogSec=120
 KillMode=process
 OOMPolicy=continue

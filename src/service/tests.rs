@@ -35,7 +35,7 @@ fn a_unit_says_how_the_watcher_is_run() {
     WorkingDirectory=/home/ada/100%% <ours>
     Restart=on-failure
     RestartSec=5
-    SuccessExitStatus=130
+    RestartPreventExitStatus=4
     WatchdogSec=120
     KillMode=process
     OOMPolicy=continue

@@ -31,6 +31,11 @@ impl Lock {
         self.turn
     }
 
+    /// Whether it was removed with its folder: who takes it now takes another one.
+    pub fn is_lost(&self) -> bool {
+        self.file.metadata().is_ok_and(|stat| stat.nlink() == 0)
+    }
+
     /// Whether the one who held it before died while it did.
     pub fn holder_died(&self) -> bool {
         self.holder_died

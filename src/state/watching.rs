@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fleet;
 use super::files::{Folder, Lasting};
-use crate::desired::AgentName;
+use crate::desired::{AgentName, Auto};
 use crate::observed::Halt;
 use crate::time::Timestamp;
 
@@ -26,6 +26,8 @@ pub struct WatchStatus {
     /// When its last round was; none before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_round: Option<Timestamp>,
+    /// How far it goes by itself.
+    pub auto: Auto,
     /// How many rounds it did.
     pub rounds: u64,
     /// How long the last one took, in milliseconds.

@@ -47,10 +47,9 @@ impl Deaths {
         vec![of_fleet(now, What::MassDeath, why)]
     }
 
-    /// Whether the end of an agent was told of as one of many.
-    #[cfg(test)]
-    fn includes(&self, agent: &str) -> bool {
-        self.told.contains(agent)
+    /// Whether ends are some of many at this time.
+    pub(super) fn are_many(&self) -> bool {
+        !self.told.is_empty()
     }
 }
 
@@ -95,7 +94,7 @@ mod tests {
             let event = |name: &&str| Event { agent: Some(name.parse().unwrap()), ..of_fleet(now, What::Exited, String::new()) };
             let events: Vec<Event> = names.iter().map(event).collect();
             let told = deaths.count(&events, &seen(names), now);
-            (told.iter().map(|event| event.why.clone()).collect::<Vec<_>>().join("|"), deaths.includes("a"))
+            (told.iter().map(|event| event.why.clone()).collect::<Vec<_>>().join("|"), deaths.are_many())
         };
         assert_eq!(count(&["a"], 0), (String::new(), false));
         assert_eq!(count(&["a"], 5), (String::new(), false));

@@ -40,9 +40,8 @@ pub(super) fn crashed(news: &[Event], desired: &Desired, seen: &Seen) -> BTreeSe
 }
 
 impl Notices {
-    /// Takes note of what somebody wants to hear of.
-    pub(super) fn hear(&mut self, events: &[Event], crashed: &BTreeSet<AgentName>, desired: &Desired, now: Timestamp) {
-        let many = events.iter().any(|event| event.what == What::MassDeath);
+    /// Takes note of what somebody wants to hear of. Where ends are some of `many`, they are told as one.
+    pub(super) fn hear(&mut self, events: &[Event], crashed: &BTreeSet<AgentName>, many: bool, desired: &Desired, now: Timestamp) {
         for event in events {
             let crash = event.agent.as_ref().is_some_and(|agent| crashed.contains(agent));
             let Some(on) = occasion(event.what, crash) else { continue };

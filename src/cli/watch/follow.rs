@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::setup::{Global, Setup};
-use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
 use crate::manifest::Dependencies;
-use crate::render;
+use crate::render::{self, Style};
 use crate::sources::Fingerprint;
 
 /// The manifest in force, and how it is found out whether it still is.
 pub(super) struct Follow<'a> {
     global: &'a Global,
-    terminal: &'a Terminal,
-    positional: Option<PathBuf>,
+    style: Style,
     /// The manifest in force.
     pub(super) setup: Setup,
     depends_on: Dependencies,
@@ -31,16 +29,21 @@ pub(super) enum Reread {
     /// Something else is in force now.
     Changed,
     /// It is not valid, and it was not said before.
-    Broken(String),
+    Broken {
+        /// In a line, with the place.
+        why: String,
+        /// All that is wrong with it.
+        shown: String,
+    },
     /// It is valid again, and means what it meant.
     Mended,
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(global: &'a Global, terminal: &'a Terminal, positional: Option<PathBuf>, setup: Setup) -> Self {
+    pub(super) fn new(global: &'a Global, style: Style, setup: Setup) -> Self {
         let depends_on = setup.depends_on.clone();
         let fingerprint = Fingerprint::take(&depends_on);
-        Self { global, terminal, positional, setup, depends_on, fingerprint, error: None }
+        Self { global, style, setup, depends_on, fingerprint, error: None }
     }
 
     /// The manifest in force.
@@ -76,31 +79,30 @@ impl<'a> Follow<'a> {
                     (true, false) => Reread::Same,
                 }
             }
-            Err(why) if self.error.as_ref() == Some(&why) => Reread::Same,
-            Err(why) => {
+            Err(Wrong { why, .. }) if self.error.as_ref() == Some(&why) => Reread::Same,
+            Err(Wrong { why, shown }) => {
                 self.error = Some(why.clone());
-                Reread::Broken(why)
+                Reread::Broken { why, shown }
             }
         }
     }
 
-    fn read(&mut self) -> Result<Desired, String> {
-        let read = self.global.read(self.positional.as_deref()).map_err(|error| format!("{error:#}"))?;
+    /// The manifest as it stands now: the same file, whatever lies nearer to this process by now.
+    fn read(&mut self) -> Result<Desired, Wrong> {
+        let read = self.global.read_at(self.setup.path.clone()).map_err(|error| Wrong::plain(format!("{error:#}")))?;
         // Of one that is broken, what it depended on before counts too: it may be what is missing.
         let Dependencies { files, folders, activity, variables } = read.loaded.depends_on;
         self.depends_on.files.extend(files.clone());
         self.depends_on.folders.extend(folders.clone());
         let Some(desired) = read.loaded.desired else {
             self.fingerprint = Fingerprint::take(&self.depends_on);
-            let known = self.error.is_some();
-            if !known {
-                self.terminal.say(&render::diagnostics(&read.loaded.diagnostics, &read.loaded.texts, self.terminal.err()));
-            }
-            let first = read.loaded.diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).next();
-            return Err(first.unwrap_or_else(|| "it is not valid".to_owned()));
+            let why = render::first_error(&read.loaded.diagnostics, &read.loaded.texts);
+            let shown = render::diagnostics(&read.loaded.diagnostics, &read.loaded.texts, self.style);
+            return Err(Wrong { why: why.unwrap_or_else(|| "it is not valid".to_owned()), shown });
         };
         if desired.fleet != self.setup.desired.fleet {
-            return Err(format!("it is another fleet's now, {}; a watcher stays with the one that it began with", desired.fleet));
+            let why = format!("it is another fleet's now, {}; a watcher stays with the one that it began with", desired.fleet);
+            return Err(Wrong::plain(why));
         }
         self.depends_on = Dependencies { files, folders, activity, variables };
         self.fingerprint = Fingerprint::take(&self.depends_on);
@@ -110,5 +112,17 @@ impl<'a> Follow<'a> {
     /// The manifest, absolute.
     pub(super) fn path(&self) -> &Path {
         &self.setup.path
+    }
+}
+
+/// What is wrong with a manifest: in a line, and all of it.
+struct Wrong {
+    why: String,
+    shown: String,
+}
+
+impl Wrong {
+    fn plain(why: String) -> Self {
+        Self { why, shown: String::new() }
     }
 }

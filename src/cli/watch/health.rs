@@ -22,6 +22,7 @@ pub(in crate::cli) fn watcher(fleet: &Fleet, now: Timestamp) -> Result<Option<Wa
             pid,
             since: started,
             last_round: None,
+            auto: None,
             rounds: None,
             round_ms: None,
             overdue: now > started + LATE,
@@ -33,11 +34,12 @@ pub(in crate::cli) fn watcher(fleet: &Fleet, now: Timestamp) -> Result<Option<Wa
 
 /// What a watcher says of itself, as it is shown.
 pub(super) fn shown(status: &WatchStatus, now: Timestamp) -> Watcher {
-    let WatchStatus { pid, since, last_round, rounds, round_ms, next_round, manifest_error, error } = status;
+    let WatchStatus { pid, since, last_round, auto, rounds, round_ms, next_round, manifest_error, error } = status;
     Watcher {
         pid: *pid,
         since: *since,
         last_round: *last_round,
+        auto: Some(*auto),
         rounds: Some(*rounds),
         round_ms: Some(*round_ms),
         overdue: now > *next_round + LATE,

@@ -1,28 +1,52 @@
 //! What a watcher says of what happens.
 
+use super::speaker::Speaker;
 use crate::cli::terminal::Terminal;
 use crate::converge::Audience;
-use crate::event::Entry;
+use crate::desired::Desired;
+use crate::event::{Entry, Event};
 use crate::observed::Observed;
 use crate::plan::Plan;
-use crate::render::{self, json};
+use crate::render::{self, Style, json};
 
 /// Says each event, a line each.
-pub(super) struct Listener<'a> {
-    pub(super) terminal: &'a Terminal,
-    pub(super) as_json: bool,
+pub(super) struct Listener {
+    speaker: Speaker,
+    style: Style,
+    as_json: bool,
     /// The columns of the longest name so far.
-    pub(super) names: usize,
+    names: usize,
 }
 
-impl Audience for Listener<'_> {
+impl Listener {
+    pub(super) fn new(terminal: &Terminal, as_json: bool, desired: &Desired) -> Self {
+        let names = desired.agents.keys().map(|agent| agent.as_str().len()).max().unwrap_or(0);
+        Self { speaker: Speaker::new(), style: terminal.err(), as_json, names }
+    }
+
+    /// Says something that is no event.
+    pub(super) fn say(&mut self, text: String) {
+        self.speaker.say(text);
+    }
+
+    /// Says what went wrong.
+    pub(super) fn error(&mut self, error: &anyhow::Error) {
+        self.speaker.say(Terminal::as_error(error, self.style));
+    }
+
+    /// Says something that is in no journal.
+    pub(super) fn aside(&mut self, event: Event) {
+        self.event(&Entry { number: 0, event });
+    }
+}
+
+impl Audience for Listener {
     fn event(&mut self, entry: &Entry) {
         self.names = self.names.max(entry.event.agent.as_ref().map_or(0, |agent| agent.as_str().len()));
         if self.as_json {
-            // A reader that went away is no reason to leave the agents alone.
-            let _ = self.terminal.print(&json::entry_line(entry));
+            self.speaker.print(json::entry_line(entry));
         } else {
-            self.terminal.say(&render::event_human(&entry.event, self.names, self.terminal.err()));
+            self.speaker.say(render::event_human(&entry.event, self.names, self.style));
         }
     }
 

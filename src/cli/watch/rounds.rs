@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::Args;
 use super::follow::{Follow, Reread};
@@ -16,7 +16,7 @@ use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live, Wake};
 use crate::process::ProcId;
 use crate::render;
-use crate::state::WatchStatus;
+use crate::state::{Lock, NoLock, WatchStatus};
 use crate::time::{Duration, Timestamp};
 use crate::watch::{Rest, Turn, Watch};
 
@@ -38,7 +38,9 @@ pub(super) struct Rounds<'a> {
     watch: Watch,
     host: Live,
     interrupts: Interrupts,
-    listener: Listener<'a>,
+    listener: Listener,
+    /// The lock that it holds for its life; none if it only looks on.
+    lock: Option<Lock>,
     flag: Option<Auto>,
     dry_run: bool,
     once: bool,
@@ -57,7 +59,7 @@ struct Pause {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(args: &Args, global: &'a Global, setup: Setup, terminal: &'a Terminal) -> Result<Self> {
+    pub(super) fn new(args: &Args, global: &'a Global, setup: Setup, lock: Option<Lock>, terminal: &Terminal) -> Result<Self> {
         setup.fleet.prepare()?;
         let mut host = setup.machine()?;
         let interrupts = Interrupts::install().context("cannot take over the signals")?;
@@ -66,11 +68,13 @@ impl<'a> Rounds<'a> {
         let now = host.now();
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);
-        let follow = Follow::new(global, terminal, args.manifest.clone(), setup);
+        let listener = Listener::new(terminal, args.json, &setup.desired);
+        let follow = Follow::new(global, terminal.err(), setup);
         let status = WatchStatus {
             pid: std::process::id(),
             since: now,
             last_round: None,
+            auto,
             rounds: 0,
             round_ms: 0,
             next_round: now,
@@ -84,7 +88,8 @@ impl<'a> Rounds<'a> {
             watch,
             host,
             interrupts,
-            listener: Listener { terminal, as_json: args.json, names: 0 },
+            listener,
+            lock,
             flag: args.auto,
             dry_run: args.dry_run,
             once: args.once,
@@ -99,41 +104,30 @@ impl<'a> Rounds<'a> {
     pub(super) fn run(mut self) -> Result<ExitStatus> {
         loop {
             let begun = std::time::Instant::now();
-            let rest = match self.round() {
+            let pause = match self.round() {
                 Ok(Turn::Done(rest)) => {
                     self.failures = 0;
                     self.status.error = None;
-                    *rest
-                }
-                Ok(Turn::Busy(_)) => {
-                    self.wait(Pause { until: self.host.now() + BUSY, watched: Vec::new() })?;
-                    if self.interrupts.is_asked_to_stop() {
-                        return Ok(self.leave());
+                    let until = rest.until.min(self.resync.max(self.host.now()));
+                    self.report(&rest, until, begun.elapsed());
+                    // What a shadow would do, it will not have done by the next round either.
+                    if self.once && (self.dry_run || !rest.plan.has_acts()) {
+                        return Ok(if rest.plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
                     }
-                    continue;
+                    Pause { until, watched: rest.watched }
                 }
+                Ok(Turn::Busy(_)) => Pause { until: self.host.now() + BUSY, watched: Vec::new() },
                 Ok(Turn::Displaced(other)) => {
                     let path = self.follow.path().display().to_string();
                     let other = other.display();
-                    self.listener
-                        .terminal
-                        .error(&anyhow!("the fleet belongs to {other} now, and no more to {path}: nothing is watched any more"));
+                    let why = anyhow!("the fleet belongs to {other} now, and no more to {path}: nothing is watched any more");
+                    self.listener.error(&why);
                     return Ok(ExitStatus::Refused);
                 }
-                Err(error) => {
-                    self.fail(&error)?;
-                    if self.interrupts.is_asked_to_stop() {
-                        return Ok(self.leave());
-                    }
-                    continue;
-                }
+                Err(error) if self.once => return Err(error),
+                Err(error) => self.fail(&error),
             };
-            let until = rest.until.min(self.resync.max(self.host.now()));
-            self.report(&rest, until, begun.elapsed());
-            if self.once && !rest.plan.has_acts() {
-                return Ok(if rest.plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
-            }
-            self.wait(Pause { until, watched: rest.watched })?;
+            self.wait(pause);
             if self.interrupts.is_asked_to_stop() {
                 return Ok(self.leave());
             }
@@ -141,6 +135,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn round(&mut self) -> Result<Turn> {
+        self.keep_the_lock()?;
         let (desired, fleet) = (&self.follow.setup.desired, &self.follow.setup.fleet);
         if self.dry_run {
             return self.watch.shadow(desired, fleet, &mut self.host, &mut self.listener).map(|rest| Turn::Done(Box::new(rest)));
@@ -148,21 +143,37 @@ impl<'a> Rounds<'a> {
         self.watch.round(desired, fleet, &mut self.host, &mut self.listener)
     }
 
+    /// Takes the watcher's lock anew if somebody removed the folder that it was in: nobody else would find it.
+    fn keep_the_lock(&mut self) -> Result<()> {
+        if self.lock.as_ref().is_none_or(|lock| !lock.is_lost()) {
+            return Ok(());
+        }
+        self.follow.setup.fleet.prepare()?;
+        match self.follow.setup.fleet.watch_lock() {
+            Ok(lock) => self.lock = Some(lock),
+            Err(NoLock::Failed(error)) => return Err(error),
+            Err(NoLock::Held(_)) => bail!("the state folder was removed, and another watcher of this fleet is at work in the new one"),
+        }
+        let (files, folders) = self.follow.interest();
+        self.host.attend(&files, &folders);
+        Ok(())
+    }
+
     /// Waits, and takes note of what ends the wait.
-    fn wait(&mut self, pause: Pause) -> Result<()> {
+    fn wait(&mut self, pause: Pause) {
         let supervisor = supervisor_wants();
         loop {
             let now = self.host.now();
             let debounced = self.news.map(|(first, last)| (last + DEBOUNCE).min(first + LONGEST_DEBOUNCE));
             if debounced.is_some_and(|at| at <= now) {
                 self.news = None;
-                self.reread(false)?;
-                return Ok(());
+                self.reread(false);
+                return;
             }
             if now >= self.resync {
                 self.resync = now + self.follow.desired().watch.resync;
-                self.reread(false)?;
-                return Ok(());
+                self.reread(false);
+                return;
             }
             let ping = supervisor.map(|interval| now + interval);
             let until = [Some(pause.until), debounced, ping, Some(self.resync)].into_iter().flatten().min().unwrap_or(now);
@@ -170,19 +181,19 @@ impl<'a> Rounds<'a> {
                 Wake::Signal => {
                     if self.interrupts.take_reread() {
                         self.watch.renew(self.auto());
-                        self.reread(true)?;
+                        self.reread(true);
                     }
                     if self.interrupts.take_hurry() {
                         self.watch.renew(self.auto());
                     }
-                    return Ok(());
+                    return;
                 }
-                Wake::Death => return Ok(()),
+                Wake::Death => return,
                 Wake::News => {
                     let now = self.host.now();
                     self.news = Some((self.news.map_or(now, |(first, _)| first), now));
                 }
-                Wake::Time if self.host.now() >= pause.until => return Ok(()),
+                Wake::Time if self.host.now() >= pause.until => return,
                 Wake::Time if supervisor.is_some() => tell_supervisor(&self.status, false, "at rest"),
                 Wake::Time => {}
             }
@@ -194,33 +205,40 @@ impl<'a> Rounds<'a> {
     }
 
     /// Reads the manifest anew where that may bring something else, and tells what came of it.
-    fn reread(&mut self, in_any_case: bool) -> Result<()> {
-        let came = self.follow.reread(in_any_case);
-        let why = match &came {
+    fn reread(&mut self, in_any_case: bool) {
+        let why = match self.follow.reread(in_any_case) {
             Reread::Same => None,
-            Reread::Changed => Some("the manifest has changed".to_owned()),
-            Reread::Broken(why) => Some(format!("the manifest is not valid, and what was declared before stays in force: {why}")),
+            Reread::Changed => {
+                self.status.auto = self.auto();
+                self.watch.renew(self.status.auto);
+                Some("the manifest has changed".to_owned())
+            }
+            Reread::Broken { why, shown } => {
+                self.listener.say(shown);
+                Some(format!("the manifest is not valid, and what was declared before stays in force: {why}"))
+            }
             Reread::Mended => Some("the manifest is valid again".to_owned()),
         };
         self.status.manifest_error = self.follow.error.clone();
-        if came == Reread::Changed {
-            self.watch.renew(self.auto());
-        }
         let (files, folders) = self.follow.interest();
         self.host.attend(&files, &folders);
-        if let Some(why) = why {
-            let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, why };
-            let (desired, fleet) = (&self.follow.setup.desired, &self.follow.setup.fleet);
-            self.watch.tell(event, desired, fleet, &mut self.host, &mut self.listener)?;
+        let Some(why) = why else { return };
+        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, why };
+        if self.dry_run {
+            return self.listener.aside(event);
         }
-        Ok(())
+        let (desired, fleet) = (&self.follow.setup.desired, &self.follow.setup.fleet);
+        if let Err(error) = self.watch.tell(event, desired, fleet, &mut self.host, &mut self.listener) {
+            // The rounds say so too, if it lasts.
+            self.listener.error(&error);
+        }
     }
 
     /// A round that failed is tried again, later each time.
-    fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
+    fn fail(&mut self, error: &anyhow::Error) -> Pause {
         let text = format!("{error:#}");
         if self.status.error.as_ref() != Some(&text) {
-            self.listener.terminal.error(error);
+            self.listener.error(error);
             self.status.error = Some(text);
         }
         self.failures = self.failures.saturating_add(1);
@@ -228,7 +246,7 @@ impl<'a> Rounds<'a> {
         let until = self.host.now() + pause;
         self.write_status(until);
         // What cannot be read will not be read at the next death either: only the clock, a signal and news count.
-        self.wait(Pause { until, watched: Vec::new() }).or(Ok(()))
+        Pause { until, watched: Vec::new() }
     }
 
     fn report(&mut self, rest: &Rest, until: Timestamp, took: std::time::Duration) {
@@ -243,7 +261,7 @@ impl<'a> Rounds<'a> {
         if let Some(path) = &self.metrics {
             let text = render::metrics(self.follow.desired(), &rest.observed, &rest.plan, &shown(&self.status, rest.observed.at));
             if let Err(error) = write_metrics(path, &text) {
-                self.listener.terminal.say(&format!("warning: the metrics could not be written to {}: {error}\n", path.display()));
+                self.listener.say(format!("warning: the metrics could not be written to {}: {error}\n", path.display()));
             }
         }
     }
@@ -256,9 +274,10 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn leave(&self) -> ExitStatus {
+    fn leave(&mut self) -> ExitStatus {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        self.listener.terminal.say("The watcher ends; the agents go on.\n");
+        self.host.dismiss();
+        self.listener.say("The watcher ends; the agents go on.\n".to_owned());
         ExitStatus::Done
     }
 }

@@ -221,7 +221,7 @@ fn what_is_installed_runs_this_program_for_this_manifest() {
     WorkingDirectory=FOLDER
     Restart=on-failure
     RestartSec=5
-    SuccessExitStatus=130
+    RestartPreventExitStatus=4
     WatchdogSec=120
     KillMode=process
     OOMPolicy=continue

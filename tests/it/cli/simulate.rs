@@ -46,7 +46,7 @@ fn what_would_happen_is_told_and_nothing_happens() {
       worker-1  ready       2       1     1      1h     1h after 1h      after 9s, backoff 1s, ready 1s
       worker-2  absent      0       0     0      -      -
 
-    worker-1 hung after 1h, and 1h later nobody had noticed: `live.probe` or `live.heartbeat` would tell
+    worker-1 hung after 1h, and 1h later nobody had noticed: a probe or a heartbeat in `live` would tell
     ");
     assert_snapshot!(program.shot(&["simulate", "--for", "1h", "--crash", "lead@5s", "--lose-server", "30m", "--events"]), @"
     exit 3
@@ -105,7 +105,7 @@ fn what_would_happen_is_told_and_nothing_happens() {
       worker-1  exited      1       1     0      30m     30m after 30m    after 9s, backoff 1s, dependency_ended 29m58s
       worker-2  absent      0       0     0      -       -
 
-    lead was given up after 51s: [agents.lead.restart] says how often it may fail, and `reconcile start lead` starts it again
+    lead was given up after 51s: `restart.give_up` says how often it may fail, and `reconcile start lead` starts it again
     ");
     assert!(!program.at("state").join(&program.fleet.1).exists(), "it left something behind");
     assert!(program.pids().is_empty());
@@ -146,4 +146,14 @@ fn whom_nobody_knows_is_named() {
 
     For more information, try '--help'.
     "#);
+    assert_snapshot!(program.shot(&["simulate", "--kill", "lead@9h"]), @"
+    exit 1
+    --- stderr
+    error: what happens after 9h is not played: --for says 8h
+    ");
+    assert_snapshot!(program.shot(&["simulate", "--lose-server", "0s"]), @"
+    exit 1
+    --- stderr
+    error: nothing runs yet at 0s: say a later time
+    ");
 }

@@ -1,0 +1,76 @@
+//! Says things without waiting for whoever hears them: a reader that pauses, such as a terminal after Ctrl-S, stops no watcher.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
+
+/// So many lines wait for a reader that pauses; the journal has all of them.
+const WAITING: usize = 16_384;
+
+/// How long a reader is waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What is said, and where.
+enum Words {
+    Data(String),
+    Talk(String),
+    /// Nothing; but whoever asks hears that all before it was said.
+    Over(Sender<()>),
+}
+
+/// Says things, one after the other.
+pub(super) struct Speaker {
+    words: SyncSender<Words>,
+    /// How much was not said since the last that was.
+    unsaid: u64,
+}
+
+impl Speaker {
+    pub(super) fn new() -> Self {
+        let (words, waiting) = sync_channel::<Words>(WAITING);
+        std::thread::spawn(move || {
+            for words in waiting {
+                // A reader that went away is no reason to leave the agents alone.
+                let _ = match words {
+                    Words::Data(text) => io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+                    Words::Talk(text) => io::stderr().lock().write_all(text.as_bytes()),
+                    Words::Over(asked) => {
+                        let _ = asked.send(());
+                        Ok(())
+                    }
+                };
+            }
+        });
+        Self { words, unsaid: 0 }
+    }
+
+    pub(super) fn print(&mut self, text: String) {
+        self.add(Words::Data(text));
+    }
+
+    pub(super) fn say(&mut self, text: String) {
+        self.add(Words::Talk(text));
+    }
+
+    fn add(&mut self, words: Words) {
+        if self.unsaid > 0 {
+            let note = format!("warning: {} lines were not said, as nobody read them; `reconcile events` has them\n", self.unsaid);
+            if self.words.try_send(Words::Talk(note)).is_ok() {
+                self.unsaid = 0;
+            }
+        }
+        match self.words.try_send(words) {
+            Err(TrySendError::Full(_)) => self.unsaid += 1,
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        let (over, heard) = channel();
+        if self.words.try_send(Words::Over(over)).is_ok() {
+            let _ = heard.recv_timeout(LAST_WORDS);
+        }
+    }
+}
