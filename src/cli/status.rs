@@ -10,13 +10,15 @@ use super::setup::Global;
 use super::terminal::Terminal;
 use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
-use crate::host::{is_stale, strangers, usage};
+use crate::host::{Host, is_stale, strangers, usage};
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
-use crate::render::{self, StatusView, Usage, json};
+use crate::render::{self, StatusView, Usage, Watcher, json};
 use crate::state::Fleet;
 use crate::time::Timestamp;
+
+mod live;
 
 /// Show what runs beside what should run
 #[derive(Debug, clap::Args)]
@@ -27,28 +29,51 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Exit with 2 unless everything is at rest
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     exit_code: bool,
+    /// Show it anew whenever something happens, until Ctrl-C; with --json, a line each time
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let desired = &setup.desired;
-    let mut seen = observe(desired, &setup.fleet, &mut setup.machine()?)?;
-    match strangers(&desired.strangers, &seen.observed) {
-        Ok(more) => seen.observed.strangers.extend(more),
-        Err(why) => seen.observed.gaps.push(why),
+    if args.watch {
+        return live::show(setup, args.json, global, terminal);
     }
-    let watcher = watcher(&setup.fleet, seen.observed.at)?;
-    // What a watcher leaves to a person is held, and not about to be done.
-    let terms = Terms { watch: watcher.as_ref().and_then(|watcher| watcher.auto), ..Terms::default() };
-    let plan = plan(desired, &seen.observed, &terms);
-    let usage = usage_of(&seen.observed);
-    let held_since = held_since(&setup.fleet)?;
-    let view =
-        StatusView { desired, observed: &seen.observed, plan: &plan, usage: &usage, held_since: &held_since, watcher: watcher.as_ref() };
+    let picture = Picture::take(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let view = picture.view(&setup.desired);
     terminal.print(&if args.json { json::pretty(&json::status_document(&view)) } else { render::status_human(&view, terminal.out()) })?;
-    Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
+    Ok(if args.exit_code && !picture.plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
+}
+
+/// One look, with all that a status tells.
+struct Picture {
+    observed: Observed,
+    plan: Plan,
+    usage: BTreeMap<AgentName, Usage>,
+    held_since: BTreeMap<AgentName, Timestamp>,
+    watcher: Option<Watcher>,
+}
+
+impl Picture {
+    fn take(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Self> {
+        let mut observed = observe(desired, fleet, host)?.observed;
+        match strangers(&desired.strangers, &observed) {
+            Ok(more) => observed.strangers.extend(more),
+            Err(why) => observed.gaps.push(why),
+        }
+        let watcher = watcher(fleet, observed.at)?;
+        // What a watcher leaves to a person is held, and not about to be done.
+        let terms = Terms { watch: watcher.as_ref().and_then(|watcher| watcher.auto), ..Terms::default() };
+        let plan = plan(desired, &observed, &terms);
+        Ok(Self { usage: usage_of(&observed), held_since: held_since(fleet)?, observed, plan, watcher })
+    }
+
+    fn view<'a>(&'a self, desired: &'a Desired) -> StatusView<'a> {
+        let Self { observed, plan, usage, held_since, watcher } = self;
+        StatusView { desired, observed, plan, usage, held_since, watcher: watcher.as_ref() }
+    }
 }
 
 /// What is known of some agents, as far as a status tells it.

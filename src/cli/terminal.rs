@@ -60,6 +60,15 @@ impl Terminal {
         self.err
     }
 
+    /// How data is to be styled, and how many lines there are, as the terminal is now; none where data does not go to one.
+    pub(super) fn window(&self) -> Option<(Style, usize)> {
+        if !io::stdout().is_terminal() {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0)?;
+        Some((Style { width: size.ws_col.into(), ..self.out }, size.ws_row.into()))
+    }
+
     /// Whether there is a person to ask.
     pub(super) fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()

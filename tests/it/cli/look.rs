@@ -86,6 +86,44 @@ fn who_attaches_looks_and_types_only_if_asked_for() {
 }
 
 #[test]
+fn a_status_that_stays_is_drawn_anew_when_something_happens() {
+    let program = Program::new(FLEET);
+    let person = Tmux::in_folder(program.folder.path());
+    let watch = format!(
+        "env RECONCILE_STATE_DIR={} {} status --watch {}",
+        program.at("state").display(),
+        env!("CARGO_BIN_EXE_reconcile"),
+        program.at("constellation.toml").display(),
+    );
+    person.run(["new-session", "-d", "-s", "it", "-x", "120", "-y", "7", &watch]);
+    let screen = || person.run(["capture-pane", "-p", "-t", "=it:"]);
+    let shows = |line: &str| {
+        let pattern = Regex::new(line).unwrap();
+        eventually(|| pattern.is_match(&screen()).then_some(()), LIMIT);
+    };
+    shows("(?m)^  ada +absent +- ");
+    shows("(?m)^… 2 more lines: make the window higher");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    shows("(?m)^  ada +ready ");
+    // What was longer before leaves nothing behind.
+    shows("(?m)^fleet \\S+ · 3 agents, 3 running · observed [0-9:]+$");
+    program.edit("[agents.ada]", "[agents.ada]\nbroken");
+    person.run(["resize-window", "-t", "=it:", "-y", "20"]);
+    shows("the manifest is not valid, and is shown as it was before: .*constellation.toml:[0-9]+: ");
+    person.run(["send-keys", "-t", "=it:", "C-c"]);
+    eventually(|| (!person.command().args(["has-session", "-t", "=it"]).output().unwrap().status.success()).then_some(()), LIMIT);
+    program.edit("\nbroken", "");
+    let mut lines = Running::reading(&mut program.command(&["status", "--watch", "--json"]));
+    let status: serde_json::Value = serde_json::from_str(&lines.line()).unwrap();
+    assert_eq!(status["agents"].as_array().unwrap().len(), 3);
+    assert_snapshot!(program.shot(&["status", "--watch"]), @"
+    exit 1
+    --- stderr
+    error: status --watch draws on a terminal: say --json for a program, or follow what happens with `reconcile events -f`
+    ");
+}
+
+#[test]
 fn what_an_agent_printed_is_shown_as_text() {
     let manifest = r#"
 version = 1
