@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::desired::{AgentName, Declared, Desired, FleetName, Guard, Server, Socket, Source};
+use crate::desired::{AgentName, Care, Declared, Desired, FleetName, Guard, Server, Shared, Socket, Source};
 use crate::diagnostic::Diagnostic;
 
 mod care;
@@ -167,7 +167,7 @@ fn fleet<'a>(
     };
     let server = server(&manifest, &context);
     context.socket = server.socket.clone();
-    let agents = agents(&layers, &reader, &context);
+    let mut agents = agents(&layers, &reader, &context);
 
     for (name, session) in sessions.iter().filter(|(name, _)| !context.sessions_used.borrow().contains(name.value)) {
         // Its options are read by the agents in it, so here they were not.
@@ -185,6 +185,7 @@ fn fleet<'a>(
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();
+    share_care(&mut agents);
     let desired = (report.errors() == 0).then(|| Desired {
         server,
         agents,
@@ -196,6 +197,17 @@ fn fleet<'a>(
         fleet: fleet.clone(),
     });
     (desired, depends_on)
+}
+
+/// Has agents that are looked after alike, such as replicas, hold one care together.
+fn share_care(agents: &mut BTreeMap<AgentName, Declared>) {
+    let mut last: Option<Shared<Care>> = None;
+    for declared in agents.values_mut() {
+        if let Some(last) = &last {
+            declared.spec.care.share(last);
+        }
+        last = Some(declared.spec.care.clone());
+    }
 }
 
 fn check_version(manifest: &Manifest<'_>, documents: &[Layer<'_>], report: &Report) {
