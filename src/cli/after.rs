@@ -36,10 +36,7 @@ impl<'a> After<'a> {
         if self.plan.is_empty() {
             return Ok(());
         }
-        let who = match self.setup.fleet.watcher() {
-            Ok(Some(_)) => "the watcher, which is at work,",
-            Ok(None) | Err(_) => "the next apply",
-        };
+        let who = self.setup.next_to_act();
         let listing = render::plan_listing(&self.view(), terminal.out());
         terminal.print(&format!("\nAs the manifest is now, {who} finds this due:\n\n{listing}"))
     }

@@ -26,7 +26,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Lay down a note; the next apply delivers it when the agent is ready
+    /// Lay down a note; the watcher, or the next apply, delivers it when the agent is ready
     Put {
         /// The agent
         agent: String,
@@ -94,7 +94,7 @@ fn put(setup: &Setup, agent: &str, text: Option<String>, from: Option<PathBuf>, 
         bail!("the note has {} bytes, and handoff.max_size of {agent} is {most}", text.len());
     }
     let id = lay_down(setup, &mut host, &agent, &text)?;
-    terminal.print(&format!("{id} for {agent}: the next apply delivers it when {agent} is ready\n"))?;
+    terminal.print(&format!("{id} for {agent}: {} delivers it when {agent} is ready\n", setup.next_to_act()))?;
     Ok(ExitStatus::Done)
 }
 
@@ -173,7 +173,7 @@ fn retry(setup: &Setup, seen: &Seen, id: NoteId, terminal: &Terminal) -> Result<
     let paths = setup.fleet.paths();
     for agent in seen.observed.agents.keys() {
         if dead::retry(&paths.dead(agent), id, &paths.spool(agent), seen.observed.at)?.is_some() {
-            terminal.print(&format!("{id} for {agent}: the next apply delivers it when {agent} is ready\n"))?;
+            terminal.print(&format!("{id} for {agent}: {} delivers it when {agent} is ready\n", setup.next_to_act()))?;
             return Ok(ExitStatus::Done);
         }
     }

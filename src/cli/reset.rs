@@ -10,7 +10,7 @@ use crate::observe::observe;
 use crate::observed::Request;
 use crate::time::Duration;
 
-/// Forget how often agents failed: those that were given up are tried again by the next apply
+/// Forget how often agents failed: those that were given up are tried again by the watcher or the next apply
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

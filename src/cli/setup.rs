@@ -142,6 +142,15 @@ impl Setup {
         }
     }
 
+    /// Who does next what is due: the watcher, which is woken, or whoever runs the next `apply`.
+    pub(super) fn next_to_act(&self) -> &'static str {
+        self.wake_watcher();
+        match self.fleet.watcher() {
+            Ok(Some(_)) => "the watcher",
+            Ok(None) | Err(_) => "the next apply",
+        }
+    }
+
     /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
     /// manifest's and was not `moved` here.
     pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {

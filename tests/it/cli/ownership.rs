@@ -222,7 +222,7 @@ fn the_end_of_what_was_adopted_is_noticed_and_it_is_started_again() {
     --- stdout
     bob: let go; its process PID runs on as nobody's
 
-    As the manifest is now, the watcher, which is at work, finds this due:
+    As the manifest is now, the watcher finds this due:
 
       ! bob    held       new in the manifest    the fleet is halted; released by reconcile resume
 
