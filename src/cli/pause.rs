@@ -99,7 +99,7 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
     with_lock("halt", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         // First the word, then the deed: who comes in between leaves alone what is being stopped.
-        setup.fleet.halt(&Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
+        setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
         note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
         terminal.say("The fleet is halted: nothing is done until it is resumed.\n");
         if !args.freeze {

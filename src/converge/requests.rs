@@ -55,7 +55,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
     match (verb, agent) {
         (Verb::Look, _) => return Ok(Ok(None)),
         (Verb::Halt, _) => {
-            fleet.halt(&Halt { since: now, why: message.clone(), frozen: false })?;
+            fleet.halt(Halt { since: now, why: message.clone(), frozen: false })?;
             return Ok(told);
         }
         (Verb::Resume, None) => {

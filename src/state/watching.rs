@@ -63,9 +63,16 @@ impl Fleet {
         self.document(HALT)
     }
 
-    /// Writes that a person wants the whole fleet to be left alone, for good.
-    pub fn halt(&self, halt: &Halt) -> Result<()> {
-        self.make("")?.replace(HALT, &serde_json::to_vec(halt)?, Lasting::ForGood)
+    /// Writes that a person wants the whole fleet to be left alone, for good. A fleet whose processes are stopped stays so, and since when it is
+    /// halted stays true.
+    pub fn halt(&self, halt: Halt) -> Result<()> {
+        let halt = match self.halted() {
+            Ok(None) => halt,
+            Ok(Some(before)) => Halt { since: before.since, why: halt.why.or(before.why), frozen: halt.frozen || before.frozen },
+            // Nobody knows: to set going what was not stopped harms nobody.
+            Err(_) => Halt { frozen: true, ..halt },
+        };
+        self.make("")?.replace(HALT, &serde_json::to_vec(&halt)?, Lasting::ForGood)
     }
 
     /// Takes that back; it is no error if nothing was halted.
@@ -122,12 +129,19 @@ mod tests {
         assert_eq!(fleet.halted().unwrap(), None);
         fleet.end_halt().unwrap();
         let halt = Halt { since: Timestamp::from_millis(5), why: Some("smoke".to_owned()), frozen: false };
-        fleet.halt(&halt).unwrap();
-        assert_eq!(fleet.halted().unwrap(), Some(halt));
+        fleet.halt(halt.clone()).unwrap();
+        assert_eq!(fleet.halted().unwrap(), Some(halt.clone()));
+        let later = |why: Option<&str>, frozen| Halt { since: Timestamp::from_millis(9), why: why.map(str::to_owned), frozen };
+        fleet.halt(later(Some("fire"), true)).unwrap();
+        fleet.halt(later(None, false)).unwrap();
+        let both = Halt { why: Some("fire".to_owned()), frozen: true, ..halt };
+        assert_eq!(fleet.halted().unwrap(), Some(both), "what is stopped must be set going again");
         fleet.end_halt().unwrap();
         assert_eq!(fleet.halted().unwrap(), None);
         std::fs::write(fleet.paths().halt(), "{").unwrap();
         let why = format!("{:#}", fleet.halted().unwrap_err());
         assert!(why.contains("halt.json is damaged: remove it"), "{why}");
+        fleet.halt(later(None, false)).unwrap();
+        assert_eq!(fleet.halted().unwrap(), Some(later(None, true)));
     }
 }
