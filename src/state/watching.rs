@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Fleet;
 use super::files::{Folder, Lasting};
+use super::{Fleet, Record};
 use crate::desired::AgentName;
 use crate::observed::Halt;
 use crate::time::Timestamp;
@@ -80,6 +80,19 @@ impl Fleet {
         let Some(folder) = self.open("")? else { return Ok(()) };
         folder.remove(HALT)?;
         Ok(folder.sync()?)
+    }
+
+    /// Has everything begin anew that is counted against time in which living agents were stopped: who could not answer did not fail to.
+    pub fn count_anew(&self, now: Timestamp) -> Result<()> {
+        let lives = |record: &Record| record.instance.is_some() && record.ended.is_none();
+        for mut record in self.records()?.into_values().flatten().filter(lives) {
+            record.live.thaw(now);
+            if let Some(leaving) = &mut record.leaving {
+                leaving.asked_at = now;
+            }
+            self.write(&record)?;
+        }
+        Ok(())
     }
 
     /// What the last watcher said of itself.
