@@ -118,11 +118,15 @@ fn look(
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
     let halted = fleet.halted()?;
+    // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
+    let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     notes::find(desired, fleet, &mut sightings, look.at)?;
-    live::feel(desired, &mut sightings, host, look.at);
+    if !is_frozen {
+        live::feel(desired, &mut sightings, host, look.at);
+    }
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
         sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
@@ -130,7 +134,9 @@ fn look(
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
     let answers = health::ask(desired, &sightings, &records, host);
-    live::ask(desired, &mut sightings, &records, host, look.at);
+    if !is_frozen {
+        live::ask(desired, &mut sightings, &records, host, look.at);
+    }
 
     let mut seen = Seen {
         observed: Observed {
@@ -159,7 +165,7 @@ fn look(
         if !before::may_be_at_its_hook(sighting, care, look.at) {
             health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, look.at);
         }
-        sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
+        sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at).filter(|_| !is_frozen);
         let learned = match record {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.

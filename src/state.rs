@@ -15,7 +15,7 @@ use crate::event::Entry;
 use crate::paths::Paths;
 use crate::time::{Duration, Timestamp};
 
-mod crash;
+pub(crate) mod crash;
 mod files;
 pub mod handoff;
 mod journal;

@@ -1,6 +1,6 @@
 //! `reconcile pause`, `resume` and `halt`: what people want to be left alone.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::ExitStatus;
 use super::moment::Moment;
@@ -11,7 +11,7 @@ use crate::desired::AgentName;
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Live, Outcome};
 use crate::observe::{Seen, observe};
-use crate::observed::{Halt, Pause, Phase};
+use crate::observed::{Halt, Instance, Pause, Phase};
 use crate::state::Record;
 use crate::time::{Duration, Timestamp};
 
@@ -99,13 +99,16 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
     with_lock("halt", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         // First the word, then the deed: who comes in between leaves alone what is being stopped.
-        setup.fleet.halt(&Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
+        setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
         note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
         terminal.say("The fleet is halted: nothing is done until it is resumed.\n");
         if !args.freeze {
             return Ok(ExitStatus::Done);
         }
-        all_of_them(setup, host, terminal, "stopped", |only| Act::Freeze { only })
+        Ok(match all_of_them(setup, host, terminal, "stopped", |only| Act::Freeze { only })? {
+            Extent::All => ExitStatus::Done,
+            Extent::Some => ExitStatus::NotAtRest,
+        })
     })
 }
 
@@ -114,40 +117,54 @@ fn end_halt(setup: &Setup, host: &mut Live, why: Option<&str>, terminal: &Termin
         terminal.say("The fleet is not halted. To resume agents that are paused, name them.\n");
         return Ok(ExitStatus::Done);
     };
-    let status = match halt.frozen {
-        true => all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })?,
-        false => ExitStatus::Done,
-    };
+    if halt.frozen {
+        if all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })? == Extent::Some {
+            terminal.say("The fleet stays halted, for some of it may still be stopped. Once that is mended: reconcile resume\n");
+            return Ok(ExitStatus::NotAtRest);
+        }
+        setup.fleet.count_anew(host.now())?;
+    }
     setup.fleet.end_halt()?;
     note(setup, &[None], host.now(), "resumed", why)?;
     terminal.say("The fleet is resumed.\n");
-    Ok(status)
+    Ok(ExitStatus::Done)
 }
 
-/// Does the same to every instance that lives.
-fn all_of_them(
-    setup: &Setup,
-    host: &mut Live,
-    terminal: &Terminal,
-    done: &str,
-    act: impl Fn(crate::observed::Instance) -> Act,
-) -> Result<ExitStatus> {
+/// To how many of those who live something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    All,
+    Some,
+}
+
+/// Does the same to every instance that lives, and names those to which it could not be done.
+fn all_of_them(setup: &Setup, host: &mut Live, terminal: &Terminal, done: &str, act: impl Fn(Instance) -> Act) -> Result<Extent> {
     let seen = observe(&setup.desired, &setup.fleet, host)?;
-    let lives = |phase: &Phase| matches!(phase, Phase::Running { .. } | Phase::Leaving(_));
-    let living = seen.observed.agents.iter().filter(|(_, sighting)| lives(&sighting.phase) && !sighting.released);
-    let (names, batch): (Vec<AgentName>, Vec<Act>) =
-        living.filter_map(|(name, sighting)| Some((name.clone(), act(sighting.instance.clone()?)))).unzip();
-    let mut failed = false;
-    for (name, outcome) in names.iter().zip(host.act(&batch)) {
-        match outcome {
-            Outcome::Done | Outcome::Skipped => {}
-            Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => {
-                failed = true;
-                terminal.error(&anyhow::anyhow!("{name} was not {done}: {why}"));
+    let mut extent = Extent::All;
+    let mut missed = |name: &AgentName, why: &str| {
+        extent = Extent::Some;
+        terminal.error(&anyhow!("{name} was not {done}: {why}"));
+    };
+    let (mut names, mut batch) = (Vec::new(), Vec::new());
+    for (name, sighting) in seen.observed.agents.iter().filter(|(_, sighting)| !sighting.released) {
+        match (&sighting.phase, &sighting.instance) {
+            (Phase::Running { .. } | Phase::Leaving(_), Some(instance)) => {
+                names.push(name);
+                batch.push(act(instance.clone()));
             }
+            // Of one that has ended, there is nothing left to look at.
+            (Phase::Unknown { .. }, _) if seen.records.get(name).is_some_and(|record| record.ended.is_some()) => {}
+            (Phase::Unknown { why }, _) => missed(name, &format!("it cannot be looked at: {why}")),
+            (Phase::Running { .. } | Phase::Leaving(_) | Phase::Absent | Phase::Exited(_), _) => {}
         }
     }
-    Ok(if failed { ExitStatus::NotAtRest } else { ExitStatus::Done })
+    for (name, outcome) in names.into_iter().zip(host.act(&batch)) {
+        match outcome {
+            Outcome::Done | Outcome::Skipped => {}
+            Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => missed(name, &why),
+        }
+    }
+    Ok(extent)
 }
 
 fn with_lock(

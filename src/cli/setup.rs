@@ -154,12 +154,7 @@ impl Setup {
     /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
     /// manifest's and was not `moved` here.
     pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
-        let taken = match self.fleet.lock(command, patience) {
-            // A watcher has it for a round only.
-            Err(NoLock::Held(Some(holder))) if holder.command == WATCH => self.fleet.lock(command, patience.max(ROUND)),
-            taken => taken,
-        };
-        let lock = match taken {
+        let lock = match patiently(patience, |patience| self.fleet.lock(command, patience)) {
             Ok(lock) => lock,
             Err(NoLock::Failed(error)) => return Err(error),
             Err(held @ NoLock::Held(_)) => {
@@ -184,9 +179,43 @@ impl Setup {
     }
 }
 
+/// Takes a lock, trying for as long as `patience`, or as a round of a watcher takes if that is longer and it is a watcher that has it.
+fn patiently<T>(patience: Duration, take: impl Fn(Duration) -> Result<T, NoLock>) -> Result<T, NoLock> {
+    match take(patience) {
+        Err(NoLock::Held(Some(holder))) if holder.command == WATCH && patience < ROUND => take(ROUND - patience),
+        taken => taken,
+    }
+}
+
 /// This program, for those who start it again.
 pub(super) fn exe() -> Result<PathBuf> {
     let exe = std::env::current_exe().context("cannot tell where this program is, which is the keeper of every agent too")?;
     // After an upgrade in place the kernel names the old file; the new one at the same path is as good.
     Ok(exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(exe.clone(), PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::state::Holder;
+
+    #[test]
+    fn a_watcher_is_waited_for_a_round_in_all_and_others_as_long_as_was_said() {
+        let check = |command: &str, patience: u64| {
+            let tried = RefCell::new(Vec::new());
+            let holder = Holder { pid: 1, command: command.to_owned(), started: now() };
+            let taken = patiently::<()>(Duration::from_secs(patience), |patience| {
+                tried.borrow_mut().push(patience.as_millis() / 1000);
+                Err(NoLock::Held(Some(holder.clone())))
+            });
+            assert!(taken.is_err());
+            tried.into_inner()
+        };
+        assert_eq!(check("watch", 0), [0, 30]);
+        assert_eq!(check("watch", 20), [20, 10]);
+        assert_eq!(check("watch", 60), [60]);
+        assert_eq!(check("apply", 20), [20]);
+    }
 }

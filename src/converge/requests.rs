@@ -7,35 +7,49 @@ use crate::desired::{AgentName, Desired, Wish};
 use crate::event::{Event, What};
 use crate::host::Host;
 use crate::observed::{Failures, Halt, Pause};
-use crate::state::handoff::{NoteId, spool};
+use crate::state::handoff::{NoteId, archive, spool};
 use crate::state::request::{Claimed, Request, STALE, Verb};
 use crate::state::{Fleet, Record};
 use crate::time::Timestamp;
 
-/// Takes every request that is there, and says what came of each. Whoever calls it holds the fleet's lock.
+/// Takes every request that is there, and says what came of each: one that cannot be carried out is no failure, and in nobody's way. Whoever calls
+/// it holds the fleet's lock.
 ///
 /// # Errors
 ///
-/// If the state folder cannot be read or written.
+/// If the folder of requests cannot be read: then none was taken.
 pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for claimed in fleet.claim_requests(host.now())? {
         let at = host.now();
-        let outcome = match &claimed.request {
-            Ok(request) => carry_out(request, &claimed, desired, fleet, host)?,
-            Err(why) => Err(why.clone()),
-        };
         let name = claimed.name.escape_debug().to_string();
         let agent = claimed.request.as_ref().ok().and_then(|request| request.agent.clone());
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(why)) => events.push(Event { at, agent, generation: None, what: What::Requested, why }),
-            Err(why) => {
-                let why = format!("the request {name} was not carried out: {why}");
-                events.push(Event { at, agent, generation: None, what: What::Ignored, why });
+        let mut tell = |what, why| events.push(Event { at, agent: agent.clone(), generation: None, what, why });
+        let refused = |why: &str| format!("the request {name} was not carried out: {why}");
+        let outcome = match &claimed.request {
+            Ok(request) => carry_out(request, &claimed, desired, fleet, host),
+            Err(why) => Ok(Err(why.clone())),
+        };
+        let finished = match outcome {
+            Ok(Ok(told)) => {
+                if let Some(why) = told {
+                    tell(What::Requested, why);
+                }
+                fleet.finish_request(&claimed).map(drop)
             }
+            Ok(Err(why)) => fleet.finish_request(&claimed).map(|aside| {
+                let aside = aside.map(|path| format!("; it cannot be removed and is now {}: move it away", path.display()));
+                tell(What::Ignored, refused(&why) + aside.as_deref().unwrap_or_default());
+            }),
+            // It may be carried out once that is mended: nothing of it is lost.
+            Err(error) => fleet.set_request_aside(&claimed).map(|path| {
+                let again = format!("; it is kept as {}: mend that, and give it a name that ends with .json again", path.display());
+                tell(What::Ignored, refused(&format!("{error:#}")) + &again);
+            }),
+        };
+        if let Err(error) = finished {
+            tell(What::Failed, format!("the request {name} cannot be taken away: {error:#}"));
         }
-        fleet.finish_request(&claimed)?;
     }
     Ok(events)
 }
@@ -44,8 +58,14 @@ pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> R
 type Outcome = Result<Option<String>, String>;
 
 fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Outcome> {
-    let Request { version: _, verb, agent, generation: _, until: _, text, message, ts: _ } = request;
+    let Request { version: _, verb, agent, generation: _, until, text, message, ts: _ } = request;
     let now = host.now();
+    if let Err(why) = makes_sense(request) {
+        return Ok(Err(why));
+    }
+    if until.is_some_and(|until| until <= now) {
+        return Ok(Err("the pause would be over before it began".to_owned()));
+    }
     let age = now.since(claimed.asked_at);
     if age > STALE {
         return Ok(Err(format!("it is {} old, and was meant for another day", age.rough())));
@@ -55,7 +75,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
     match (verb, agent) {
         (Verb::Look, _) => return Ok(Ok(None)),
         (Verb::Halt, _) => {
-            fleet.halt(&Halt { since: now, why: message.clone(), frozen: false })?;
+            fleet.halt(Halt { since: now, why: message.clone(), frozen: false })?;
             return Ok(told);
         }
         (Verb::Resume, None) => {
@@ -65,8 +85,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
             fleet.end_halt()?;
             return Ok(told);
         }
-        (_, None) => return Ok(Err(format!("`{}` needs an `agent`", verb.as_str()))),
-        (_, Some(_)) => {}
+        (_, _) => {}
     }
     let Some(agent) = agent else { return Ok(told) };
     let record = match fleet.record(agent)? {
@@ -79,14 +98,39 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
         return Ok(Err(why));
     }
     if let Some(text) = text {
-        lay_down(fleet, host, agent, text)?;
-    } else if *verb == Verb::Handoff {
-        return Ok(Err("a handoff needs a `text`".to_owned()));
+        lay_down(desired, fleet, claimed.note, agent, text, now)?;
     }
     if let Some(record) = asked(request, record, now) {
         fleet.write_wish(&record)?;
     }
     Ok(told)
+}
+
+/// Whether what is asked for and what is said of it belong together.
+fn makes_sense(request: &Request) -> Result<(), String> {
+    let Request { version: _, verb, agent, generation, until, text, message: _, ts: _ } = request;
+    let asked = verb.as_str();
+    match (verb, agent) {
+        (Verb::Halt, Some(_)) => return Err("`halt` is for the whole fleet; one agent is left alone by `pause`".to_owned()),
+        (Verb::Look, Some(_)) => return Err("`look` is for the whole fleet, and has no `agent`".to_owned()),
+        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff, None) => {
+            return Err(format!("`{asked}` needs an `agent`"));
+        }
+        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff | Verb::Resume, Some(_)) => {}
+        (Verb::Halt | Verb::Look | Verb::Resume, None) if generation.is_some() => {
+            return Err(format!("a `generation` is that of an agent, and `{asked}` without one is for the whole fleet"));
+        }
+        (Verb::Halt | Verb::Look | Verb::Resume, None) => {}
+    }
+    if until.is_some() && *verb != Verb::Pause {
+        return Err(format!("`until` is for `pause`, and this is `{asked}`"));
+    }
+    match (verb, text) {
+        (Verb::Handoff, None) => Err("a handoff needs a `text`".to_owned()),
+        (Verb::Handoff | Verb::Restart, Some(text)) if text.trim().is_empty() => Err("an empty note says nothing".to_owned()),
+        (Verb::Handoff | Verb::Restart, _) | (_, None) => Ok(()),
+        (_, Some(_)) => Err(format!("a `text` is for `handoff` and `restart`, and this is `{asked}`")),
+    }
 }
 
 /// Whether the life that is there is the one of which something is asked.
@@ -126,9 +170,158 @@ fn asked(request: &Request, mut record: Record, now: Timestamp) -> Option<Record
     (record != before).then_some(record)
 }
 
-fn lay_down(fleet: &Fleet, host: &mut dyn Host, agent: &AgentName, text: &str) -> Result<()> {
+/// Puts a note aside, once however often this is done: it is called after its request.
+fn lay_down(desired: &Desired, fleet: &Fleet, id: NoteId, agent: &AgentName, text: &str, now: Timestamp) -> Result<()> {
     fleet.prepare()?;
-    let id: NoteId = host.fresh_id().parse().map_err(anyhow::Error::msg)?;
-    spool::put(&fleet.paths().spool(agent), id, text, host.now())?;
+    let spool = fleet.paths().spool(agent);
+    let declared = desired.agents.get(agent).and_then(|declared| declared.spec.care.handoff.archive.clone());
+    let archive = declared.unwrap_or_else(|| fleet.paths().archive(agent));
+    if !spool::list(&spool)?.iter().any(|note| note.id == id) && archive::find(&archive, id)?.is_none() {
+        spool::put(&spool, id, text, now)?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::host::sim::Sim;
+    use crate::manifest::{Memory, load};
+    use crate::state::{StateDir, crash};
+
+    /// A fleet in which `ada` and `bob` are declared.
+    struct World {
+        desired: Desired,
+        fleet: Fleet,
+        host: Sim,
+        root: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let text = "version = 1\nfleet = \"f\"\nagents = { ada = { command = [\"x\"] }, bob = { command = [\"x\"] } }\n";
+            let loaded = load("constellation.toml", &Memory::with_manifest(text), &Default::default());
+            let root = tempfile::tempdir().unwrap();
+            let fleet = StateDir::locate(Some(root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
+            fleet.prepare().unwrap();
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            // A moment later, so that nothing is still being written.
+            let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap() + 2000);
+            Self { desired: loaded.desired.unwrap(), fleet, host: Sim::new(now), root }
+        }
+
+        fn ask(&self, name: &str, text: &str) {
+            std::fs::write(self.fleet.paths().requests().join(name), text).unwrap();
+        }
+
+        fn take(&mut self) -> Vec<String> {
+            let events = take_requests(&self.desired, &self.fleet, &mut self.host).unwrap();
+            let root = self.root.path().to_str().unwrap().to_owned();
+            events.into_iter().map(|event| format!("{:?} {}", event.what, event.why.replace(&root, "STATE"))).collect()
+        }
+
+        fn names(&self, folder: &Path) -> Vec<String> {
+            let entries = std::fs::read_dir(folder).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let mut world = World::new();
+        for (asked, why) in [
+            (r#""do":"halt","agent":"ada""#, "`halt` is for the whole fleet; one agent is left alone by `pause`"),
+            (r#""do":"halt","generation":3"#, "a `generation` is that of an agent, and `halt` without one is for the whole fleet"),
+            (r#""do":"look","agent":"ada""#, "`look` is for the whole fleet, and has no `agent`"),
+            (r#""do":"pause""#, "`pause` needs an `agent`"),
+            (r#""do":"pause","agent":"ada","until":"2020-01-01T00:00:00Z""#, "the pause would be over before it began"),
+            (r#""do":"stop","agent":"ada","until":"2099-01-01T00:00:00Z""#, "`until` is for `pause`, and this is `stop`"),
+            (r#""do":"stop","agent":"ada","text":"x""#, "a `text` is for `handoff` and `restart`, and this is `stop`"),
+            (r#""do":"handoff","agent":"ada""#, "a handoff needs a `text`"),
+            (r#""do":"restart","agent":"ada","text":" ""#, "an empty note says nothing"),
+        ] {
+            world.ask("a.json", &format!(r#"{{"version":1,{asked}}}"#));
+            assert_eq!(world.take(), [format!("Ignored the request a.json was not carried out: {why}")], "{asked}");
+        }
+        assert_eq!((world.fleet.halted().unwrap(), world.fleet.records().unwrap().len()), (None, 0));
+        assert_eq!(world.names(&world.fleet.paths().spool(&"ada".parse().unwrap())), [""; 0]);
+    }
+
+    #[test]
+    fn one_that_cannot_be_carried_out_is_told_once_and_keeps_nobody_from_the_others() {
+        let mut world = World::new();
+        world.ask("1.json", r#"{"version":1,"do":"stop","agent":"ada"}"#);
+        std::fs::create_dir(world.fleet.paths().requests().join("2.json")).unwrap();
+        // A file where the folder of its notes should be.
+        let spool = world.fleet.paths().spool(&"bob".parse().unwrap());
+        std::fs::create_dir_all(spool.parent().unwrap()).unwrap();
+        std::fs::write(&spool, "").unwrap();
+        world.ask("3.json", r#"{"version":1,"do":"handoff","agent":"bob","text":"go on"}"#);
+        world.ask("4.json", r#"{"version":1,"do":"pause","agent":"bob"}"#);
+        let mut said = world.take();
+        said.sort();
+        let requests = "STATE/f/requests";
+        let expected = [
+            format!(
+                "Ignored the request 2.json was not carried out: it is no regular file; it cannot be removed and is now \
+                 {requests}/2.json.ignored: move it away"
+            ),
+            format!(
+                "Ignored the request 3.json was not carried out: STATE/f/spool/bob is not a folder: move it away, or name another place in the \
+                 manifest; it is kept as {requests}/3.json.ignored: mend that, and give it a name that ends with .json again"
+            ),
+            "Requested pause".to_owned(),
+            "Requested stop".to_owned(),
+        ];
+        assert_eq!(said, expected);
+        assert_eq!(world.take(), [""; 0]);
+        std::fs::remove_file(&spool).unwrap();
+        let folder = world.fleet.paths().requests();
+        std::fs::rename(folder.join("3.json.ignored"), folder.join("3.json")).unwrap();
+        assert_eq!(world.take(), ["Requested handoff"]);
+        assert_eq!(world.names(&spool).len(), 1);
+    }
+
+    #[test]
+    fn a_note_that_is_asked_for_is_one_wherever_the_program_dies() {
+        let ada = "ada".parse().unwrap();
+        let run = |steps| {
+            let mut world = World::new();
+            world.ask("a.json", r#"{"version":1,"do":"restart","agent":"ada","text":"go on"}"#);
+            let World { desired, fleet, host, .. } = &mut world;
+            let (_, died) = crash::at(steps, || {}, || take_requests(desired, fleet, host));
+            world.host.pass(crate::time::Duration::from_secs(5));
+            world.take();
+            let spool = world.fleet.paths().spool(&ada);
+            let notes = spool::list(&spool).unwrap();
+            assert_eq!(notes.len(), 1, "dies at {steps}: {:?}", world.names(&spool));
+            let left: Vec<String> = world.names(&world.fleet.paths().requests());
+            assert_eq!(left, [""; 0], "dies at {steps}");
+            died
+        };
+        let steps = (0..100).find(|steps| !run(*steps)).unwrap();
+        assert!(steps >= 8, "dies at {steps} steps only");
+    }
+
+    #[test]
+    fn the_same_note_asked_for_twice_is_two() {
+        use std::os::unix::fs::MetadataExt;
+        let mut world = World::new();
+        let asked = format!(r#"{{"version":1,"do":"handoff","agent":"ada","text":"go on","ts":"{}"}}"#, world.host.now());
+        let path = world.fleet.paths().requests().join("a.json");
+        let mut changed = 0;
+        for _ in 0..2 {
+            // As `cp -p` makes it; the time of the change is the kernel's.
+            let write = || {
+                std::fs::write(&path, &asked).unwrap();
+                std::fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+                std::fs::metadata(&path).unwrap().ctime_nsec()
+            };
+            changed = std::iter::repeat_with(write).find(|now| *now != changed).unwrap();
+            assert_eq!(world.take(), ["Requested handoff"]);
+        }
+        assert_eq!(spool::list(&world.fleet.paths().spool(&"ada".parse().unwrap())).unwrap().len(), 2);
+    }
 }

@@ -31,15 +31,15 @@ pub(super) fn feel(desired: &Desired, sightings: &mut BTreeMap<AgentName, Sighti
     }
 }
 
-/// Since when a heart is silent: since its last beat in this life, or since that began.
+/// Since when a heart is silent: since its last beat in this life, or since that began or it was last set going again.
 fn silent_since(beat: &Result<Option<Timestamp>, String>, since: Timestamp, now: Timestamp, pulse: &mut Pulse) -> Option<Timestamp> {
     match beat {
         // A beat from before the spawn is one of the life before.
         Ok(Some(at)) if *at > since => {
             pulse.proven = true;
-            Some((*at).min(now))
+            Some(pulse.awake_since(*at).min(now))
         }
-        Ok(_) => Some(since),
+        Ok(_) => Some(pulse.awake_since(since)),
         Err(_) => None,
     }
 }
@@ -184,7 +184,7 @@ fn consent(answer: Answer) -> Consent {
 pub(super) fn unchanged_since(sighting: &Sighting, care: Option<&Care>, now: Timestamp) -> Option<Timestamp> {
     let longest = care?.live.screen_unchanged?;
     let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { return None };
-    let last = sighting.screen.written_at?.max(since);
+    let last = sighting.vitals.pulse.awake_since(sighting.screen.written_at?.max(since));
     (now.since(last) >= longest && is_suspicious(&sighting.screen)).then_some(last)
 }
 
@@ -261,6 +261,11 @@ mod tests {
         assert_eq!(check(Ok(None)), (Some(at(100)), false));
         assert_eq!(check(Ok(Some(99))), (Some(at(100)), false));
         assert_eq!(check(Ok(Some(150))), (Some(at(150)), true));
+        let mut pulse = Pulse { noes: 3, asked_at: Some(at(140)), proven: true, ..Pulse::default() };
+        pulse.thaw(at(160));
+        assert_eq!((pulse.noes, pulse.asked_at, pulse.proven), (0, None, true));
+        assert_eq!(silent_since(&Ok(Some(at(120))), at(100), at(200), &mut pulse), Some(at(160)), "it could not beat");
+        assert_eq!(silent_since(&Ok(Some(at(170))), at(100), at(200), &mut pulse), Some(at(170)));
         // A clock that was set back is no silence, and what cannot be read is neither silence nor beat.
         assert_eq!(check(Ok(Some(900))), (Some(at(200)), true));
         assert_eq!(check(Err("permission denied".to_owned())), (None, false));

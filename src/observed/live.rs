@@ -43,6 +43,9 @@ pub struct Pulse {
     /// The last change of the screen of which it was told that none followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_of: Option<Timestamp>,
+    /// When it was last set going again, after all its processes had been stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thawed_at: Option<Timestamp>,
     /// For what it was asked to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
@@ -52,6 +55,17 @@ impl Pulse {
     /// Whether it tells nothing.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// It was stopped until now: no answer and no silence before counts any more.
+    pub fn thaw(&mut self, now: Timestamp) {
+        (self.asked_at, self.noes, self.thawed_at) = (None, 0, Some(now));
+        self.said.clear();
+    }
+
+    /// Since when silence counts that began then.
+    pub fn awake_since(&self, since: Timestamp) -> Timestamp {
+        self.thawed_at.map_or(since, |thawed| thawed.max(since))
     }
 }
 

@@ -7,6 +7,7 @@ use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, line, paint, pl
 use super::words::{Class, class, deliveries, interrupts};
 use super::{Extent, PlanView, Style, detail, rounds, running};
 use crate::desired::AgentName;
+use crate::observed::Observed;
 use crate::plan::{Change, Kind, Next, Plan, ServerChange};
 
 /// So many changes of one class are read by people.
@@ -20,10 +21,12 @@ pub fn plan_human(view: &PlanView<'_>, extent: Extent, style: Style) -> String {
     let mut out = String::new();
     if view.plan.is_empty() {
         line(&format!("No changes. {} at rest.", count(view.plan.at_rest, "agent")), &mut out);
+        halted(view.observed, style, &mut out);
         gaps(view, style, &mut out);
         return out;
     }
     line(&header(view), &mut out);
+    halted(view.observed, style, &mut out);
     gaps(view, style, &mut out);
     out.push('\n');
     listing(view, extent, style, &mut out);
@@ -60,6 +63,15 @@ pub(super) fn header(view: &PlanView<'_>) -> String {
     let running = running(view.observed);
     let at = view.observed.at.clock();
     format!("fleet {} · {} · {agents}, {running} running · observed {at}", view.desired.fleet, plain(view.manifest))
+}
+
+/// That the fleet is to be left alone, if it is.
+pub(super) fn halted(observed: &Observed, style: Style, out: &mut String) {
+    let Some(halt) = &observed.halted else { return };
+    let frozen = if halt.frozen { " and its processes are stopped" } else { "" };
+    let why = halt.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+    let text = format!("halted since {}{frozen}{why}; released by reconcile resume", halt.since.date_and_clock());
+    line(&paint(&text, YELLOW, style.color), out);
 }
 
 fn gaps(view: &PlanView<'_>, style: Style, out: &mut String) {

@@ -5,7 +5,7 @@ use anstyle::Style as Ink;
 use super::json::{AgentStatus, State, status_document};
 use super::table::Row;
 use super::text::{BOLD, GREEN, RED, YELLOW, count, line, paint, plain};
-use super::{StatusView, Style, Watcher, running};
+use super::{StatusView, Style, Watcher, human, running};
 use crate::desired::AgentName;
 use crate::observed::{Activity, Phase};
 use crate::plan::Next;
@@ -20,12 +20,7 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
     let mut out = String::new();
     let agents = count(view.desired.agents.len(), "agent");
     line(&format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock()), &mut out);
-    if let Some(halt) = &observed.halted {
-        let frozen = if halt.frozen { " and its processes are stopped" } else { "" };
-        let why = halt.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
-        let text = format!("halted since {}{frozen}{why}; released by reconcile resume", halt.since.date_and_clock());
-        line(&paint(&text, YELLOW, style.color), &mut out);
-    }
+    human::halted(observed, style, &mut out);
     for gap in &observed.gaps {
         line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), &mut out);
     }

@@ -186,7 +186,7 @@ fn a_plan_document_has_what_the_contract_names() {
     insta::assert_snapshot!(builder.to_string(), @r#"{"action_reason":"launch_changed","address":"builder","cause":"command changed","change":{"actions":["delete","create"],"after":["claude","--model","opus"],"after_sensitive":{},"before":["claude","--model","sonnet"],"before_sensitive":{},"replace_paths":[["command",2]]},"deliveries":[],"interrupts":{"attached":0,"busy":null,"uptime_s":187200},"kind":"replace","name":"builder","next":"drain","precondition":{"generation":7,"launch_digest":"blake3:4bb58de9f4466a152cf6ef9415c59882","pid":41771},"source":{"file":"constellation.toml","line":41},"type":"agent","why":"command[2] \"sonnet\" → \"opus\""}"#);
     let mut rest = serde_json::to_value(&document).unwrap();
     rest.as_object_mut().unwrap().remove("resource_changes");
-    insta::assert_snapshot!(serde_json::to_string(&rest).unwrap(), @r#"{"basis":"live","blocked":[{"address":"relay","message":"cwd \"/srv/relay\" does not exist","reason":"cwd_missing"}],"complete":true,"fleet":"atlas","format_version":"1.0","gaps":[],"guards":[{"limit":"50%","name":"max_stop","pass":true,"value":2},{"limit":"false","name":"allow_empty","pass":true,"value":0}],"held":[{"address":"lead","reason":"attached","release":"detached, or --now"}],"manifest":{"digest":"blake3:00","path":"constellation.toml"},"observed_at":"2026-11-20T14:02:11Z","rounds":[["builder drain","clone-3 spawn","mailbox amend","scout drain"],["builder spawn","scout forget"]],"server_change":null,"summary":{"adopt":0,"amend":1,"blocked":1,"deliver":0,"forget":0,"held":1,"replace":1,"rest":3,"restart":0,"spawn":1,"starting":0,"stop":1},"tool_version":"0.1.0"}"#);
+    insta::assert_snapshot!(serde_json::to_string(&rest).unwrap(), @r#"{"basis":"live","blocked":[{"address":"relay","message":"cwd \"/srv/relay\" does not exist","reason":"cwd_missing"}],"complete":true,"fleet":"atlas","format_version":"1.0","gaps":[],"guards":[{"limit":"50%","name":"max_stop","pass":true,"value":2},{"limit":"false","name":"allow_empty","pass":true,"value":0}],"halted":null,"held":[{"address":"lead","reason":"attached","release":"detached, or --now"}],"manifest":{"digest":"blake3:00","path":"constellation.toml"},"observed_at":"2026-11-20T14:02:11Z","rounds":[["builder drain","clone-3 spawn","mailbox amend","scout drain"],["builder spawn","scout forget"]],"server_change":null,"summary":{"adopt":0,"amend":1,"blocked":1,"deliver":0,"forget":0,"held":1,"replace":1,"rest":3,"restart":0,"spawn":1,"starting":0,"stop":1},"tool_version":"0.1.0"}"#);
     let all = plan_document(&all_sorts().plan_view(), Extent::All);
     let calm = all.resource_changes.iter().find(|change| change.name == "calm-1").unwrap();
     assert_eq!((calm.change.actions.as_slice(), calm.kind), (&["no-op".to_owned()][..], None));
@@ -244,6 +244,25 @@ fn markdown_folds_the_details() {
     let mut sample = all_sorts();
     sample.observed.gaps.push("```\n<b>".to_owned());
     assert!(plan_markdown(&sample.plan_view(), Extent::Readable).contains("````text"));
+}
+
+#[test]
+fn a_plan_of_a_halted_fleet_says_so() {
+    let mut sample = all_sorts();
+    sample.observed.halted = Some(crate::observed::Halt { since: NOW, why: Some("smoke".to_owned()), frozen: true });
+    let said = "halted since 2026-11-20 14:02:11 and its processes are stopped: smoke; released by reconcile resume\n";
+    let mut check = |is_at_rest: bool| {
+        if is_at_rest {
+            sample.plan.changes.clear();
+        }
+        let view = sample.plan_view();
+        assert!(plan_human(&view, Extent::Readable, Style::PLAIN).contains(said));
+        assert!(plan_markdown(&view, Extent::Readable).contains(said));
+        let document = serde_json::to_value(plan_document(&view, Extent::Readable)).unwrap();
+        assert_eq!(document["halted"], serde_json::json!({ "since": NOW, "why": "smoke", "frozen": true }));
+    };
+    check(false);
+    check(true);
 }
 
 proptest! {

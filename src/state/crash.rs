@@ -7,7 +7,10 @@ pub(super) fn step() -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-pub(super) use plan::{at, step};
+pub(super) use plan::step;
+
+#[cfg(test)]
+pub(crate) use plan::at;
 
 #[cfg(test)]
 mod plan {
@@ -25,7 +28,7 @@ mod plan {
     }
 
     /// Lets the program die after `steps`, and others act before each step. Says what came of it, and whether the program died.
-    pub(in super::super) fn at<T>(steps: usize, watch: impl FnMut() + 'static, work: impl FnOnce() -> T) -> (T, bool) {
+    pub(crate) fn at<T>(steps: usize, watch: impl FnMut() + 'static, work: impl FnOnce() -> T) -> (T, bool) {
         PLAN.set(Some(Plan { steps_left: steps, died: false, watch: Box::new(watch) }));
         let outcome = work();
         let mut plan = PLAN.take().expect("it was set above, and a step gives it back");

@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 /// How long a lock is tried for at least: somebody who only looks whether it is free holds it for some microseconds.
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// The longest pause between two tries: a watcher that has much to do lets go of it for some milliseconds only.
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
 /// A lock that is held until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -99,7 +102,7 @@ pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duratio
             Ok(()) => break,
             Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < end => {
                 std::thread::sleep(pause.min(end.saturating_duration_since(Instant::now())));
-                pause = (pause * 2).min(Duration::from_millis(50));
+                pause = (pause * 2).min(BETWEEN_TRIES);
             }
             Err(Errno::WOULDBLOCK | Errno::INTR) => return Err(NoLock::Held(holder(&mut file))),
             Err(error) => return Err(failed(error.into())),

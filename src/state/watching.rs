@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Fleet;
 use super::files::{Folder, Lasting};
+use super::{Fleet, Record};
 use crate::desired::{AgentName, Auto};
 use crate::observed::Halt;
 use crate::time::Timestamp;
@@ -65,9 +65,16 @@ impl Fleet {
         self.document(HALT)
     }
 
-    /// Writes that a person wants the whole fleet to be left alone, for good.
-    pub fn halt(&self, halt: &Halt) -> Result<()> {
-        self.make("")?.replace(HALT, &serde_json::to_vec(halt)?, Lasting::ForGood)
+    /// Writes that a person wants the whole fleet to be left alone, for good. A fleet whose processes are stopped stays so, and since when it is
+    /// halted stays true.
+    pub fn halt(&self, halt: Halt) -> Result<()> {
+        let halt = match self.halted() {
+            Ok(None) => halt,
+            Ok(Some(before)) => Halt { since: before.since, why: halt.why.or(before.why), frozen: halt.frozen || before.frozen },
+            // Nobody knows: to set going what was not stopped harms nobody.
+            Err(_) => Halt { frozen: true, ..halt },
+        };
+        self.make("")?.replace(HALT, &serde_json::to_vec(&halt)?, Lasting::ForGood)
     }
 
     /// Takes that back; it is no error if nothing was halted.
@@ -75,6 +82,19 @@ impl Fleet {
         let Some(folder) = self.open("")? else { return Ok(()) };
         folder.remove(HALT)?;
         Ok(folder.sync()?)
+    }
+
+    /// Has everything begin anew that is counted against time in which living agents were stopped: who could not answer did not fail to.
+    pub fn count_anew(&self, now: Timestamp) -> Result<()> {
+        let lives = |record: &Record| record.instance.is_some() && record.ended.is_none();
+        for mut record in self.records()?.into_values().flatten().filter(lives) {
+            record.live.thaw(now);
+            if let Some(leaving) = &mut record.leaving {
+                leaving.asked_at = now;
+            }
+            self.write(&record)?;
+        }
+        Ok(())
     }
 
     /// What the last watcher said of itself.
@@ -124,12 +144,19 @@ mod tests {
         assert_eq!(fleet.halted().unwrap(), None);
         fleet.end_halt().unwrap();
         let halt = Halt { since: Timestamp::from_millis(5), why: Some("smoke".to_owned()), frozen: false };
-        fleet.halt(&halt).unwrap();
-        assert_eq!(fleet.halted().unwrap(), Some(halt));
+        fleet.halt(halt.clone()).unwrap();
+        assert_eq!(fleet.halted().unwrap(), Some(halt.clone()));
+        let later = |why: Option<&str>, frozen| Halt { since: Timestamp::from_millis(9), why: why.map(str::to_owned), frozen };
+        fleet.halt(later(Some("fire"), true)).unwrap();
+        fleet.halt(later(None, false)).unwrap();
+        let both = Halt { why: Some("fire".to_owned()), frozen: true, ..halt };
+        assert_eq!(fleet.halted().unwrap(), Some(both), "what is stopped must be set going again");
         fleet.end_halt().unwrap();
         assert_eq!(fleet.halted().unwrap(), None);
         std::fs::write(fleet.paths().halt(), "{").unwrap();
         let why = format!("{:#}", fleet.halted().unwrap_err());
         assert!(why.contains("halt.json is damaged: remove it"), "{why}");
+        fleet.halt(later(None, false)).unwrap();
+        assert_eq!(fleet.halted().unwrap(), Some(later(None, true)));
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
+mod asks;
 mod handoff;
 mod hooks;
 mod live;

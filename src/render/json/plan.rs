@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::Basis;
+use super::status::HaltEntry;
 use crate::plan::{Kind, Reason};
 use crate::time::Timestamp;
 
@@ -31,6 +32,8 @@ pub struct PlanDocument {
     pub complete: bool,
     /// What could not be looked at.
     pub gaps: Vec<String>,
+    /// That the whole fleet is to be left alone; null if it is not.
+    pub halted: Option<HaltEntry>,
     /// The agents that are not at rest; with `--all`, the others too.
     pub resource_changes: Vec<ResourceChange>,
     /// What is due for the tmux server of the fleet.

@@ -10,7 +10,7 @@ use super::super::words::release;
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
-use crate::observed::{Activity, Consent, Exit, Health, Phase, Seat, Sighting, Vitals};
+use crate::observed::{Activity, Consent, Exit, Halt, Health, Phase, Seat, Sighting, Vitals};
 use crate::plan::{Change, Next, Reason, Wait};
 use crate::time::Timestamp;
 
@@ -164,6 +164,13 @@ pub struct HaltEntry {
     pub frozen: bool,
 }
 
+impl HaltEntry {
+    pub(super) fn of(halt: &Halt) -> Self {
+        let Halt { since, why, frozen } = halt;
+        Self { since: *since, why: why.clone(), frozen: *frozen }
+    }
+}
+
 /// A process that was left running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftEntry {
@@ -231,7 +238,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         gaps: observed.gaps.clone(),
         agents: names.into_iter().map(|name| agent(view, name)).collect(),
         strangers: strangers.collect(),
-        halted: observed.halted.as_ref().map(|halt| HaltEntry { since: halt.since, why: halt.why.clone(), frozen: halt.frozen }),
+        halted: observed.halted.as_ref().map(HaltEntry::of),
         watcher: watcher.cloned(),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::super::words::{Class, cause_in_short, class, deliveries, interrupted, reason, release, step};
 use super::super::super::{Extent, PlanView, rounds, summary};
 use super::super::FORMAT_VERSION;
+use super::super::status::HaltEntry;
 use super::{
     BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,
     ServerEntry, Source, Summary,
@@ -51,6 +52,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         basis,
         complete: observed.gaps.is_empty(),
         gaps: observed.gaps.clone(),
+        halted: observed.halted.as_ref().map(HaltEntry::of),
         resource_changes: names.into_iter().map(change).collect(),
         server_change: plan.server.as_ref().map(|change| ServerEntry {
             actions: vec![if matches!(change, ServerChange::Close(_)) { "delete" } else { "update" }.to_owned()],
