@@ -344,6 +344,9 @@ pub enum Act {
     CloseServer(Server),
 }
 
+/// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
+pub const START_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What is started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spawn {

@@ -15,6 +15,7 @@ use crate::observed::{Message, Observed, Seat, Sighting};
 use crate::state::{Fleet, Record};
 
 mod before;
+mod begun;
 mod health;
 mod join;
 mod leaving;
@@ -118,9 +119,11 @@ fn look(
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
     let halted = fleet.halted()?;
+    let begun = begun::elsewhere(&records, fleet, host.now())?;
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    begun::wait_for(&begun, &mut sightings);
     notes::find(desired, fleet, &mut sightings, look.at)?;
     live::feel(desired, &mut sightings, host, look.at);
     for (name, sighting) in &mut sightings {
@@ -148,7 +151,7 @@ fn look(
         events: Vec::new(),
         sent,
     };
-    let usual = Ready::default();
+    let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
         let record = records.get_mut(name);
@@ -156,9 +159,9 @@ fn look(
         // Both parts are shared: this is no copy.
         let spec = sighting.spec.clone();
         let care = care_of(name, desired, spec.as_ref());
-        if !before::may_be_at_its_hook(sighting, care, look.at) {
-            health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, look.at);
-        }
+        let secrets = spec.as_ref().or(desired.agents.get(name).map(|declared| &declared.spec)).map_or(&none, |spec| &spec.launch.secrets);
+        let allowance = before::allowance(care, secrets);
+        health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, allowance, look.at);
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at);
         let learned = match record {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),

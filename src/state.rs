@@ -162,6 +162,12 @@ impl Fleet {
         lock::take(&folder, "lock", command, patience.std())
     }
 
+    /// Whether another process holds the lock at this moment. If none does, what is written down and not done was left by one that was killed.
+    pub fn has_others_at_work(&self) -> Result<bool> {
+        let holder = self.open("")?.map_or(Ok(None), |folder| lock::look(&folder, "lock"))?;
+        Ok(holder.is_some_and(|holder| holder.is_none_or(|holder| holder.pid != std::process::id())))
+    }
+
     /// Takes the lock that a watcher holds for its life, without waiting for another one to end.
     pub fn watch_lock(&self) -> Result<Lock, NoLock> {
         lock::take(&self.make("").map_err(NoLock::Failed)?, "watch.lock", "watch", std::time::Duration::ZERO)

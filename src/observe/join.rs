@@ -265,7 +265,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     };
     match &sighting.phase {
         Phase::Running { health, .. } => {
-            if record.instance.is_none() {
+            if record.instance.is_none() && sighting.instance.is_some() {
                 tell(What::Started, String::new());
             }
             if let (Health::Ready(at), None) = (health, record.ready_at) {
