@@ -148,6 +148,8 @@ pub struct Known {
     pub mark: Option<Mark>,
     /// What was seen of it before.
     pub instance: Option<Instance>,
+    /// Whether it was started as a daemon, so that no tmux server knows of it.
+    pub is_daemon: bool,
 }
 
 /// The answer to one look.

@@ -201,7 +201,9 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
             sockets.insert(socket.clone());
         }
         if record.ended.is_none() && join::knows_a_life(record) {
-            known.push(Known { agent: name.clone(), mark: record.mark.clone(), instance: record.instance.clone() });
+            let (mark, instance) = (record.mark.clone(), record.instance.clone());
+            let is_daemon = record.spec.as_ref().is_some_and(|spec| !in_tmux(spec));
+            known.push(Known { agent: name.clone(), mark, instance, is_daemon });
         }
     }
     let starts: Vec<(AgentName, &AgentSpec)> = desired
