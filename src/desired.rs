@@ -33,7 +33,7 @@ pub use glob::glob;
 pub use guard::{Guard, Limit};
 pub use handoff::{Channel, Handoff};
 pub use hooks::{Hook, Hooks, Leftovers, OnFail};
-pub use launch::{Command, Inherit, Launch, MINIMAL_ENV, NEVER_INHERITED, OnChange, Place, Secret, SecretSource};
+pub use launch::{Command, Inherit, Launch, MINIMAL_ENV, NEVER_INHERITED, OnChange, Place, SECRET_PATIENCE, Secret, SecretSource};
 pub use live::{Bytes, Heartbeat, Limits, Live};
 pub use mark::{LaunchDigest, Mark};
 pub use name::{AgentName, FleetName, Generation, SessionName, is_name};

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 
 use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Place, Server, canonical_digest};
 use crate::event::{Event, What};
-use crate::host::{Act, Host, Outcome, Spawn};
+use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::Seen;
 use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
-use crate::time::{Duration, Timestamp};
+use crate::time::Timestamp;
 
 mod drain;
 mod hooks;
@@ -20,9 +20,6 @@ mod notes;
 mod terminal;
 
 pub use hooks::greet;
-
-/// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
-const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is to be done for one agent: what is told of it, and the acts.
 struct Task<'a> {

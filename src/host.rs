@@ -149,6 +149,8 @@ pub struct Known {
     pub mark: Option<Mark>,
     /// What was seen of it before.
     pub instance: Option<Instance>,
+    /// Whether it was started as a daemon, so that no tmux server knows of it.
+    pub is_daemon: bool,
 }
 
 /// The answer to one look.
@@ -344,6 +346,9 @@ pub enum Act {
     /// Have the tmux server end as soon as it holds no session.
     CloseServer(Server),
 }
+
+/// How long after it was asked for an instance may still start: a late starter must not come upon its successor.
+pub const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is started.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,6 +15,7 @@ use crate::observed::{Message, Observed, Seat, Sighting};
 use crate::state::{Fleet, Record};
 
 mod before;
+mod begun;
 mod health;
 mod join;
 mod leaving;
@@ -120,9 +121,11 @@ fn look(
     let halted = fleet.halted()?;
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
+    let begun = begun::elsewhere(&records, fleet, host.now())?;
     let look = host.look(&question(desired, &records, claim.is_none()));
     let secrets = changed_secrets(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
+    begun::wait_for(&begun, &mut sightings);
     notes::find(desired, fleet, &mut sightings, look.at)?;
     if !is_frozen {
         live::feel(desired, &mut sightings, host, look.at);
@@ -154,7 +157,7 @@ fn look(
         events: Vec::new(),
         sent,
     };
-    let usual = Ready::default();
+    let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {
         sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
         let record = records.get_mut(name);
@@ -162,9 +165,9 @@ fn look(
         // Both parts are shared: this is no copy.
         let spec = sighting.spec.clone();
         let care = care_of(name, desired, spec.as_ref());
-        if !before::may_be_at_its_hook(sighting, care, look.at) {
-            health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, look.at);
-        }
+        let secrets = spec.as_ref().or(desired.agents.get(name).map(|declared| &declared.spec)).map_or(&none, |spec| &spec.launch.secrets);
+        let allowance = before::allowance(care, secrets);
+        health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, allowance, look.at);
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at).filter(|_| !is_frozen);
         let learned = match record {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
@@ -204,7 +207,9 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
             sockets.insert(socket.clone());
         }
         if record.ended.is_none() && join::knows_a_life(record) {
-            known.push(Known { agent: name.clone(), mark: record.mark.clone(), instance: record.instance.clone() });
+            let (mark, instance) = (record.mark.clone(), record.instance.clone());
+            let is_daemon = record.spec.as_ref().is_some_and(|spec| !in_tmux(spec));
+            known.push(Known { agent: name.clone(), mark, instance, is_daemon });
         }
     }
     let starts: Vec<(AgentName, &AgentSpec)> = desired

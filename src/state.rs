@@ -42,7 +42,8 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// The folder that is named by the flag, else by the environment. Looks at no disk. An error if there is no home either.
+    /// The folder that is named by the flag, else by the environment, which inside of an agent names that of its own fleet. An error if there is no
+    /// home either.
     pub fn locate(flag: Option<&Path>) -> Result<Self> {
         Self::locate_in(flag, |name| std::env::var_os(name))
     }
@@ -53,7 +54,7 @@ impl StateDir {
         let absolute = |name: &str| set(name).filter(|path| path.is_absolute());
         let root = flag
             .map(Path::to_owned)
-            .or_else(|| set("RECONCILE_STATE_DIR"))
+            .or_else(|| set("RECONCILE_STATE_DIR").map(|named| root_of(named, set("RECONCILE_FLEET").as_deref())))
             .or_else(|| absolute("XDG_STATE_HOME").map(|path| path.join("reconcile")))
             .or_else(|| absolute("HOME").map(|path| path.join(".local/state/reconcile")))
             .context("there is no place to remember anything: HOME is not set. Name a folder with --state-dir or RECONCILE_STATE_DIR")?;
@@ -75,6 +76,15 @@ impl StateDir {
         }
         Ok(Fleet { root: self.root.clone(), name: name.clone(), paths: Paths::new(folder) })
     }
+}
+
+/// The folder of all fleets, where this one is named: agents know that of their own fleet by the name under which people know that of all.
+fn root_of(named: PathBuf, fleet: Option<&Path>) -> PathBuf {
+    let Some(own) = fleet.filter(|fleet| named.file_name() == Some(fleet.as_os_str())) else { return named };
+    // Whoever names another folder inside of an agent may mean one that happens to be called like its fleet.
+    let has_claim = |folder: &Path| Paths::new(folder.to_owned()).claim().exists();
+    let is_root = !has_claim(&named) && has_claim(&named.join(own));
+    named.parent().filter(|_| !is_root).map_or(named.clone(), Path::to_owned)
 }
 
 /// What is remembered of one fleet.
@@ -150,6 +160,12 @@ impl Fleet {
     pub fn lock_again(&self, command: &str, patience: Duration) -> Result<Lock, NoLock> {
         let folder = self.make("").map_err(NoLock::Failed)?;
         lock::take(&folder, "lock", command, patience.std())
+    }
+
+    /// Whether another process holds the lock at this moment. If none does, what is written down and not done was left by one that was killed.
+    pub fn has_others_at_work(&self) -> Result<bool> {
+        let holder = self.open("")?.map_or(Ok(None), |folder| lock::look(&folder, "lock"))?;
+        Ok(holder.is_some_and(|holder| holder.is_none_or(|holder| holder.pid != std::process::id())))
     }
 
     /// Takes the lock that a watcher holds for its life, without waiting for another one to end.
@@ -316,5 +332,31 @@ mod tests {
         assert!(locate(None, &[]).unwrap_err().to_string().contains("HOME is not set"));
         let relative = locate(Some("state"), &[]).unwrap();
         assert_eq!(Path::new(&relative), std::env::current_dir().unwrap().join("state"));
+    }
+
+    #[test]
+    fn inside_of_an_agent_the_folder_of_its_fleet_is_no_root() {
+        let disk = tempfile::tempdir().unwrap();
+        let check = |named: &str, fleet: &str, expected: &str| {
+            let variable = |name: &str| match name {
+                "RECONCILE_STATE_DIR" => Some(disk.path().join(named).into_os_string()),
+                "RECONCILE_FLEET" => Some(OsString::from(fleet)),
+                _ => None,
+            };
+            assert_eq!(StateDir::locate_in(None, variable).unwrap().path(), disk.path().join(expected), "{named} in {fleet}");
+            let flag = disk.path().join(named);
+            assert_eq!(StateDir::locate_in(Some(&flag), variable).unwrap().path(), flag, "a flag means what it says");
+        };
+        check("state/work", "work", "state");
+        check("state", "work", "state");
+        check("state/work", "other", "state/work");
+        check("state/work", "", "state/work");
+        // A root of the same name as the fleet, with the fleet in it.
+        std::fs::create_dir_all(disk.path().join("work/work")).unwrap();
+        std::fs::write(disk.path().join("work/work/fleet.json"), "{}").unwrap();
+        check("work", "work", "work");
+        check("work/work", "work", "work");
+        std::fs::write(disk.path().join("work/fleet.json"), "{}").unwrap();
+        check("work", "work", "");
     }
 }

@@ -1,6 +1,5 @@
 //! What it means that a command runs inside of an agent that it is about: it would be ended with it.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +10,7 @@ use super::terminal::Terminal;
 use crate::desired::{AgentName, FleetName};
 use crate::observed::{Instance, Observed};
 use crate::process::{Liveness, MARK_VARIABLE, ancestors};
+use crate::state::StateDir;
 
 /// What marks the helper, so that it is not taken for a part of the agent: the end of a tree ends at another mark.
 const HELPER: &str = "v1/reconcile/helper/1/00000000000000000000000000000000/";
@@ -46,10 +46,8 @@ pub(super) fn hand_over(verb: &str, more: &[String], global: &Global, terminal: 
     let Some((fleet, agent)) = whose() else {
         bail!("--self is for commands inside of a managed agent: RECONCILE_FLEET and RECONCILE_AGENT are not set here");
     };
-    // The folder of the fleet is in the folder of all fleets.
-    let folder = std::env::var_os("RECONCILE_STATE_DIR").map(PathBuf::from).context("RECONCILE_STATE_DIR is not set")?;
-    let root = folder.parent().context("RECONCILE_STATE_DIR names no folder of a fleet")?;
-    let claim = crate::state::StateDir::locate(Some(root))?.fleet(&fleet)?.claim()?;
+    let state = StateDir::locate(None)?;
+    let claim = state.fleet(&fleet)?.claim()?;
     let manifest = match global.named() {
         Some(path) => std::path::absolute(path)?,
         None => claim.with_context(|| format!("nothing is known of the fleet {fleet}: it was never applied"))?.manifest,
@@ -58,7 +56,7 @@ pub(super) fn hand_over(verb: &str, more: &[String], global: &Global, terminal: 
     let mut command = Command::new(exe);
     command.arg(verb).arg(agent.as_str()).arg("--as-helper").args(more);
     command.args(global.said_vars());
-    command.arg("--file").arg(&manifest).arg("--state-dir").arg(root);
+    command.arg("--file").arg(&manifest).arg("--state-dir").arg(state.path());
     // Its folder must not be one that goes with the agent.
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.env(MARK_VARIABLE, format!("{HELPER}{:016x}", std::process::id()));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{DrainStep, SessionName, Socket};
+use crate::time::Duration;
 
 /// What an instance is started with. A change here replaces the instance.
 ///
@@ -164,6 +165,9 @@ pub struct Secret {
     #[serde(default, skip_serializing_if = "OnChange::is_default")]
     pub on_change: OnChange,
 }
+
+/// How long a command may take to print a secret to a keeper.
+pub const SECRET_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the value of a secret is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::live::Live;
 use super::look::{label, seat};
-use super::tmux::{Detail, Door, Layout, Pane, ServerAt, knock, listing, socket_path};
+use super::tmux::{Detail, Door, Layout, PATIENCE, Pane, ServerAt, knock, listing, socket_path};
 use super::{adopted, typing};
 use crate::desired::{AgentName, FleetName, Generation, Mark, Server};
 use crate::observed::{Instance, Seat};
@@ -67,7 +67,7 @@ impl Live {
                     Door::Nobody => return Err(format!("there is no tmux server at {}", path.display())),
                     Door::Unreadable(why) => return Err(why),
                 };
-                let listed = listing(&at, Detail::Look).and_then(Layout::finish);
+                let listed = listing(&at, Detail::Look, PATIENCE).and_then(Layout::finish);
                 let listing = listed.map_err(|trouble| format!("the tmux server {} could not be read: {trouble}", path.display()))?;
                 in_pane(pane(&listing.panes, name)?, &at, &self.fleet, agent)
             }

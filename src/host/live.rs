@@ -10,7 +10,7 @@ use super::daemon::Started;
 use super::inquiry::Inquiries;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
-use super::look::{Asked, Listed};
+use super::look::{Asked, Listed, Silent};
 use super::news::News;
 use super::notice::Telling;
 use super::run::Running;
@@ -64,6 +64,8 @@ pub struct Live {
     telling: Telling,
     /// What is asked beside the rounds; none where answers are waited for.
     inquiries: Option<Inquiries>,
+    /// The servers that do not answer.
+    pub(super) silent: Silent,
     /// The server that was asked for before the look, and what it said or will say.
     pub(super) asked: Option<(PathBuf, Asked)>,
     /// The servers as the last look found them, if starts may follow it.
@@ -94,6 +96,7 @@ impl Live {
             news: None,
             telling: Telling::default(),
             inquiries: None,
+            silent: Silent::default(),
             asked: None,
             listed: BTreeMap::new(),
         }

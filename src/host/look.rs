@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
-use super::tmux::{Detail, Door, Layout, Listing, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
+use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::{Ask, Found, Gap, Known, Life, Look, adopted, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
@@ -54,10 +54,35 @@ impl Listed {
     }
 }
 
+/// The servers that gave no answer when they were asked last, and when they had the whole time for it.
+#[derive(Debug, Default)]
+pub(super) struct Silent(BTreeMap<PathBuf, Instant>);
+
+/// How long such a server is waited for: everybody else waits with it.
+const BRIEFLY: Duration = Duration::from_millis(500);
+
+/// How often such a server has the whole time all the same: it may be slow.
+const NOW_AND_THEN: Duration = Duration::from_secs(60);
+
+impl Silent {
+    fn patience(&self, socket: &Path) -> Duration {
+        let had_time = self.0.get(socket).is_some_and(|at| at.elapsed() < NOW_AND_THEN);
+        if had_time { BRIEFLY } else { PATIENCE }
+    }
+
+    fn hear(&mut self, socket: &Path, view: &View) {
+        match view {
+            View::Absent | View::Listed(..) => drop(self.0.remove(socket)),
+            View::Unreadable(_) if self.patience(socket) == BRIEFLY => {}
+            View::Unreadable(_) => drop(self.0.insert(socket.to_owned(), Instant::now())),
+        }
+    }
+}
+
 /// Asks the server that will be looked at soon, so that it answers while other things are read.
 pub(super) fn expect(live: &mut Live, server: &Server) {
     if let Ok(path) = socket_path(&server.socket, live.tmpdir.as_deref()) {
-        let asked = Asked::at(&path, Detail::Look);
+        let asked = Asked::at(&path, Detail::Look, live.silent.patience(&path));
         live.asked = Some((path, asked));
     }
 }
@@ -134,10 +159,11 @@ impl<'a> Looking<'a> {
         }
         let detail = self.detail;
         let mut early = self.live.asked.take();
+        let silent = &self.live.silent;
         let mut asked = |path: &PathBuf| match early.take_if(|(at, _)| at == path) {
             // What stands in the way of starts can be told without ids; for the starts themselves there is another listing then.
             Some((_, asked)) => asked,
-            None => Asked::at(path, detail),
+            None => Asked::at(path, detail, silent.patience(path)),
         };
         sockets.into_iter().map(|path| (path.clone(), asked(&path))).collect()
     }
@@ -146,6 +172,7 @@ impl<'a> Looking<'a> {
         let mut views = BTreeMap::new();
         for (socket, asked) in asked {
             let view = asked.heard();
+            self.live.silent.hear(&socket, &view);
             match &view {
                 View::Absent => {}
                 View::Unreadable(why) => self.look.gaps.push(Gap::Server(socket.clone(), why.clone())),
@@ -322,7 +349,7 @@ impl<'a> Looking<'a> {
         if at.is_some() || !self.unrecorded.insert(label.to_owned()) {
             return Whose::Others("it bears the mark of another pane".to_owned());
         }
-        let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None };
+        let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
         self.look.found.push(Found { instance, life, attached: people(listing, pane) });
@@ -428,7 +455,9 @@ impl<'a> Looking<'a> {
         if let Err(why) = &keepers {
             self.look.gaps.push(Gap::Processes(why.clone()));
         }
-        let trouble = keepers.as_ref().err().cloned().or(unreadable);
+        let no_list = keepers.as_ref().err().cloned();
+        // In a server that does not answer, one may be about to start.
+        let may_start = |known: &Known| unreadable.clone().filter(|_| !known.is_daemon);
         let mut keepers: BTreeMap<Mark, ProcId> = keepers
             .unwrap_or_default()
             .into_iter()
@@ -439,7 +468,8 @@ impl<'a> Looking<'a> {
             let known = &self.ask.known[*at];
             let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
             let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
-            let life = match (&known.mark, keeper, &trouble) {
+            let trouble = no_list.clone().or_else(|| may_start(known));
+            let life = match (&known.mark, keeper, trouble) {
                 (Some(mark), Some(keeper), _) => {
                     if known.instance.is_none() {
                         instance.seat = self.seat_of(&keeper, mark);
@@ -447,7 +477,7 @@ impl<'a> Looking<'a> {
                     instance.keeper = Some(keeper);
                     Life::Alive { since: self.complete(mark, &mut instance) }
                 }
-                (_, None, Some(why)) => Life::Unknown(why.clone()),
+                (_, None, Some(why)) => Life::Unknown(why),
                 (Some(mark), None, None) => self.gone(mark, &mut instance),
                 (None, _, _) => Life::Lost,
             };
@@ -456,7 +486,7 @@ impl<'a> Looking<'a> {
         let found: BTreeSet<Mark> = self.look.found.iter().filter_map(|found| found.instance.mark.clone()).collect();
         for (mark, keeper) in keepers.into_iter().filter(|(mark, _)| self.ask.search && !found.contains(mark)) {
             let seat = self.seat_of(&keeper, &mark);
-            let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None };
+            let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None, is_daemon: false };
             let mut instance = Instance { keeper: Some(keeper), ..blank(&known, seat) };
             let since = self.complete(&mark, &mut instance);
             instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
@@ -505,7 +535,12 @@ impl<'a> Looking<'a> {
             let wanted = self.lost.contains(&mark) || (self.ask.search && mark.fleet == self.live.fleet && !living.contains(&mark));
             if wanted {
                 let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
-                let known = Known { agent: known.unwrap_or_else(|| mark.agent.clone()), mark: Some(mark.clone()), instance: None };
+                let known = Known {
+                    agent: known.unwrap_or_else(|| mark.agent.clone()),
+                    mark: Some(mark.clone()),
+                    instance: None,
+                    is_daemon: false,
+                };
                 let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
                 self.adrift(&mark, processes, &instance);
             }
@@ -541,12 +576,12 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    fn at(path: &Path, detail: Detail) -> Self {
+    fn at(path: &Path, detail: Detail, patience: Duration) -> Self {
         match knock(path) {
             Door::Nobody => Self::Nobody,
             Door::Unreadable(why) => Self::Unreadable(why),
             Door::Open(server) => {
-                let layout = listing(&server, detail);
+                let layout = listing(&server, detail, patience);
                 Self::Answering(server, layout)
             }
         }

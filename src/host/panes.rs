@@ -51,7 +51,9 @@ fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes:
     let listing = match live.listed.remove(path) {
         _ if !was_there => Listing::default(),
         Some(listed) if listed.holds(&server) => listed.listing,
-        Some(_) | None => listing(&server, Detail::Ids).and_then(tmux::Layout::finish).map_err(|trouble| trouble.to_string())?,
+        Some(_) | None => {
+            listing(&server, Detail::Ids, tmux::PATIENCE).and_then(tmux::Layout::finish).map_err(|trouble| trouble.to_string())?
+        }
     };
     let mut places = Places::of(&listing, live);
     let mut jobs = Vec::new();

@@ -10,7 +10,7 @@ mod script;
 mod server;
 mod socket;
 
-pub(super) use client::{Client, Output, Running, SCRIPT_LIMIT, Trouble};
+pub(super) use client::{Client, Output, PATIENCE, Running, SCRIPT_LIMIT, Trouble};
 pub(super) use listing::{Detail, Layout, Listing, Pane, frame, listing, words};
 pub(super) use pace::Pace;
 pub(super) use scope::Scope;

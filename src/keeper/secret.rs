@@ -11,10 +11,8 @@ use super::program;
 use super::signals::Signals;
 use super::spec::Secret;
 use super::status::{StartError, StartErrorKind};
+use crate::desired::SECRET_PATIENCE;
 use crate::process::{ProcId, death_notice, wait_any};
-
-/// How long a command may take to print a secret.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest secret in bytes: what one variable can hold on Linux.
 const MAX_SIZE: u64 = 128 * 1024;
@@ -72,7 +70,7 @@ fn output(argv: &[String], environment: &BTreeMap<String, String>, signals: &mut
 /// What the child prints until it ends; what it leaves running in the background is not waited for.
 fn read_until_exit(child: &mut Child, signals: &mut Signals) -> Result<Vec<u8>, Failure> {
     let failed = |error: io::Error| Failure::Why(format!("was lost: {error}"));
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + SECRET_PATIENCE.std();
     let Some(mut stdout) = child.stdout.take() else { return Ok(Vec::new()) };
     rustix::io::ioctl_fionbio(&stdout, true).map_err(|error| failed(error.into()))?;
     let death = match ProcId::of(child.id()).map_err(failed)? {
@@ -94,7 +92,7 @@ fn read_until_exit(child: &mut Child, signals: &mut Signals) -> Result<Vec<u8>, 
             return Ok(printed);
         }
         if Instant::now() >= until {
-            return Err(Failure::Why(format!("took longer than {} s", PATIENCE.as_secs())));
+            return Err(Failure::Why(format!("took longer than {} s", SECRET_PATIENCE.std().as_secs())));
         }
         if signals.ends_before_start() {
             return Err(Failure::Asked);

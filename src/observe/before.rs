@@ -1,44 +1,44 @@
-//! Whether a start may still be at its hook, so that there is nothing that could be ready.
+//! How long a start may have nothing that could be ready: its keeper is at the hook before it, or looks up secrets.
 
-use crate::desired::Care;
-use crate::observed::{Phase, Sighting};
-use crate::time::Timestamp;
+use std::collections::BTreeMap;
 
-/// Whether the keeper of an agent has not named a program yet and may be waiting for the hook before it.
-pub(super) fn may_be_at_its_hook(sighting: &Sighting, care: Option<&Care>, now: Timestamp) -> bool {
-    let Phase::Running { since, .. } = &sighting.phase else { return false };
-    let Some(hook) = care.and_then(|care| care.hooks.before_spawn.as_ref()) else { return false };
-    let unheard = sighting.instance.as_ref().is_some_and(|instance| instance.keeper.is_some() && instance.program.is_none());
-    unheard && now.since(*since) < hook.timeout
+use crate::desired::{Care, SECRET_PATIENCE, Secret, SecretSource};
+use crate::host::START_PATIENCE;
+use crate::observed::Sighting;
+use crate::time::Duration;
+
+/// How long after its time a keeper may need to say so.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Whether an agent has no keeper yet, or one that has not named the program that it started.
+pub(super) fn is_unheard(sighting: &Sighting) -> bool {
+    sighting.instance.as_ref().is_none_or(|instance| instance.keeper.is_some() && instance.program.is_none())
+}
+
+/// How long after a spawn a keeper may be at work without having started its program. One that lives for longer has, and its word was lost.
+pub(super) fn allowance(care: Option<&Care>, secrets: &BTreeMap<String, Secret>) -> Duration {
+    let hook = care.and_then(|care| care.hooks.before_spawn.as_ref()).map_or(Duration::ZERO, |hook| hook.timeout);
+    let commands = secrets.values().filter(|secret| matches!(secret.from, SecretSource::Command(_)));
+    commands.fold(START_PATIENCE + SLACK + hook, |sum, _| sum + SECRET_PATIENCE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Generation, Hook, Hooks, OnFail};
-    use crate::observed::{Health, Instance, Seat};
-    use crate::process::ProcId;
-    use crate::time::Duration;
+    use crate::desired::{Hook, Hooks, OnChange, OnFail};
 
     #[test]
-    fn a_start_has_the_time_of_its_hook() {
-        let process = |pid| ProcId { pid, start_time: 1, boot_id: "b".into() };
-        let check = |program: Option<u32>, age: i64, hooked: bool| {
-            let instance = Instance {
-                agent: "a".parse().unwrap(),
-                generation: Generation(1),
-                mark: None,
-                keeper: Some(process(1)),
-                program: program.map(process),
-                seat: Seat::Detached { pidfile: "/x".into() },
-            };
-            let phase = Phase::Running { since: Timestamp::from_millis(0), health: Health::Starting };
-            let sighting = Sighting { phase, instance: Some(instance), ..Sighting::default() };
+    fn a_start_has_the_time_of_its_hook_and_of_its_secrets() {
+        let check = |hooked: bool, secrets: &[SecretSource]| {
             let hook = Hook { command: vec!["x".to_owned()], timeout: Duration::from_secs(20), on_fail: OnFail::Fail };
             let care = Care { hooks: Hooks { before_spawn: hooked.then_some(hook), ..Hooks::default() }, ..Care::default() };
-            may_be_at_its_hook(&sighting, Some(&care), Timestamp::from_millis(age))
+            let secret =
+                |(at, from): (usize, &SecretSource)| (at.to_string(), Secret { from: from.clone(), on_change: OnChange::default() });
+            allowance(Some(&care), &secrets.iter().enumerate().map(secret).collect())
         };
-        assert!(check(None, 19_999, true));
-        assert!(!check(None, 20_000, true) && !check(Some(2), 10, true) && !check(None, 10, false));
+        let command = SecretSource::Command(vec!["x".to_owned()]);
+        assert_eq!(check(false, &[]), Duration::from_secs(35));
+        assert_eq!(check(true, &[]), Duration::from_secs(55));
+        assert_eq!(check(true, &[command.clone(), command, SecretSource::Env("X".to_owned())]), Duration::from_secs(115));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Desired, care_of};
+use super::{Desired, before, care_of};
 use crate::desired::{AgentName, OnTimeout, Probe, Ready};
 use crate::host::{Answer, Host, Query};
 use crate::observed::{Activity, Health, Phase, Question, Screen, Sighting};
@@ -43,20 +43,24 @@ pub(super) fn ask(
     names.into_iter().zip(host.probe(&questions)).collect()
 }
 
-/// How long a keeper may take to start its program and say so.
-const START_GRACE: Duration = Duration::from_secs(5);
-
-/// Fills in the health of a running agent.
-pub(super) fn judge(sighting: &mut Sighting, ready: &Ready, answer: Option<&Answer>, ready_at: Option<Timestamp>, now: Timestamp) {
+/// Fills in the health of a running agent whose keeper has this long to start its program.
+pub(super) fn judge(
+    sighting: &mut Sighting,
+    ready: &Ready,
+    answer: Option<&Answer>,
+    ready_at: Option<Timestamp>,
+    allowance: Duration,
+    now: Timestamp,
+) {
     let shown = shown(&sighting.screen);
+    let unheard = before::is_unheard(sighting);
     let Phase::Running { since, health } = &mut sighting.phase else { return };
     if let Some(at) = ready_at {
         *health = Health::Ready(at);
         return;
     }
     // Until its keeper has said what it started, there is nothing that could be ready; a keeper whose word is lost is not waited for.
-    let unheard = sighting.instance.as_ref().is_some_and(|instance| instance.keeper.is_some() && instance.program.is_none());
-    if unheard && now.since(*since) < START_GRACE {
+    if unheard && now.since(*since) < allowance {
         *health = Health::Starting;
         return;
     }
@@ -95,17 +99,48 @@ fn shown(screen: &Screen) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::Generation;
+    use crate::observed::{Instance, Seat};
+    use crate::process::ProcId;
 
     fn check(probe: Probe, on_timeout: OnTimeout, answer: Option<Answer>, age: u64) -> Health {
         let now = Timestamp::from_millis(1_000_000);
         let since = Timestamp::from_millis(1_000_000 - age as i64);
         let ready = Ready { probe, on_timeout, timeout: Duration::from_secs(90), ..Ready::default() };
         let mut sighting = Sighting { phase: Phase::Running { since, health: Health::Starting }, ..Sighting::default() };
-        judge(&mut sighting, &ready, answer.as_ref(), None, now);
+        judge(&mut sighting, &ready, answer.as_ref(), None, Duration::ZERO, now);
+        health(sighting)
+    }
+
+    fn health(sighting: Sighting) -> Health {
         match sighting.phase {
             Phase::Running { health, .. } => health,
             Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => unreachable!("it was running"),
         }
+    }
+
+    #[test]
+    fn without_a_program_nothing_is_ready_while_its_keeper_may_still_start_one() {
+        let check = |program: Option<u32>, age: i64, ready_at: Option<Timestamp>| {
+            let process = |pid| ProcId { pid, start_time: 1, boot_id: "b".into() };
+            let instance = Instance {
+                agent: "a".parse().unwrap(),
+                generation: Generation(1),
+                mark: None,
+                keeper: Some(process(1)),
+                program: program.map(process),
+                seat: Seat::Detached { pidfile: "/x".into() },
+            };
+            let phase = Phase::Running { since: Timestamp::from_millis(0), health: Health::Starting };
+            let mut sighting = Sighting { phase, instance: Some(instance), ..Sighting::default() };
+            let ready = Ready { probe: Probe::Delay(Duration::from_secs(1)), ..Ready::default() };
+            judge(&mut sighting, &ready, None, ready_at, Duration::from_secs(65), Timestamp::from_millis(age));
+            matches!(health(sighting), Health::Ready(_))
+        };
+        assert!(!check(None, 5_000, None) && !check(None, 64_999, None));
+        assert!(check(None, 65_000, None), "a keeper whose word was lost is not waited for");
+        assert!(check(Some(2), 1_000, None) && !check(Some(2), 999, None));
+        assert!(check(None, 10, Some(Timestamp::from_millis(5))), "what was ready is");
     }
 
     #[test]

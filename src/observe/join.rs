@@ -147,10 +147,10 @@ fn is_gone(found: &Found) -> bool {
     is_nothing(found) && !matches!(found.instance.seat, Seat::Pane { .. })
 }
 
-/// Whether nothing is left of a lost instance but its name.
+/// Whether nothing is left of a lost instance, or known of one that was not seen yet, but its name.
 fn is_nothing(found: &Found) -> bool {
     match (&found.life, &found.instance.seat) {
-        (Life::Lost, Seat::Adrift { processes }) => processes.is_empty(),
+        (Life::Lost | Life::Unknown(_), Seat::Adrift { processes }) => processes.is_empty(),
         (Life::Lost, Seat::Pane { .. } | Seat::Detached { .. }) => true,
         (Life::Alive { .. } | Life::Ended { .. } | Life::Unknown(_), _) => false,
     }
@@ -265,7 +265,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     };
     match &sighting.phase {
         Phase::Running { health, .. } => {
-            if record.instance.is_none() {
+            if record.instance.is_none() && sighting.instance.is_some() {
                 tell(What::Started, String::new());
             }
             if let (Health::Ready(at), None) = (health, record.ready_at) {
@@ -304,7 +304,9 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         record.left.clone_from(&sighting.left);
         changed = true;
     }
-    if sighting.instance.is_some() && record.instance != sighting.instance {
+    // What was seen of it beside a gap is not where it is.
+    let is_known = !matches!(sighting.phase, Phase::Unknown { .. });
+    if is_known && sighting.instance.is_some() && record.instance != sighting.instance {
         record.instance.clone_from(&sighting.instance);
         changed = true;
     }

@@ -152,7 +152,10 @@ impl Agent<'_> {
             Health::Ready(_) => return talk::messages(self).or_else(|| notes::due(self, &declared.spec.care)),
             Health::Starting => {
                 let ready = &declared.spec.care.ready;
-                Next::Wait(Wait::Ready { look_at: start::look_at(ready, since, self.now), until: since + ready.timeout })
+                let look_at = start::look_at(ready, since, self.now);
+                // Of one whose program has not been started nothing is overdue.
+                let until = Some(since + ready.timeout).filter(|until| *until > self.now).unwrap_or(look_at);
+                Next::Wait(Wait::Ready { look_at, until })
             }
             Health::Failing { why } => blocked(
                 Reason::GaveUp,

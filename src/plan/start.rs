@@ -187,14 +187,17 @@ fn fraction(agent: &str, streak: u32) -> f64 {
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// How soon a keeper is looked for again that has not said yet what it started.
+/// How soon, at first, a keeper is looked for again that has not said yet what it started.
 const UNHEARD: Duration = Duration::from_millis(10);
+
+/// How late it is seen at most that a keeper has said so: what has taken long may take a little longer.
+const UNHEARD_AT_LAST: Duration = Duration::from_secs(1);
 
 /// When the readiness of an agent is worth another look.
 pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timestamp {
     match ready.probe {
         // Where the time is over and it is not ready, its keeper has not said yet that it runs.
-        Probe::Delay(length) if since + length <= now => now + UNHEARD,
+        Probe::Delay(length) if since + length <= now => now + now.since(since + length).scaled(0.125).max(UNHEARD).min(UNHEARD_AT_LAST),
         Probe::Delay(length) => since + length,
         Probe::Screen(_)
         | Probe::File(_)
@@ -203,5 +206,26 @@ pub(super) fn look_at(ready: &Ready, since: Timestamp, now: Timestamp) -> Timest
         | Probe::Command(_)
         | Probe::Heartbeat { .. }
         | Probe::Preset => now + ready.interval,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keeper_that_says_nothing_is_looked_for_less_and_less_often() {
+        let ready = Ready { probe: Probe::Delay(Duration::from_secs(1)), ..Ready::default() };
+        let looks = |until: i64| {
+            let (mut now, mut looks) = (Timestamp::from_millis(0), 0);
+            while now < Timestamp::from_millis(until) {
+                now = look_at(&ready, Timestamp::from_millis(0), now);
+                looks += 1;
+            }
+            looks
+        };
+        assert_eq!(looks(1_000), 1);
+        assert_eq!(looks(1_100), 11, "a start is seen as soon as it may be");
+        assert!((60..120).contains(&looks(61_000)), "{}", looks(61_000));
     }
 }

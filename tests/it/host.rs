@@ -226,7 +226,7 @@ fn name(agent: &str) -> AgentName {
 }
 
 fn known(mark: &Mark, instance: Option<Instance>) -> Known {
-    Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance }
+    Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance, is_daemon: false }
 }
 
 fn pane_of(instance: &Instance) -> (String, String, String) {

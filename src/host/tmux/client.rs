@@ -23,6 +23,7 @@ pub(in crate::host) struct Client {
     binary: PathBuf,
     socket: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    patience: Duration,
 }
 
 /// What a client printed, and whether it was content.
@@ -51,7 +52,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStarted(why) => write!(f, "the tmux client could not be started: {why}"),
-            Self::Timeout => write!(f, "the tmux server did not answer within {} s", PATIENCE.as_secs()),
+            Self::Timeout => f.write_str("the tmux server did not answer"),
             Self::Broken(why) => write!(f, "the answer of tmux could not be read: {why}"),
         }
     }
@@ -65,7 +66,12 @@ impl Client {
 
     /// Clients that run `binary` and talk to whatever listens at `socket`.
     pub(super) fn with(binary: PathBuf, socket: &Path) -> Self {
-        Self { binary, socket: socket.to_owned(), environment: minimal_environment() }
+        Self { binary, socket: socket.to_owned(), environment: minimal_environment(), patience: PATIENCE }
+    }
+
+    /// Clients that may take so long, and not as long as others.
+    pub(super) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Starts a client with these arguments and this text as its standard input, at most [`SCRIPT_LIMIT`] of it.
@@ -102,7 +108,7 @@ impl Client {
             // A client that died at once says why on its standard error.
             let _ = stdin.write_all(input.as_bytes());
         }
-        Ok(Running { child, deadline: Instant::now() + PATIENCE })
+        Ok(Running { child, deadline: Instant::now() + self.patience })
     }
 }
 

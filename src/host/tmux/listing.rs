@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::client::{Client, Output, Running, Trouble};
 use super::socket::ServerAt;
@@ -57,8 +58,8 @@ pub(in crate::host) struct Layout {
 }
 
 /// Asks for all panes of a server.
-pub(in crate::host) fn listing(server: &ServerAt, detail: Detail) -> Result<Layout, Trouble> {
-    let client = Client::of(server);
+pub(in crate::host) fn listing(server: &ServerAt, detail: Detail, patience: Duration) -> Result<Layout, Trouble> {
+    let client = Client::of(server).within(patience);
     let frame = frame();
     let header = format!("{frame}[{frame}server{frame}#{{pid}}{frame}]");
     let people = format!("{frame}[{frame}client{frame}#{{client_control_mode}}{frame}#{{client_session}}{frame}]");

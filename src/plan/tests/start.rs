@@ -65,7 +65,7 @@ fn a_start_waits_until_it_is_ready() {
     check(
         &manifest("ready = { delay = \"5s\" }"),
         "lead running starting up=6s",
-        "lead  spawn  not ready yet  ready? look in 10ms, until 1m24s",
+        "lead  spawn  not ready yet  ready? look in 125ms, until 1m24s",
     );
 }
 
@@ -150,7 +150,7 @@ fn only_health_ends_a_run_of_failures() {
     check(ONE, "lead exited code=1 up=9s999ms streak=5", "lead  restart  it exited with status 1  again in 32s");
     // A long life that never got ready was no healthy one, and a start alone is none either.
     check(ONE, "lead exited code=1 up=1h unready streak=5", "lead  restart  it exited with status 1  again in 32s");
-    check(ONE, "lead running starting up=20s streak=5", "lead  spawn  not ready yet  ready? look in 10ms, until 1m10s");
+    check(ONE, "lead running starting up=20s streak=5", "lead  spawn  not ready yet  ready? look in 1s, until 1m10s");
     let longer = "[agents.lead]\ncommand = [\"run\"]\nrestart = { healthy_after = \"1m\", backoff = { jitter = 0.0 } }\n";
     check(longer, "lead exited code=1 up=59s streak=2", "lead  restart  it exited with status 1  again in 4s");
     check(longer, "lead exited code=1 up=60s streak=2", "lead  restart  it exited with status 1  again in 1s");

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use reconcile::process::{self, Liveness, ProcId, Signal};
+use serde_json::Value;
 
 use crate::support::{Doomed, LIMIT, Program, eventually};
 
@@ -203,4 +204,29 @@ restart = { backoff = { first = "10ms" } }
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(marked(), []);
     assert_ne!(program.pids(), before);
+}
+
+#[test]
+fn who_waits_for_a_secret_is_not_ready_and_nobody_starts_after_it() {
+    let manifest = r#"
+version = 1
+fleet = "late"
+[defaults]
+runtime = "daemon"
+ready = { delay = "10ms" }
+[agents.ada]
+command = ["sleep", "1023"]
+secrets.KEY = { command = ["sh", "-c", "until [ -e go ]; do sleep 0.01; done; echo x"] }
+[agents.bob]
+command = ["sleep", "1024"]
+after = ["ada"]
+"#;
+    let program = Program::new(manifest);
+    assert_eq!(program.code(&["apply", "--auto-approve", "--timeout", "500ms"]), 3);
+    let status = program.json(&["status", "--json"]);
+    let agents: Vec<_> = status["agents"].as_array().unwrap().iter().map(|agent| (&agent["state"], &agent["pid"])).collect();
+    assert_eq!(agents, [(&"starting".into(), &Value::Null), (&"absent".into(), &Value::Null)]);
+    std::fs::write(program.at("go"), "").unwrap();
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.pids().len(), 2);
 }

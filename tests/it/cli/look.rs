@@ -279,3 +279,30 @@ fn a_program_that_is_newer_on_the_disk_is_told_and_left_alone() {
     program.pids();
     assert_eq!(stale(), [false, false]);
 }
+
+#[test]
+fn a_start_that_another_run_is_about_to_do_is_no_end() {
+    use reconcile::desired::Generation;
+    use reconcile::state::{Record, StateDir};
+    let program = Program::new(super::SLOW);
+    program.edit("[agents.bob]", "[agents.cyd]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1006\"]\nafter = [\"bob\"]\n\n[agents.bob]");
+    let mut apply = super::Running::start(program.command(&["apply", "--auto-approve"]));
+    let state = |agent: &str| {
+        let status = program.json(&["status", "--json"]);
+        let one = status["agents"].as_array().unwrap().iter().find(|one| one["name"] == agent).unwrap().clone();
+        format!("{} {}", one["state"].as_str().unwrap(), one["pid"])
+    };
+    eventually(|| state("ada").starts_with("starting").then_some(()), LIMIT);
+
+    // What a run writes down before it starts a process; it may take some time until then.
+    let fleet = StateDir::locate(Some(&program.at("state"))).unwrap().fleet(&program.fleet.1.parse().unwrap()).unwrap();
+    let mark = format!("v1/{}/cyd/1/0123456789abcdef0123456789abcdef/00000000000000aa", program.fleet.1).parse().unwrap();
+    let record = Record::new("cyd".parse().unwrap());
+    fleet.write(&Record { generation: Generation(1), mark: Some(mark), asked_at: reconcile::host::now(), ..record }).unwrap();
+    assert_eq!(state("cyd"), "starting null");
+
+    // Once whoever wrote it is killed, it will not come.
+    apply.0.kill().unwrap();
+    apply.0.wait().unwrap();
+    assert_eq!(state("cyd"), "exited null");
+}

@@ -271,3 +271,23 @@ fn an_agent_may_have_itself_restarted_and_is_not_ended_by_its_own_command() {
     let anew = || (state(&program, "ada")["generation"] == 2 && state(&program, "ada")["state"] == "ready").then_some(());
     crate::support::eventually(anew, crate::support::LIMIT);
 }
+
+#[test]
+fn commands_inside_of_an_agent_are_about_the_same_fleet_as_those_outside() {
+    let program = Program::new(FLEET);
+    let reconcile = env!("CARGO_BIN_EXE_reconcile");
+    let line = format!(
+        "while [ ! -e go ]; do sleep 0.01; done; {reconcile} status --json >seen.json; {reconcile} pause bob >paused 2>&1; \
+         test -d \"$RECONCILE_STATE_DIR/agents\" && echo own >>paused; echo $? >done; exec sleep 1001"
+    );
+    program.edit("command = [\"sleep\", \"1001\"]", &format!("command = {line:?}"));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    program.write("go", "");
+    crate::support::eventually(|| program.at("done").exists().then_some(()), crate::support::LIMIT);
+    let seen: Value = serde_json::from_str(&std::fs::read_to_string(program.at("seen.json")).unwrap()).unwrap();
+    let states: Vec<_> = seen["agents"].as_array().unwrap().iter().map(|agent| (&agent["state"], &agent["next"])).collect();
+    assert!(states.iter().all(|(state, next)| **state == "ready" && next.is_null()), "{states:?}");
+    assert!(state(&program, "bob")["paused"].is_object(), "{}", std::fs::read_to_string(program.at("paused")).unwrap());
+    assert!(std::fs::read_to_string(program.at("paused")).unwrap().ends_with("own\n"), "the folder of its fleet, as documented");
+    assert!(!program.at("state").join(&program.fleet.1).join(&program.fleet.1).exists());
+}

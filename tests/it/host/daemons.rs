@@ -88,7 +88,7 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     let found = look.found[0].instance.clone();
     assert_eq!((found.mark.as_ref(), found.keeper.as_ref(), found.program.as_ref().map(|program| program.pid)), (None, None, Some(same)));
     // Once adopted it is looked at and ended by its identity.
-    let adopted = Known { agent: name("x"), mark: None, instance: Some(found.clone()) };
+    let adopted = Known { agent: name("x"), mark: None, instance: Some(found.clone()), is_daemon: true };
     assert!(matches!(bench.look(std::slice::from_ref(&adopted)).found[0].life, Life::Alive { .. }));
     assert_eq!(bench.live.act(&[Act::Kill { only: found }]), [Outcome::Done]);
     assert_eq!(bench.look(&[adopted]).found[0].life, Life::Lost);

@@ -200,3 +200,37 @@ fn a_server_that_does_not_answer_leads_to_nothing() {
     drop(stopped);
     world.comes_to_rest();
 }
+
+#[test]
+fn a_server_that_does_not_answer_is_nothing_to_a_daemon_and_no_end_of_what_was_just_started() {
+    let world = World::new(TRIO);
+    world.comes_to_rest();
+    let (ada, bob) = (world.instance("ada"), world.keeper("bob"));
+    // As a run leaves them that is killed right after it has started them.
+    for agent in ["ada", "bob"] {
+        world.fleet().write(&Record { instance: None, ..world.record(agent) }).unwrap();
+    }
+    kill(ada.program.as_ref().unwrap());
+    gone(ada.keeper.as_ref().unwrap());
+    let server = ProcId::of(world.tmux.run(["display-message", "-p", "#{pid}"]).trim().parse().unwrap()).unwrap().unwrap();
+    send(&server, Signal::STOP);
+    let stopped = Stopped(server);
+
+    let mut host = world.host();
+    let agents = world.look(&mut host).observed.agents;
+    let phase = |agent: &str| &agents[agent].phase;
+    assert!(matches!(phase("ada"), Phase::Exited(Ended { exit: Exit::Signal(9), .. })), "{:?}", phase("ada"));
+    for agent in ["bob", "cyd"] {
+        assert!(matches!(phase(agent), Phase::Unknown { .. }), "{:?}", phase(agent));
+    }
+    assert_eq!(world.record("bob").instance, None, "of what was not seen nothing is remembered");
+    // From now on it is not waited for so long.
+    let begun = std::time::Instant::now();
+    world.look(&mut host);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
+
+    drop(stopped);
+    world.look(&mut host);
+    world.comes_to_rest();
+    assert_eq!((world.keeper("bob"), world.record("bob").generation), (bob, Generation(1)));
+}
