@@ -20,6 +20,7 @@ mod explain;
 mod forget;
 mod handoff;
 mod history;
+mod known;
 mod logs;
 mod man;
 mod moment;

@@ -65,6 +65,23 @@ pub struct Desired {
     pub digest: String,
 }
 
+impl Desired {
+    /// What there is to look for where nobody can say what is declared. A plan of it would end everything.
+    pub fn nothing(fleet: FleetName) -> Self {
+        let server = Server { socket: Socket(fleet.to_string()), config: None, size: Size::default(), options: BTreeMap::new() };
+        Self {
+            fleet,
+            server,
+            agents: BTreeMap::new(),
+            guard: Guard::default(),
+            strangers: Vec::new(),
+            watch: Watching::default(),
+            notify: Vec::new(),
+            digest: String::new(),
+        }
+    }
+}
+
 /// An agent as the manifest declares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {

@@ -76,6 +76,15 @@ impl StateDir {
         }
         Ok(Fleet { root: self.root.clone(), name: name.clone(), paths: Paths::new(folder) })
     }
+
+    /// The fleets of which this manifest was applied last. One whose folder cannot be read is none of them.
+    pub fn fleets_of(&self, manifest: &Path) -> Result<Vec<Fleet>> {
+        let Some(root) = Folder::open(&self.root)? else { return Ok(Vec::new()) };
+        let mut names: Vec<FleetName> = root.names()?.iter().filter_map(|name| name.parse().ok()).collect();
+        names.sort_unstable();
+        let claims = |fleet: &Fleet| fleet.claim().ok().flatten().is_some_and(|claim| !claim.is_of_another(manifest));
+        Ok(names.iter().filter_map(|name| self.fleet(name).ok()).filter(claims).collect())
+    }
 }
 
 /// The folder of all fleets, where this one is named: agents know that of their own fleet by the name under which people know that of all.

@@ -43,14 +43,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let mut host = setup.machine()?;
+    let Some(known) = global.known(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let mut host = known.machine()?;
     if args.follow {
         host.heed(Interrupts::install().context("cannot take over the signals")?);
         // From here on nothing is missed: what is written while the journal is read is news.
-        host.attend(&BTreeSet::from([setup.fleet.paths().journal()]), &BTreeSet::new());
+        host.attend(&BTreeSet::from([known.fleet.paths().journal()]), &BTreeSet::new());
     }
-    let mut entries = setup.fleet.entries_after(0)?;
+    let mut entries = known.fleet.entries_after(0)?;
     let mut last = entries.last().map_or(0, |entry| entry.number);
     entries.retain(|entry| is_meant(entry, &args.agents));
     match args.since.map(|since| since.before(host.now())) {
@@ -65,7 +65,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         if host.wait(&[], host.now() + RESYNC) == Wake::Signal {
             return Ok(ExitStatus::Interrupted);
         }
-        let mut entries = setup.fleet.entries_after(last)?;
+        let mut entries = known.fleet.entries_after(last)?;
         last = entries.last().map_or(last, |entry| entry.number);
         entries.retain(|entry| is_meant(entry, &args.agents));
         show(&entries, args.json, terminal)?;

@@ -26,17 +26,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let mut entries = setup.fleet.entries_after(0)?;
+    let Some(known) = global.known(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let mut entries = known.fleet.entries_after(0)?;
     for pattern in &args.agents {
         let meant = |name: &str| glob(pattern, name);
-        let is_known = setup.desired.agents.keys().any(|agent| meant(agent.as_str())) || entries.iter().any(|entry| of(entry, &meant));
+        let is_known = known.declares(meant) || entries.iter().any(|entry| of(entry, &meant));
         if !is_known {
             bail!("no agent matches `{pattern}`, neither in the manifest nor in the journal");
         }
     }
     if let Some(age) = args.since {
-        let now = setup.machine()?.now();
+        let now = known.machine()?.now();
         entries.retain(|entry| now.since(entry.event.at) <= age);
     }
     entries.retain(|entry| args.agents.is_empty() || args.agents.iter().any(|pattern| of(entry, &|name| glob(pattern, name))));

@@ -44,7 +44,8 @@ pub(super) struct Read {
     pub(super) path: PathBuf,
     /// What came of it.
     pub(super) loaded: Loaded,
-    state: StateDir,
+    /// Where everything is remembered.
+    pub(super) state: StateDir,
 }
 
 /// A fleet that commands can work on.
@@ -82,7 +83,12 @@ impl Global {
 
     /// Reads the manifest and says what is wrong with it; none if that is an error.
     pub(super) fn setup(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<Setup>> {
-        let Read { path, loaded, state } = self.read(positional)?;
+        self.set_up(self.read(positional)?, terminal)
+    }
+
+    /// The same of one that was read.
+    pub(super) fn set_up(&self, read: Read, terminal: &Terminal) -> Result<Option<Setup>> {
+        let Read { path, loaded, state } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
@@ -134,12 +140,7 @@ const ROUND: Duration = Duration::from_secs(30);
 impl Setup {
     /// Has the watcher of the fleet look now, if there is one: what it waits for may have changed.
     pub(super) fn wake_watcher(&self) {
-        if let Ok(Some(_)) = self.fleet.watcher() {
-            let request =
-                Request { version: 1, verb: Verb::Look, agent: None, generation: None, until: None, text: None, message: None, ts: None };
-            // Without it, the watcher looks when its time comes.
-            let _ = self.fleet.request(&request, now());
-        }
+        wake_watcher(&self.fleet);
     }
 
     /// Who does next what is due: the watcher, which is woken, or whoever runs the next `apply`.
@@ -154,29 +155,66 @@ impl Setup {
     /// Takes the fleet's lock for a command that writes; an exit status, with what was said, if another run holds it or the fleet is another
     /// manifest's and was not `moved` here.
     pub(super) fn lock(&self, command: &str, patience: Duration, moved: bool, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
-        let lock = match patiently(patience, |patience| self.fleet.lock(command, patience)) {
-            Ok(lock) => lock,
-            Err(NoLock::Failed(error)) => return Err(error),
-            Err(held @ NoLock::Held(_)) => {
-                terminal.error(&anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
-                return Ok(Err(ExitStatus::Locked));
-            }
-        };
-        if let Some(other) = self.fleet.claimed_by_another(&self.path)?.filter(|_| !moved) {
-            terminal.error(&anyhow!(
-                "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
-                self.desired.fleet,
-                other.display()
-            ));
-            return Ok(Err(ExitStatus::Refused));
+        match moved {
+            true => lock_anyway(&self.fleet, command, patience, terminal),
+            false => lock(&self.fleet, &self.path, command, patience, terminal),
         }
-        Ok(Ok(lock))
     }
 
     /// The machine on which the fleet lives.
     pub(super) fn machine(&self) -> Result<Live> {
-        Ok(Live::new(Machine { fleet: self.desired.fleet.clone(), paths: self.fleet.paths().clone(), exe: exe()?, interrupts: None }))
+        machine(&self.fleet)
     }
+}
+
+/// As [`Setup::wake_watcher`].
+pub(super) fn wake_watcher(fleet: &Fleet) {
+    if let Ok(Some(_)) = fleet.watcher() {
+        let request =
+            Request { version: 1, verb: Verb::Look, agent: None, generation: None, until: None, text: None, message: None, ts: None };
+        // Without it, the watcher looks when its time comes.
+        let _ = fleet.request(&request, now());
+    }
+}
+
+/// As [`Setup::lock`], of a fleet that was not moved.
+pub(super) fn lock(
+    fleet: &Fleet,
+    manifest: &Path,
+    command: &str,
+    patience: Duration,
+    terminal: &Terminal,
+) -> Result<Result<Lock, ExitStatus>> {
+    let lock = match lock_anyway(fleet, command, patience, terminal)? {
+        Ok(lock) => lock,
+        Err(status) => return Ok(Err(status)),
+    };
+    if let Some(other) = fleet.claimed_by_another(manifest)? {
+        terminal.error(&anyhow!(
+            "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+            fleet.name(),
+            other.display()
+        ));
+        return Ok(Err(ExitStatus::Refused));
+    }
+    Ok(Ok(lock))
+}
+
+/// The lock of a fleet, whoever it belongs to.
+fn lock_anyway(fleet: &Fleet, command: &str, patience: Duration, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
+    match patiently(patience, |patience| fleet.lock(command, patience)) {
+        Ok(lock) => Ok(Ok(lock)),
+        Err(NoLock::Failed(error)) => Err(error),
+        Err(held @ NoLock::Held(_)) => {
+            terminal.error(&anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
+            Ok(Err(ExitStatus::Locked))
+        }
+    }
+}
+
+/// As [`Setup::machine`].
+pub(super) fn machine(fleet: &Fleet) -> Result<Live> {
+    Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None }))
 }
 
 /// Takes a lock, trying for as long as `patience`, or as a round of a watcher takes if that is longer and it is a watcher that has it.

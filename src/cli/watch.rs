@@ -55,10 +55,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     if args.stop {
-        return end::end(&setup, terminal);
+        let Some(known) = global.known(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+        return end::end(&known.fleet, terminal);
     }
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     if !args.dry_run
         && let Some(status) = claim(&setup, args.moved, terminal)?
     {

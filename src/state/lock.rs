@@ -83,6 +83,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // The name of a former holder would mislead; the lock itself goes with the handle.
         let _ = write(&mut self.file, &self.turn.to_string());
+        // A child that was forked meanwhile, and has not become another program yet, has the handle too.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -172,4 +174,22 @@ fn holder(file: &mut File) -> Option<Holder> {
         std::thread::sleep(Duration::from_millis(2));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_go_of_it_has_let_go_whoever_else_has_its_handle() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::make(root.path()).unwrap();
+        let lock = take(&folder, "lock", "apply", Duration::ZERO).unwrap();
+        let of_a_child = lock.file.try_clone().unwrap();
+        let held = take(&folder, "lock", "watch", Duration::ZERO).unwrap_err();
+        assert!(matches!(&held, NoLock::Held(Some(holder)) if holder.command == "apply"), "{held}");
+        drop(lock);
+        take(&folder, "lock", "watch", Duration::ZERO).unwrap();
+        drop(of_a_child);
+    }
 }

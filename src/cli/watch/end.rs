@@ -5,22 +5,22 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::cli::ExitStatus;
-use crate::cli::setup::Setup;
 use crate::cli::terminal::Terminal;
 use crate::process::{self, ProcId, Signal};
+use crate::state::Fleet;
 
 /// How long it has to bring a round to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn end(setup: &Setup, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(holder) = setup.fleet.watcher()? else {
+pub(super) fn end(fleet: &Fleet, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(holder) = fleet.watcher()? else {
         terminal.say("No watcher of this fleet is at work.\n");
         return Ok(ExitStatus::Done);
     };
     let Some(holder) = holder else { bail!("a watcher is at work and has not said yet who it is; try again") };
     let Some(watcher) = ProcId::of(holder.pid)? else { bail!("the watcher, pid {}, has just ended", holder.pid) };
     // Whoever has the number now held the lock a moment ago: if it still does, it is the watcher.
-    if setup.fleet.watcher()?.flatten().is_none_or(|again| again != holder) {
+    if fleet.watcher()?.flatten().is_none_or(|again| again != holder) {
         bail!("the watcher, pid {}, has just ended", holder.pid);
     }
     for signal in [Signal::TERM, Signal::KILL] {
@@ -30,7 +30,7 @@ pub(super) fn end(setup: &Setup, terminal: &Terminal) -> Result<ExitStatus> {
             break;
         }
     }
-    if setup.fleet.watcher()?.flatten().is_some_and(|again| again == holder) {
+    if fleet.watcher()?.flatten().is_some_and(|again| again == holder) {
         bail!("the watcher, pid {}, does not end", holder.pid);
     }
     terminal.say(&format!("The watcher, pid {}, has ended; its agents go on.\n", holder.pid));

@@ -116,3 +116,42 @@ live = { command = ["sh", "-c", "! grep -q '^State:.T' /proc/$(cat pid)/status"]
     assert_eq!(program.pids(), pids);
     assert!(alive(pids["ada"]));
 }
+
+#[test]
+fn a_fleet_is_halted_and_resumed_whatever_its_manifest_says() {
+    let program = applied(FLEET);
+    let pids = program.pids();
+    program.write("constellation.toml", "version = 1\nfleet = \"asked\"\nagents = [");
+    let halt = program.shot(&["halt", "--freeze"]);
+    let warned = "warning: the manifest constellation.toml is not valid; what is remembered of asked counts\n";
+    assert!(halt.contains("exit 0") && halt.contains("error") && halt.contains(warned), "{halt}");
+    assert!(pids.values().all(|pid| is_stopped(*pid)));
+    let events = program.command(&["events"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&events.stdout).contains("halted and frozen"), "{events:?}");
+    assert_eq!(program.code(&["watch", "--stop"]), 0);
+    assert_eq!(program.code(&["resume"]), 0);
+    assert!(!pids.values().any(|pid| is_stopped(*pid)));
+    assert_eq!(program.code(&["pause", "bob"]), 0);
+    assert_eq!(program.code(&["plan"]), 1, "nothing is planned by it");
+
+    // Of a manifest that was never applied, nothing is remembered.
+    program.write("other.toml", "version = 1\nfleet = \"other\"\nagents = [");
+    assert_eq!(program.code(&["halt", "-f", "other.toml"]), 1);
+    program.write("constellation.toml", FLEET);
+    assert_eq!(program.pids(), pids);
+    assert!(program.json(&["status", "--json"])["halted"].is_null());
+}
+
+#[test]
+fn an_end_that_a_pause_comes_upon_is_told_all_the_same() {
+    let program = applied(FLEET);
+    let bob = ProcId::of(u32::try_from(program.pids()["bob"]).unwrap()).unwrap().unwrap();
+    process::signal(&bob, Signal::KILL).unwrap();
+    let state = || program.json(&["status", "--json"])["agents"][1]["state"].clone();
+    eventually(|| (state() != "ready").then_some(()), LIMIT);
+    assert_eq!(program.code(&["pause", "bob"]), 0);
+    assert_eq!(program.code(&["resume", "bob"]), 0);
+    eventually(|| (program.code(&["apply", "--auto-approve"]) == 0).then_some(()), LIMIT);
+    let told = events(&program, "exited");
+    assert_eq!(told.iter().map(|event| event["agent"].as_str().unwrap()).collect::<Vec<_>>(), ["bob"]);
+}
