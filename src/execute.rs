@@ -3,12 +3,14 @@
 //! Write, then act: each record tells of a step before the machine is asked for it, and all steps of a round go to the machine as one
 //! batch. So the tool can be killed between any two instructions, and the next round finds where it was.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 
-use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnChange, OnRemove, Place, Server, canonical_digest};
+use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnRemove, Place, Server, canonical_digest};
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
-use crate::observe::Seen;
+use crate::observe::{Seen, has_slow_secrets, secret_digests};
 use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
 use crate::state::{Claim, Fleet, Record};
@@ -17,9 +19,11 @@ use crate::time::Timestamp;
 mod drain;
 mod hooks;
 mod notes;
+mod reason;
 mod terminal;
 
 pub use hooks::greet;
+use reason::reason;
 
 /// What is to be done for one agent: what is told of it, and the acts.
 struct Task<'a> {
@@ -35,34 +39,26 @@ struct Task<'a> {
 /// If the state folder cannot be written: then nothing was asked of the machine that is not written down. That the machine
 /// did not do as asked is no error but an event.
 pub fn execute(plan: &Plan, desired: &Desired, seen: &mut Seen, fleet: &Fleet, host: &mut dyn Host) -> Result<Vec<Event>> {
-    let mut round = Round { desired, seen, fleet, host, forgotten: Vec::new() };
-    let mut tasks = Vec::new();
-    for (agent, change) in &plan.changes {
-        if let Next::Act(action) = &change.next {
-            tasks.push(round.prepare(agent, change, action).with_context(|| format!("{agent}: nothing was done to it in this round"))?);
-        }
-    }
-    if !round.forgotten.is_empty() {
-        fleet.remove_all(&round.forgotten)?;
-    }
+    let mut round = Round { desired, seen, fleet, host, forgotten: Vec::new(), digests: BTreeMap::new() };
+    let due = plan.changes.iter().filter_map(|(agent, change)| match &change.next {
+        Next::Act(action) => Some((agent, change, action)),
+        Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => None,
+    });
+    // Whoever has to be asked for a secret first is started after all others.
+    let is_late = |agent: &AgentName, action: &Action| {
+        matches!(action, Action::Spawn { .. }) && desired.agents.get(agent).is_some_and(|declared| has_slow_secrets(&declared.spec))
+    };
+    let (late, first): (Vec<Due<'_>>, Vec<_>) = due.partition(|(agent, _, action)| is_late(agent, action));
     let set_up = round.server(plan);
-    let mut batch: Vec<Act> = set_up.iter().map(|(act, _)| act.clone()).collect();
-    let first = batch.len();
-    batch.extend(tasks.iter_mut().flat_map(|task| task.acts.iter().cloned()));
-    let mut outcomes = round.host.act(&batch).into_iter();
-    let of_server = outcomes.by_ref().take(first).all(|outcome| outcome == Outcome::Done);
-    if let (Some((_, server)), true) = (set_up, of_server) {
-        let claim = fleet.claim()?.context("the fleet was claimed before anything was done to it")?;
-        fleet.write_claim(&Claim { server: server.clone(), ..claim })?;
-        round.seen.observed.server = server;
-    }
-    let mut events = Vec::new();
-    for task in tasks {
-        let outcomes: Vec<Outcome> = outcomes.by_ref().take(task.acts.len()).collect();
-        round.conclude(task, &outcomes, &mut events)?;
+    let mut events = round.take(&first, set_up)?;
+    if !late.is_empty() {
+        events.extend(round.take(&late, None)?);
     }
     Ok(events)
 }
+
+/// A step that is due.
+type Due<'a> = (&'a AgentName, &'a Change, &'a Action);
 
 struct Round<'a> {
     desired: &'a Desired,
@@ -71,9 +67,41 @@ struct Round<'a> {
     host: &'a mut dyn Host,
     /// Whose records go, together: to make that last takes the disk its time.
     forgotten: Vec<AgentName>,
+    /// What the secrets are of those that are started.
+    digests: BTreeMap<AgentName, BTreeMap<String, String>>,
 }
 
 impl Round<'_> {
+    /// Writes down and does some steps, after what is asked of the tmux server.
+    fn take(&mut self, due: &[Due<'_>], set_up: Option<(Act, Option<Server>)>) -> Result<Vec<Event>> {
+        let spawns = due.iter().filter(|(_, _, action)| matches!(action, Action::Spawn { .. }));
+        let starts = spawns.filter_map(|(agent, ..)| Some((*agent, &self.desired.agents.get(*agent)?.spec)));
+        self.digests = secret_digests(starts, self.fleet, self.host)?;
+        let mut tasks = Vec::new();
+        for (agent, change, action) in due {
+            tasks.push(self.prepare(agent, change, action).with_context(|| format!("{agent}: nothing was done to it in this round"))?);
+        }
+        if !self.forgotten.is_empty() {
+            self.fleet.remove_all(&std::mem::take(&mut self.forgotten))?;
+        }
+        let mut batch: Vec<Act> = set_up.iter().map(|(act, _)| act.clone()).collect();
+        let first = batch.len();
+        batch.extend(tasks.iter().flat_map(|task| task.acts.iter().cloned()));
+        let mut outcomes = self.host.act(&batch).into_iter();
+        let of_server = outcomes.by_ref().take(first).all(|outcome| outcome == Outcome::Done);
+        if let (Some((_, server)), true) = (set_up, of_server) {
+            let claim = self.fleet.claim()?.context("the fleet was claimed before anything was done to it")?;
+            self.fleet.write_claim(&Claim { server: server.clone(), ..claim })?;
+            self.seen.observed.server = server;
+        }
+        let mut events = Vec::new();
+        for task in tasks {
+            let outcomes: Vec<Outcome> = outcomes.by_ref().take(task.acts.len()).collect();
+            self.conclude(task, &outcomes, &mut events)?;
+        }
+        Ok(events)
+    }
+
     /// What is asked of the tmux server itself, and what is remembered of it then. The first session brings the server's options with it.
     fn server(&self, plan: &Plan) -> Option<(Act, Option<Server>)> {
         let set = |server: &Server| Some((Act::SetServer(server.clone()), Some(server.clone())));
@@ -195,7 +223,7 @@ impl Round<'_> {
         // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
         let stays = record.spec.as_ref().is_some_and(|before| before.launch.place == spec.launch.place);
         let instead_of = old.clone().filter(|old| stays && is_at(&old.seat, &spec.launch.place));
-        let secrets = self.secret_digests(&spec)?;
+        let secrets = self.digests.remove(&record.agent).unwrap_or_default();
         self.write(Record {
             generation: *generation,
             mark: Some(mark.clone()),
@@ -221,17 +249,6 @@ impl Round<'_> {
         let server = self.desired.server.clone();
         let spawn = Act::Spawn(Box::new(Spawn { mark, spec, server, instead_of, not_after: now + START_PATIENCE }));
         Ok(clear.into_iter().chain([spawn]).collect())
-    }
-
-    /// Keyed digests of the secrets whose change matters. A secret that cannot be read fails the start itself, not this.
-    fn secret_digests(&mut self, spec: &AgentSpec) -> Result<std::collections::BTreeMap<String, String>> {
-        let mut digests = std::collections::BTreeMap::new();
-        for (name, secret) in spec.launch.secrets.iter().filter(|(_, secret)| secret.on_change == OnChange::Replace) {
-            if let Ok(value) = self.host.secret(&secret.from, &spec.launch.cwd) {
-                digests.insert(name.clone(), self.fleet.make_key()?.digest(name, value.as_bytes()));
-            }
-        }
-        Ok(digests)
     }
 
     fn leave(&mut self, record: Record, sighting: &Sighting, step: Step, purpose: Purpose, now: Timestamp) -> Result<()> {
@@ -344,27 +361,6 @@ impl Round<'_> {
             events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, why });
         }
         Ok(())
-    }
-}
-
-/// Why a step is taken, for the journal.
-fn reason(change: &Change, action: &Action) -> String {
-    match action {
-        Action::Drain { step, ask, .. } => format!("{}: step {}, {ask}", change.why(), step + 1),
-        Action::Answer { dialog, press, .. } => format!("`{dialog}`: {}", press.keys.join(" ")),
-        Action::Type { message, .. } => message.kind.as_str().to_owned(),
-        Action::Receive { kind, receipt, .. } => format!("{} {receipt}", kind.as_str()),
-        Action::Submit { enters, .. } if *enters > 1 => format!("for the {enters}. time"),
-        Action::Submit { .. } => String::new(),
-        Action::Spawn { .. }
-        | Action::Deliver { .. }
-        | Action::Stay { .. }
-        | Action::Kill { .. }
-        | Action::Sweep
-        | Action::Amend
-        | Action::Rename { .. }
-        | Action::Adopt { .. }
-        | Action::Forget => change.why(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, NoticeChannel, Probe, SecretSource, Server, Signal, SignalTo};
+use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, NoticeChannel, Probe, Server, Signal, SignalTo};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::{ProcId, Remnant};
 use crate::time::{Duration, Timestamp};
@@ -55,6 +55,7 @@ pub use limits::room_for_panes;
 pub use live::{Live, Setup, now};
 pub use output::{LogReader, terminal_text};
 pub use screens::{Reach, Shown};
+pub use secret::{Seal, SecretQuery};
 pub use since::Since;
 pub use strangers::strangers;
 pub use tmux::version as tmux_version;
@@ -98,12 +99,9 @@ pub trait Host {
     /// If it is no file that can be read, not UTF-8, or too large.
     fn text(&mut self, path: &Path) -> Result<String, String>;
 
-    /// The present value of a secret. Never stored or printed.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be had, without any part of it.
-    fn secret(&mut self, source: &SecretSource, cwd: &Path) -> Result<String, String>;
+    /// What `seal` makes of the present values of secrets, one answer for each question, in their order; none for one that cannot be had, or not
+    /// yet. Values are never stored, printed or returned.
+    fn secrets(&mut self, questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>>;
 
     /// 16 hexadecimal digits that no instance had before.
     fn fresh_id(&mut self) -> String;

@@ -24,8 +24,10 @@ mod limit;
 mod live;
 mod notes;
 mod screens;
+mod secrets;
 
 pub use screens::rules;
+pub use secrets::{has_slow_secrets, secret_digests};
 
 /// What a look brought.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ fn look(
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, host.now())?;
     let look = host.look(&question(desired, &records, claim.is_none()));
-    let secrets = changed_secrets(desired, &records, fleet, host)?;
+    let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
     notes::find(desired, fleet, &mut sightings, look.at)?;
@@ -159,8 +161,13 @@ fn look(
     };
     let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {
-        sighting.changed_secrets = secrets.get(name).cloned().unwrap_or_default();
-        let record = records.get_mut(name);
+        let secrets::Secrets { changed, learned: secrets } = secrets.remove(name).unwrap_or_default();
+        sighting.changed_secrets = changed;
+        let mut record = records.get_mut(name);
+        if let (Some(record), false) = (&mut record, secrets.is_empty()) {
+            record.secrets.extend(secrets);
+            seen.learned.insert(name.clone());
+        }
         let ready_at = record.as_ref().and_then(|record| record.ready_at);
         // Both parts are shared: this is no copy.
         let spec = sighting.spec.clone();
@@ -241,33 +248,6 @@ fn in_tmux(spec: &AgentSpec) -> bool {
 fn rests(record: &Record, declared: &AgentSpec) -> bool {
     let same = record.spec.as_ref().is_some_and(|spec| spec.launch == declared.launch);
     same && record.ended.is_none() && record.replace_up_to < record.generation
-}
-
-/// The secrets with another value than at the spawn, of those for which that is a reason to replace.
-fn changed_secrets(
-    desired: &Desired,
-    records: &BTreeMap<AgentName, Record>,
-    fleet: &Fleet,
-    host: &mut dyn Host,
-) -> Result<BTreeMap<AgentName, Vec<String>>> {
-    let mut changed = BTreeMap::new();
-    for (name, declared) in &desired.agents {
-        let launch = &declared.spec.launch;
-        let Some(record) = records.get(name).filter(|_| launch.secrets.values().any(|secret| secret.on_change == OnChange::Replace)) else {
-            continue;
-        };
-        let Some(key) = fleet.key()? else { continue };
-        let mut names = Vec::new();
-        for (variable, secret) in launch.secrets.iter().filter(|(_, secret)| secret.on_change == OnChange::Replace) {
-            // A secret that cannot be read now is no reason to end what runs with it.
-            let Ok(value) = host.secret(&secret.from, &launch.cwd) else { continue };
-            if record.secrets.get(variable).is_some_and(|before| *before != key.digest(variable, value.as_bytes())) {
-                names.push(variable.clone());
-            }
-        }
-        changed.insert(name.clone(), names);
-    }
-    Ok(changed)
 }
 
 fn gap(gap: &Gap) -> String {

@@ -15,10 +15,11 @@ use super::news::News;
 use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
+use super::secret::Secrets;
 use super::tmux::Pace;
 use super::wait::Vigil;
-use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Wake};
-use crate::desired::{AgentSpec, FleetName, NoticeChannel, SecretSource, Server};
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Wake, secret};
+use crate::desired::{AgentSpec, FleetName, NoticeChannel, Server};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process::ProcId;
@@ -64,6 +65,7 @@ pub struct Live {
     telling: Telling,
     /// What is asked beside the rounds; none where answers are waited for.
     inquiries: Option<Inquiries>,
+    secrets: Secrets,
     /// The servers that do not answer.
     pub(super) silent: Silent,
     /// The server that was asked for before the look, and what it said or will say.
@@ -96,6 +98,7 @@ impl Live {
             news: None,
             telling: Telling::default(),
             inquiries: None,
+            secrets: Secrets::default(),
             silent: Silent::default(),
             asked: None,
             listed: BTreeMap::new(),
@@ -109,7 +112,7 @@ impl Live {
         self.interrupts = Some(interrupts);
     }
 
-    /// From now on, no answer to a probe is waited for: it counts in the round after the one in which it comes.
+    /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.
     pub fn be_quick(&mut self) {
         self.inquiries = Some(Inquiries::default());
     }
@@ -175,8 +178,10 @@ impl Host for Live {
         super::typing::text(path)
     }
 
-    fn secret(&mut self, source: &SecretSource, cwd: &Path) -> Result<String, String> {
-        super::secret::secret(source, cwd)
+    fn secrets(&mut self, questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>> {
+        let bell = self.news.as_ref().map(News::bell);
+        let wait = if self.inquiries.is_some() { secret::Wait::ForNone(bell.as_ref()) } else { secret::Wait::ForAll };
+        self.secrets.ask(questions, seal, &wait)
     }
 
     fn fresh_id(&mut self) -> String {

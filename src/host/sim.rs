@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Shown, Wake};
-use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel, Place, SecretSource};
+use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Seal, SecretQuery, Shown, Wake};
+use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel, Place};
 use crate::observed::{Exit, Instance, Obstacle, Stranger};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -338,8 +338,8 @@ impl Host for Sim {
         Ok(format!("what stands in {}", path.display()))
     }
 
-    fn secret(&mut self, _: &SecretSource, _: &Path) -> Result<String, String> {
-        Ok("secret".to_owned())
+    fn secrets(&mut self, questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>> {
+        questions.iter().map(|query| Some(seal(query.variable, "secret"))).collect()
     }
 
     fn fresh_id(&mut self) -> String {

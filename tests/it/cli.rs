@@ -21,6 +21,7 @@ mod look;
 mod order;
 mod ownership;
 mod screen;
+mod secrets;
 mod service;
 mod simulate;
 mod strangers;

@@ -1,0 +1,90 @@
+//! Secrets whose change is a reason to replace: what they are now beside what they were at the spawn. Only digests are known here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{AgentName, AgentSpec, Desired, Fleet, Host, OnChange, Record};
+use crate::desired::SecretSource;
+use crate::host::{Seal, SecretQuery};
+use crate::state::Key;
+
+/// What a look shows of the secrets of one agent.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    /// Those with another value than at the spawn.
+    pub(super) changed: Vec<String>,
+    /// The digests of those that were not known yet when this life began.
+    pub(super) learned: BTreeMap<String, String>,
+}
+
+/// Asks for all of them in one call.
+pub(super) fn ask(
+    desired: &Desired,
+    records: &BTreeMap<AgentName, Record>,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+) -> Result<BTreeMap<AgentName, Secrets>> {
+    let mut seen: BTreeMap<AgentName, Secrets> = BTreeMap::new();
+    let asked = desired.agents.iter().filter_map(|(name, declared)| Some((name, &declared.spec, records.get(name)?)));
+    let asked: Vec<_> = asked.flat_map(|(name, spec, record)| queries(spec).map(move |query| (name, record, query))).collect();
+    // Without a key nothing was ever remembered.
+    let Some(key) = (if asked.is_empty() { None } else { fleet.key()? }) else { return Ok(seen) };
+    // Of one that was not known at the spawn, the first answer since then counts for it.
+    let since = |record: &Record, variable: &str| (!record.secrets.contains_key(variable)).then_some(record.asked_at);
+    let queries: Vec<_> = asked.iter().map(|(_, record, query)| SecretQuery { since: since(record, query.variable), ..*query }).collect();
+    let digests = host.secrets(&queries, &seal(key));
+    for ((name, record, SecretQuery { variable, .. }), digest) in asked.into_iter().zip(digests) {
+        // A secret that cannot be read now is no reason to end what runs with it.
+        let Some(digest) = digest else { continue };
+        let secrets = seen.entry(name.clone()).or_default();
+        match record.secrets.get(variable) {
+            Some(before) if *before != digest => secrets.changed.push(variable.to_owned()),
+            Some(_) => {}
+            None if record.generation.0 > 0 && record.ended.is_none() => drop(secrets.learned.insert(variable.to_owned(), digest)),
+            None => {}
+        }
+    }
+    Ok(seen)
+}
+
+/// Keyed digests of the secrets whose change matters, for lives that begin now; all in one call. A secret that cannot be read fails the start itself, not
+/// this; one that is not known yet is learned later.
+///
+/// # Errors
+///
+/// If the key of the digests cannot be read or made.
+pub fn secret_digests<'a>(
+    starts: impl Iterator<Item = (&'a AgentName, &'a AgentSpec)>,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+) -> Result<BTreeMap<AgentName, BTreeMap<String, String>>> {
+    let since = Some(host.now());
+    let (agents, queries): (Vec<&AgentName>, Vec<_>) =
+        starts.flat_map(|(agent, spec)| queries(spec).map(move |query| (agent, SecretQuery { since, ..query }))).unzip();
+    let mut known: BTreeMap<AgentName, BTreeMap<String, String>> = BTreeMap::new();
+    if queries.is_empty() {
+        return Ok(known);
+    }
+    let digests = host.secrets(&queries, &seal(fleet.make_key()?));
+    for ((agent, query), digest) in agents.into_iter().zip(&queries).zip(digests) {
+        known.entry(agent.clone()).or_default().extend(digest.map(|digest| (query.variable.to_owned(), digest)));
+    }
+    Ok(known)
+}
+
+/// Whether it may take long to tell the secrets whose change matters.
+pub fn has_slow_secrets(spec: &AgentSpec) -> bool {
+    queries(spec).any(|query| matches!(query.source, SecretSource::Command(_)))
+}
+
+fn queries(spec: &AgentSpec) -> impl Iterator<Item = SecretQuery<'_>> {
+    let launch = &spec.launch;
+    let matter = launch.secrets.iter().filter(|(_, secret)| secret.on_change == OnChange::Replace);
+    matter.map(|(variable, secret)| SecretQuery { variable, source: &secret.from, cwd: &launch.cwd, since: None })
+}
+
+fn seal(key: Key) -> Seal {
+    Arc::new(move |variable, value| key.digest(variable, value.as_bytes()))
+}
