@@ -45,7 +45,7 @@ pub use terminal::{DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text, is_
 pub use watch::{Auto, Channel as NoticeChannel, Notice, Occasion, Watching};
 
 /// All that one manifest asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Desired {
     /// Whose marks are ours.
     pub fleet: FleetName,
@@ -83,7 +83,7 @@ impl Desired {
 }
 
 /// An agent as the manifest declares it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Declared {
     /// What it should be.
     pub spec: AgentSpec,

@@ -51,6 +51,11 @@ impl Paths {
         self.folder.join("halt.json")
     }
 
+    /// What the manifest asked for when a watcher found it valid last.
+    pub fn in_force(&self) -> PathBuf {
+        self.folder.join("in-force.json")
+    }
+
     /// How the watcher does.
     pub fn watch_status(&self) -> PathBuf {
         self.folder.join("watch.json")

@@ -13,6 +13,7 @@ use crate::state::{Holder, NoLock};
 
 mod end;
 mod follow;
+mod former;
 mod health;
 mod listener;
 mod rounds;
@@ -22,7 +23,8 @@ pub(super) use health::watcher;
 
 /// Keep the fleet as declared: look, plan and act whenever something happens, until a signal ends it
 ///
-/// It wakes when the manifest changes, an agent ends, a note or a request comes, or a pause is over. It can be ended at any time (INT, TERM) without an
+/// It wakes when the manifest changes, an agent ends, a note or a request comes, or a pause is over. While the manifest is not valid, what it asked for
+/// before stays in force, also for a watcher that begins then. It can be ended at any time (INT, TERM) without an
 /// agent noticing; HUP has it read the manifest anew, and USR1 look now.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -59,7 +61,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         let Some(known) = global.known(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
         return end::end(&known.fleet, terminal);
     }
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some((setup, error)) = global.setup_or_former(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     if !args.dry_run
         && let Some(status) = claim(&setup, args.moved, terminal)?
     {
@@ -72,7 +74,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Err(NoLock::Failed(error)) => return Err(error),
         Err(NoLock::Held(holder)) => return taken(holder, &args, terminal),
     };
-    rounds::Rounds::new(&args, global, setup, lock, terminal)?.run()
+    rounds::Rounds::new(&args, global, (setup, error), lock, terminal)?.run()
 }
 
 /// Makes sure that the fleet is this manifest's; an exit status, with what was said, if it is another one's.

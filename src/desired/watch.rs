@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Duration;
 
 /// How a watcher goes about its work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watching {
     /// How far it goes without being asked.
     pub auto: Auto,
@@ -46,7 +46,7 @@ impl Auto {
 }
 
 /// Who hears about what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// About what.
     pub on: BTreeSet<Occasion>,
@@ -55,7 +55,7 @@ pub struct Notice {
 }
 
 /// How somebody hears about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// A program gets it on its standard input, in this folder.

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Folder, Lasting};
 use super::{Fleet, Record};
-use crate::desired::{AgentName, Auto};
+use crate::desired::{AgentName, Auto, Desired};
 use crate::observed::Halt;
 use crate::time::Timestamp;
 
 const HALT: &str = "halt.json";
 const STATUS: &str = "watch.json";
 const STANDINGS: &str = "standing.json";
+const IN_FORCE: &str = "in-force.json";
 
 /// How a watcher does, as it said last: `watch.json`. True only while somebody holds `watch.lock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,18 @@ pub struct WatchStatus {
     /// What went wrong in the last round, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What a manifest asked for: `in-force.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct InForce {
+    version: u32,
+    desired: Desired,
+}
+
+impl InForce {
+    /// The newest version of the format that this program knows.
+    const VERSION: u32 = 1;
 }
 
 /// What stands still, by agent: what holds or blocks it, and since when.
@@ -115,6 +128,17 @@ impl Fleet {
     /// Writes what stands still.
     pub fn write_standings(&self, standings: &Standings) -> Result<()> {
         self.make("")?.replace(STANDINGS, &serde_json::to_vec(standings)?, Lasting::UntilBoot)
+    }
+
+    /// What the manifest asked for when a watcher found it valid last.
+    pub fn in_force(&self) -> Result<Option<Desired>> {
+        Ok(self.document::<InForce>(IN_FORCE)?.map(|in_force| in_force.desired))
+    }
+
+    /// Writes what the manifest asks for, for the time when it is not valid; for good, as that may be after a power failure.
+    pub fn write_in_force(&self, desired: &Desired) -> Result<()> {
+        let in_force = InForce { version: InForce::VERSION, desired: desired.clone() };
+        self.make("")?.replace(IN_FORCE, &serde_json::to_vec(&in_force)?, Lasting::ForGood)
     }
 
     fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {

@@ -40,10 +40,10 @@ pub(super) enum Reread {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(global: &'a Global, style: Style, setup: Setup) -> Self {
+    pub(super) fn new(global: &'a Global, style: Style, setup: Setup, error: Option<String>) -> Self {
         let depends_on = setup.depends_on.clone();
         let fingerprint = Fingerprint::take(&depends_on);
-        Self { global, style, setup, depends_on, fingerprint, error: None }
+        Self { global, style, setup, depends_on, fingerprint, error }
     }
 
     /// The manifest in force.

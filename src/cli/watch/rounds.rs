@@ -29,6 +29,9 @@ const LONGEST_DEBOUNCE: Duration = Duration::from_millis(500);
 /// The pause before it is tried again to act where somebody else acts just now.
 const BUSY: Duration = Duration::from_millis(200);
 
+/// What is in force while the manifest is not valid.
+const BROKEN: &str = "the manifest is not valid, and what was declared before stays in force";
+
 /// The first pause after a round that failed; each failure doubles it, up to the time without news after which it looks anyway.
 const FAILED: Duration = Duration::from_secs(1);
 
@@ -59,7 +62,13 @@ struct Pause {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(args: &Args, global: &'a Global, setup: Setup, lock: Option<Lock>, terminal: &Terminal) -> Result<Self> {
+    pub(super) fn new(
+        args: &Args,
+        global: &'a Global,
+        (setup, error): (Setup, Option<String>),
+        lock: Option<Lock>,
+        terminal: &Terminal,
+    ) -> Result<Self> {
         setup.fleet.prepare()?;
         let mut host = setup.machine()?;
         let interrupts = Interrupts::install().context("cannot take over the signals")?;
@@ -69,7 +78,7 @@ impl<'a> Rounds<'a> {
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);
         let listener = Listener::new(terminal, args.json, &setup.desired);
-        let follow = Follow::new(global, terminal.err(), setup);
+        let follow = Follow::new(global, terminal.err(), setup, error.clone());
         let status = WatchStatus {
             pid: std::process::id(),
             since: now,
@@ -78,12 +87,12 @@ impl<'a> Rounds<'a> {
             rounds: 0,
             round_ms: 0,
             next_round: now,
-            manifest_error: None,
+            manifest_error: error,
             error: None,
         };
         let (files, folders) = follow.interest();
         host.attend(&files, &folders);
-        Ok(Self {
+        let mut rounds = Self {
             follow,
             watch,
             host,
@@ -98,7 +107,12 @@ impl<'a> Rounds<'a> {
             failures: 0,
             news: None,
             resync: now,
-        })
+        };
+        match rounds.status.manifest_error.clone() {
+            None => rounds.keep_in_mind(),
+            Some(why) => rounds.tell_of_manifest(format!("{BROKEN}: {why}")),
+        }
+        Ok(rounds)
     }
 
     pub(super) fn run(mut self) -> Result<ExitStatus> {
@@ -211,18 +225,35 @@ impl<'a> Rounds<'a> {
             Reread::Changed => {
                 self.status.auto = self.auto();
                 self.watch.renew(self.status.auto);
+                self.keep_in_mind();
                 Some("the manifest has changed".to_owned())
             }
             Reread::Broken { why, shown } => {
                 self.listener.say(shown);
-                Some(format!("the manifest is not valid, and what was declared before stays in force: {why}"))
+                Some(format!("{BROKEN}: {why}"))
             }
             Reread::Mended => Some("the manifest is valid again".to_owned()),
         };
         self.status.manifest_error = self.follow.error.clone();
         let (files, folders) = self.follow.interest();
         self.host.attend(&files, &folders);
-        let Some(why) = why else { return };
+        if let Some(why) = why {
+            self.tell_of_manifest(why);
+        }
+    }
+
+    /// Writes down what is in force, for a watcher that begins while the manifest is not valid.
+    fn keep_in_mind(&mut self) {
+        let Setup { desired, fleet, .. } = &self.follow.setup;
+        if self.dry_run || fleet.in_force().is_ok_and(|before| before.as_ref() == Some(desired)) {
+            return;
+        }
+        if let Err(error) = fleet.write_in_force(desired) {
+            self.listener.error(&error);
+        }
+    }
+
+    fn tell_of_manifest(&mut self, why: String) {
         let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, why };
         if self.dry_run {
             return self.listener.aside(event);
