@@ -110,7 +110,8 @@ impl Global {
         self.file.as_deref()
     }
 
-    fn manifest(&self, positional: Option<&Path>) -> Result<PathBuf> {
+    /// The manifest that is meant.
+    pub(super) fn manifest(&self, positional: Option<&Path>) -> Result<PathBuf> {
         const NAME: &str = "constellation.toml";
         if let (Some(one), Some(other)) = (positional, &self.file)
             && one != other

@@ -54,7 +54,9 @@ pub(super) fn judge(
 ) {
     let shown = shown(&sighting.screen);
     let unheard = before::is_unheard(sighting);
-    let Phase::Running { since, health } = &mut sighting.phase else { return };
+    let Sighting { phase: Phase::Running { since, health }, vitals, .. } = sighting else { return };
+    // While it was stopped it could not get ready.
+    let awake = now.since(vitals.pulse.awake_since(*since));
     if let Some(at) = ready_at {
         *health = Health::Ready(at);
         return;
@@ -65,7 +67,7 @@ pub(super) fn judge(
         return;
     }
     let missing = match (&ready.probe, answer) {
-        (Probe::Delay(length), _) if now.since(*since) >= *length => None,
+        (Probe::Delay(length), _) if awake >= *length => None,
         (Probe::Delay(length), _) => Some(format!("it has not lived for {length}")),
         (Probe::Preset, _) => shown,
         (_, Some(Answer::Yes)) => None,
@@ -74,7 +76,7 @@ pub(super) fn judge(
         (_, Some(Answer::Pending)) => Some("its probe has not answered yet".to_owned()),
         (_, None) => Some("its probe was not asked".to_owned()),
     };
-    let overdue = now.since(*since) >= ready.timeout;
+    let overdue = awake >= ready.timeout;
     *health = match (missing, ready.on_timeout) {
         (None, _) => Health::Ready(now),
         (Some(_), OnTimeout::Proceed) if overdue => Health::Ready(now),

@@ -19,6 +19,7 @@ pub(super) fn feel(desired: &Desired, sightings: &mut BTreeMap<AgentName, Sighti
         if care.live.probe.is_none() {
             // What an earlier probe said is no answer any more.
             (sighting.vitals.pulse.noes, sighting.vitals.pulse.asked_at) = (0, None);
+            sighting.vitals.pulse.unheard.clear();
         }
         if care.limits.memory.is_some() {
             sighting.vitals.memory = host.memory(instance);
@@ -131,6 +132,7 @@ fn count(pulse: &mut Pulse, answer: Answer, now: Timestamp) {
         return;
     }
     pulse.asked_at = Some(now);
+    pulse.unheard.clear();
     match answer {
         Answer::Yes => {
             (pulse.noes, pulse.proven) = (0, true);
@@ -140,7 +142,8 @@ fn count(pulse: &mut Pulse, answer: Answer, now: Timestamp) {
             pulse.noes = pulse.noes.saturating_add(1);
             pulse.said = why;
         }
-        Answer::Unknown(_) | Answer::Pending => {}
+        Answer::Unknown(why) => pulse.unheard = why,
+        Answer::Pending => {}
     }
 }
 

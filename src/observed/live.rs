@@ -34,6 +34,9 @@ pub struct Pulse {
     /// What the last no said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub said: String,
+    /// Why the last question had no answer; empty if it had one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unheard: String,
     /// Whether this life gave a sign of life: a yes, or a beat of its heart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proven: bool,

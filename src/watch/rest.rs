@@ -25,15 +25,14 @@ pub(super) fn until(desired: &Desired, plan: &Plan, observed: &Observed, standin
     let held = plan.changes.values().filter_map(|change| match &change.next {
         Next::Held(held) => release(held, now),
         Next::Blocked(blocked) => match blocked.reason {
-            Reason::Dialog | Reason::Login | Reason::Permission => Some(now + LOOK_AGAIN),
+            Reason::Dialog | Reason::Login | Reason::Permission | Reason::Unreadable => Some(now + LOOK_AGAIN),
             Reason::PlaceTaken
             | Reason::CwdMissing
             | Reason::CommandMissing
             | Reason::DependencyEnded
             | Reason::GaveUp
             | Reason::RecordMismatch
-            | Reason::TooManyPanes
-            | Reason::Unreadable => None,
+            | Reason::TooManyPanes => None,
         },
         Next::Act(_) | Next::Wait(_) => None,
     });

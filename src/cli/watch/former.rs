@@ -11,11 +11,13 @@ use crate::render;
 impl Global {
     /// The fleet that is meant, and why the manifest as it stands is not in force, if it is not. None if there is nothing to go by.
     pub(super) fn setup_or_former(&self, positional: Option<&Path>, terminal: &Terminal) -> Result<Option<(Setup, Option<String>)>> {
-        let read = self.read(positional)?;
+        let named = self.manifest(positional)?;
+        // It will be read again by this name, wherever this process then is.
+        let path = std::path::absolute(&named).with_context(|| format!("cannot tell where {} is", named.display()))?;
+        let read = self.read_at(path.clone())?;
         if read.loaded.desired.is_some() {
             return Ok(self.set_up(read, terminal)?.map(|setup| (setup, None)));
         }
-        let path = std::path::absolute(&read.path).with_context(|| format!("cannot tell where {} is", read.path.display()))?;
         let fleets = read.state.fleets_of(&path)?;
         // Of none or of several, nobody can say which is meant.
         let former = match &fleets[..] {
@@ -26,7 +28,7 @@ impl Global {
             self.set_up(read, terminal)?;
             return Ok(None);
         };
-        let Read { path: named, loaded, .. } = read;
+        let Read { loaded, .. } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let why = render::first_error(&loaded.diagnostics, &loaded.texts).unwrap_or_else(|| "it is not valid".to_owned());
         let setup = Setup { manifest: named.display().to_string(), path, desired, depends_on: loaded.depends_on, fleet };

@@ -316,6 +316,7 @@ fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
     let Vitals { pulse, silent_since: _, memory: _, unchanged_since, consent } = &sighting.vitals;
     match (&sighting.phase, consent) {
         (Phase::Exited(_), Some(Consent::No(why))) => Some(format!("restart.only_if said no: {why}")),
+        (Phase::Running { .. }, _) if !pulse.unheard.is_empty() => Some(format!("its live probe gives no answer: {}", pulse.unheard)),
         (Phase::Running { .. }, _) if pulse.noes > 0 => Some(format!("its live probe said no: {}", pulse.said)),
         (Phase::Running { .. }, _) => unchanged_since.map(|since| format!("unchanged for {}", now.since(since).rough())),
         (Phase::Exited(_) | Phase::Absent | Phase::Leaving(_) | Phase::Unknown { .. }, _) => None,

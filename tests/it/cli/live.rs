@@ -57,6 +57,10 @@ live = { command = ["./no-such-program"], interval = "10ms", failures = 1 }
         assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     }
     assert_eq!(program.pids(), before);
+    // Whether it lives cannot be told, and that is said.
+    let note = agent(&program, "bob")["note"].as_str().unwrap_or_default().to_owned();
+    assert!(note.starts_with("its live probe gives no answer: `./no-such-program` could not be started"), "{note}");
+    assert!(program.shot(&["status"]).contains("its live probe gives no answer"), "{}", program.shot(&["status"]));
 
     std::fs::remove_file(program.at("alive")).unwrap();
     // One no is worth a note and nothing else, and a look that only shows remembers nothing.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::{FLEET, comes_to_rest, eventually_told, kill, read_status, watcher, watching};
+use super::{FLEET, comes_to_rest, events, eventually_told, kill, read_status, watcher, watching};
 use crate::cli::{Running, alive};
 use crate::support::{LIMIT, Program, eventually};
 
@@ -70,6 +70,26 @@ fn it_stays_with_its_manifest_and_says_where_that_is_broken() {
     std::fs::remove_file(&inner).unwrap();
     eventually(|| read_status(&program)["manifest_error"].as_str()?.contains("does not exist").then_some(()), LIMIT);
     assert!(!program.pids().contains_key("outer"), "the manifest above is another one");
+}
+
+#[test]
+fn one_that_begins_while_somebody_edits_the_manifest_goes_by_what_was_declared_before() {
+    let program = Program::new(FLEET);
+    let mut first = watching(&program, &[]);
+    let before = program.pids();
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    program.edit("[defaults]\n", "[defaults\n");
+    kill(before["bob"]);
+    let _second = Running::start(program.command(&["watch"]));
+    let starts = || events(&program, "started").iter().filter(|event| event["agent"] == "bob").count();
+    eventually(|| (starts() == 2).then_some(()), LIMIT);
+    eventually_told(&program, "manifest", "stays in force: ");
+    assert!(read_status(&program)["manifest_error"].as_str().unwrap().contains("constellation.toml:"));
+    program.edit("[defaults\n", "[defaults]\n");
+    eventually_told(&program, "manifest", "the manifest is valid again");
+    comes_to_rest(&program);
+    assert_eq!((program.pids()["ada"], program.pids()["cyd"]), (before["ada"], before["cyd"]));
 }
 
 #[test]
