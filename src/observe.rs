@@ -55,8 +55,7 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<
     if let Some(server) = server(desired) {
         host.expect(server);
     }
-    let (records, unreadable) = remembered(desired, fleet)?;
-    look(desired, fleet, host, records, unreadable, BTreeMap::new())
+    look(desired, fleet, host, remembered(desired, fleet)?)
 }
 
 /// What a look leaves to the next one.
@@ -82,15 +81,26 @@ impl Seen {
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
-    if !before.is_partial {
-        return look(desired, fleet, host, before.records, BTreeMap::new(), before.sent);
-    }
-    let (records, unreadable) = remembered(desired, fleet)?;
-    look(desired, fleet, host, records, unreadable, before.sent)
+    let Memory { records, sent, is_partial } = before;
+    let remembered = match is_partial {
+        false => Remembered { records, unreadable: BTreeMap::new(), sent, is_all: true },
+        true => Remembered { sent, ..remembered(desired, fleet)? },
+    };
+    look(desired, fleet, host, remembered)
 }
 
-/// The records, and why some are of no use.
-fn remembered(desired: &Desired, fleet: &Fleet) -> Result<(BTreeMap<AgentName, Record>, BTreeMap<AgentName, String>)> {
+/// What a look begins with.
+struct Remembered {
+    records: BTreeMap<AgentName, Record>,
+    /// Records that are of no use, and why.
+    unreadable: BTreeMap<AgentName, String>,
+    sent: BTreeMap<AgentName, Message>,
+    /// Whether nothing of the fleet can run that no record knows.
+    is_all: bool,
+}
+
+/// The records as they are written.
+fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
     let mut unreadable = BTreeMap::new();
     let mut readable = |(name, record)| match record {
         Ok(record) => Some((name, record)),
@@ -107,16 +117,14 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<(BTreeMap<AgentName, R
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok((records, unreadable))
+    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), is_all: false })
 }
 
 fn look(
     desired: &Desired,
     fleet: &Fleet,
     host: &mut dyn Host,
-    mut records: BTreeMap<AgentName, Record>,
-    unreadable: BTreeMap<AgentName, String>,
-    sent: BTreeMap<AgentName, Message>,
+    Remembered { mut records, unreadable, sent, is_all }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
@@ -124,7 +132,7 @@ fn look(
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, host.now())?;
-    let look = host.look(&question(desired, &records, claim.is_none()));
+    let look = host.look(&question(desired, &records, claim.is_none(), is_all));
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
@@ -206,7 +214,7 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
 
 /// What to look at: everything that is declared or remembered, and the ground for what may have to be started. Where nothing is remembered,
 /// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
-fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool) -> Ask<'a> {
+fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, all_is_known: bool) -> Ask<'a> {
     let mut sockets = BTreeSet::new();
     let mut known = Vec::new();
     for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
@@ -229,7 +237,7 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
     let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
-    let search = nothing_is_known || unrecorded_daemon;
+    let search = nothing_is_known || (unrecorded_daemon && !all_is_known);
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     Ask { fleet: &desired.fleet, server, sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, left, search }

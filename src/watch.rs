@@ -27,7 +27,7 @@ mod standing;
 use deaths::Deaths;
 use notices::Notices;
 
-/// A source of a note that was changed a shorter time ago may still be being written.
+/// A source of a note, or a request, that was changed a shorter time ago may still be being written.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// After so long, a step that had no effect again and again is tried again.
@@ -131,6 +131,7 @@ impl Watch {
         let mut journal = fleet.journal()?;
         let mut round = Round { desired, fleet, terms: &self.terms, audience: &mut heard, journal: &mut journal };
         round.tell(&take_requests(desired, fleet, host)?)?;
+        let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         // Requests are written into records, and a person may edit them by hand.
         let stamp = fleet.records_stamp()?;
         let mut seen = match memory.filter(|last| last.stamp == stamp) {
@@ -155,7 +156,7 @@ impl Watch {
             Some((_, pause)) => (everybody(&observed), host.now() + pause),
             None => {
                 let until = rest::until(desired, &begun.plan, &observed, &standings);
-                (everybody(&observed), [settled, self.notices.due()].into_iter().flatten().fold(until, Timestamp::min))
+                (everybody(&observed), [settled, unfinished, self.notices.due()].into_iter().flatten().fold(until, Timestamp::min))
             }
         };
         Ok(Turn::Done(Box::new(Rest { until, watched, plan: begun.plan, observed })))
@@ -183,7 +184,13 @@ impl Watch {
     pub fn tell(&mut self, event: Event, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<()> {
         // Beside a run that acts just now, there is no line in the journal, and all the same somebody hears of it.
         match fleet.lock("watch", Duration::ZERO) {
-            Ok(_lock) => fleet.journal()?.append(std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry)),
+            Ok(lock) => {
+                // Its own turn is nobody else's.
+                if let Some(last) = self.last.as_mut().filter(|last| last.turn.wrapping_add(1) == lock.turn()) {
+                    last.turn = lock.turn();
+                }
+                fleet.journal()?.append(std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
+            }
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
             Err(NoLock::Failed(error)) => return Err(error),
         }

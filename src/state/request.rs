@@ -145,6 +145,12 @@ impl Fleet {
         Ok(claimed)
     }
 
+    /// Whether there are requests that nobody has claimed, such as one that is still being written.
+    pub fn has_requests(&self) -> Result<bool> {
+        let Some(folder) = self.requests()? else { return Ok(false) };
+        Ok(folder.all_names()?.iter().any(|name| !name.starts_with('.') && name.ends_with(".json")))
+    }
+
     /// Removes a request that was carried out or refused. What cannot be removed, such as a folder, is set aside: where it is then.
     pub fn finish_request(&self, claimed: &Claimed) -> Result<Option<PathBuf>> {
         let Some(folder) = self.requests()? else { return Ok(None) };

@@ -180,9 +180,12 @@ fn an_acknowledgement_is_waited_for() {
 #[test]
 fn the_successor_of_one_that_crashed_is_told() {
     let program = Program::new(FLEET);
-    program.edit("command = [\"sleep\", \"1007\"]", "command = \"[ -e ok ] && exec sleep 1007; echo out of paper; touch ok; exit 3\"");
+    program.edit(
+        "command = [\"sleep\", \"1007\"]",
+        "command = \"[ -e ok ] && touch up && exec sleep 1007; echo out of paper; touch ok; exit 3\"",
+    );
     program.edit("source = \"ada.md\"", "crash_note = true");
-    program.edit("handoff =", "restart = { backoff = { first = \"10ms\" } }\nhandoff =");
+    program.edit("handoff =", "ready = { file = \"up\" }\nrestart = { backoff = { first = \"10ms\" } }\nhandoff =");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let [envelope] = &envelopes(&program)[..] else { panic!("{:?}", envelopes(&program)) };
     let text = envelope["text"].as_str().unwrap();

@@ -65,7 +65,8 @@ fn the_words_the_folder_and_a_megabyte_arrive_as_they_are() {
     }
     let keeper = stand.start();
     let program = stand.program();
-    assert_eq!(process::cmdline(program.pid).unwrap(), words);
+    // So much takes the kernel a while.
+    eventually(|| (process::cmdline(program.pid).ok()? == words).then_some(()), LIMIT);
     assert_eq!(process::cwd(program.pid).unwrap(), stand.spec.cwd);
     assert_eq!(process::variable(program.pid, "LONG5").unwrap().unwrap(), long.as_str());
     assert_eq!(process::stat(program.pid).unwrap().unwrap().ppid, keeper.child.id());
