@@ -130,7 +130,7 @@ impl Watch {
         let mut heard = Heard { audience, events: Vec::new() };
         let mut journal = fleet.journal()?;
         let mut round = Round { desired, fleet, terms: &self.terms, audience: &mut heard, journal: &mut journal };
-        round.tell(&take_requests(desired, fleet, host)?)?;
+        take_requests(desired, fleet, host, &mut |event| round.tell(&[event]))?;
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         // Requests are written into records, and a person may edit them by hand.
         let stamp = fleet.records_stamp()?;

@@ -147,8 +147,9 @@ impl Run<'_> {
     fn run(mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         self.setup.fleet.prepare()?;
-        let taken = take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host)?;
-        self.setup.fleet.journal()?.append(&taken)?;
+        let mut journal = self.setup.fleet.journal()?;
+        take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host, &mut |event| journal.append(&[event]).map(drop))?;
+        drop(journal);
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
         let asked = self.args.terms.ask(&self.setup.desired, &mut seen)?;
         // What is given with this run is there for the plan too.

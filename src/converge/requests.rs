@@ -12,19 +12,18 @@ use crate::state::request::{Claimed, Request, STALE, Verb};
 use crate::state::{Fleet, Record};
 use crate::time::Timestamp;
 
-/// Takes every request that is there, and says what came of each: one that cannot be carried out is no failure, and in nobody's way. Whoever calls
-/// it holds the fleet's lock.
+/// Takes every request that is there, and tells what came of each, before it is taken away: one that cannot be carried out is no failure, and in
+/// nobody's way. Whoever calls it holds the fleet's lock.
 ///
 /// # Errors
 ///
-/// If the folder of requests cannot be read: then none was taken.
-pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Vec<Event>> {
-    let mut events = Vec::new();
+/// If the folder of requests cannot be read, or it cannot be told: then the others are taken the next time.
+pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, tell: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
     for claimed in fleet.claim_requests(host.now())? {
         let at = host.now();
         let name = claimed.name.escape_debug().to_string();
         let agent = claimed.request.as_ref().ok().and_then(|request| request.agent.clone());
-        let mut tell = |what, why| events.push(Event { at, agent: agent.clone(), generation: None, what, why });
+        let mut tell = |what, why| tell(Event { at, agent: agent.clone(), generation: None, what, why });
         let refused = |why: &str| format!("the request {name} was not carried out: {why}");
         let outcome = match &claimed.request {
             Ok(request) => carry_out(request, &claimed, desired, fleet, host),
@@ -33,25 +32,25 @@ pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> R
         let finished = match outcome {
             Ok(Ok(told)) => {
                 if let Some(why) = told {
-                    tell(What::Requested, why);
+                    tell(What::Requested, why)?;
                 }
                 fleet.finish_request(&claimed).map(drop)
             }
-            Ok(Err(why)) => fleet.finish_request(&claimed).map(|aside| {
+            Ok(Err(why)) => fleet.finish_request(&claimed).and_then(|aside| {
                 let aside = aside.map(|path| format!("; it cannot be removed and is now {}: move it away", path.display()));
-                tell(What::Ignored, refused(&why) + aside.as_deref().unwrap_or_default());
+                tell(What::Ignored, refused(&why) + aside.as_deref().unwrap_or_default())
             }),
             // It may be carried out once that is mended: nothing of it is lost.
-            Err(error) => fleet.set_request_aside(&claimed).map(|path| {
+            Err(error) => fleet.set_request_aside(&claimed).and_then(|path| {
                 let again = format!("; it is kept as {}: mend that, and give it a name that ends with .json again", path.display());
-                tell(What::Ignored, refused(&format!("{error:#}")) + &again);
+                tell(What::Ignored, refused(&format!("{error:#}")) + &again)
             }),
         };
         if let Err(error) = finished {
-            tell(What::Failed, format!("the request {name} cannot be taken away: {error:#}"));
+            tell(What::Failed, format!("the request {name} cannot be taken away: {error:#}"))?;
         }
     }
-    Ok(events)
+    Ok(())
 }
 
 /// What was done, if that is worth a word; or why nothing was.
@@ -217,7 +216,12 @@ mod tests {
         }
 
         fn take(&mut self) -> Vec<String> {
-            let events = take_requests(&self.desired, &self.fleet, &mut self.host).unwrap();
+            let mut events = Vec::new();
+            let mut tell = |event| {
+                events.push(event);
+                Ok(())
+            };
+            take_requests(&self.desired, &self.fleet, &mut self.host, &mut tell).unwrap();
             let root = self.root.path().to_str().unwrap().to_owned();
             events.into_iter().map(|event| format!("{:?} {}", event.what, event.why.replace(&root, "STATE"))).collect()
         }
@@ -291,7 +295,7 @@ mod tests {
             let mut world = World::new();
             world.ask("a.json", r#"{"version":1,"do":"restart","agent":"ada","text":"go on"}"#);
             let World { desired, fleet, host, .. } = &mut world;
-            let (_, died) = crash::at(steps, || {}, || take_requests(desired, fleet, host));
+            let (_, died) = crash::at(steps, || {}, || take_requests(desired, fleet, host, &mut |_| Ok(())));
             world.host.pass(crate::time::Duration::from_secs(5));
             world.take();
             let spool = world.fleet.paths().spool(&ada);

@@ -66,7 +66,7 @@ fn signs_of_life(sighting: &Sighting, care: &Care, now: Timestamp) -> Vec<Timest
     }
     if care.live.probe.is_some() {
         // Where that is over, it was asked and has not answered; the answer itself is news.
-        times.extend(vitals.pulse.asked_at.map(|asked| asked + care.live.interval));
+        times.push(vitals.pulse.asked_at.unwrap_or(now) + care.live.interval);
     }
     if let (Some(heartbeat), Some(silent)) = (&care.live.heartbeat, vitals.silent_since) {
         times.extend([heartbeat.nudge_after, heartbeat.replace_after].into_iter().flatten().map(|length| silent + length));

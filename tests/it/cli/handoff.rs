@@ -185,7 +185,8 @@ fn the_successor_of_one_that_crashed_is_told() {
         "command = \"[ -e ok ] && touch up && exec sleep 1007; echo out of paper; touch ok; exit 3\"",
     );
     program.edit("source = \"ada.md\"", "crash_note = true");
-    program.edit("handoff =", "ready = { file = \"up\" }\nrestart = { backoff = { first = \"10ms\" } }\nhandoff =");
+    program.edit("delay = \"10ms\"", "file = \"up\"");
+    program.edit("handoff =", "restart = { backoff = { first = \"10ms\" } }\nhandoff =");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let [envelope] = &envelopes(&program)[..] else { panic!("{:?}", envelopes(&program)) };
     let text = envelope["text"].as_str().unwrap();
