@@ -8,7 +8,7 @@ use serde_json::json;
 use super::ExitStatus;
 use super::after::After;
 use super::select::named;
-use super::setup::Global;
+use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
 use crate::converge::note;
 use crate::event::What;
@@ -17,7 +17,6 @@ use crate::observe::observe;
 use crate::ownership::adopt;
 use crate::render;
 use crate::state::Claim;
-use crate::time::Duration;
 
 /// Make what runs already the instance of a declared agent, without a restart
 ///
@@ -36,12 +35,8 @@ pub(super) struct Args {
     /// Write JSON: what was done, and how the agent is now, as `status --json` does
     #[arg(long)]
     json: bool,
-    /// Wait so long for another run of this fleet to end
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    lock_timeout: Duration,
-    /// The fleet belongs to this manifest now, though another was applied before
-    #[arg(long)]
-    moved: bool,
+    #[command(flatten)]
+    lock: LockFlags,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
@@ -52,7 +47,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         (None, Some(pid)) => Pointer::Pid(pid),
         (None, None) => bail!("say what it is: --session or --pid"),
     };
-    let lock = match setup.lock("adopt", args.lock_timeout, args.moved, terminal)? {
+    let lock = match args.lock.take("adopt", &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };

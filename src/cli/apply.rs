@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::order::Order;
 use super::progress::{Lines, Progress};
-use super::setup::{Global, Setup};
+use super::setup::{Global, LockFlags, Setup};
 use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
@@ -70,12 +70,8 @@ pub(super) struct RunFlags {
     /// End after this time, at rest or not
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     timeout: Duration,
-    /// Wait so long for another run of this fleet to end
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    lock_timeout: Duration,
-    /// The fleet belongs to this manifest now, though another was applied before
-    #[arg(long)]
-    moved: bool,
+    #[command(flatten)]
+    lock: LockFlags,
     /// Why, for the history
     #[arg(short = 'm', long, value_name = "TEXT")]
     message: Option<String>,
@@ -84,13 +80,13 @@ pub(super) struct RunFlags {
 impl RunFlags {
     /// The same, with so much time.
     pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
-        let Self { auto_approve, timeout: _, lock_timeout, moved, message } = self;
-        Self { auto_approve: *auto_approve, timeout, lock_timeout: *lock_timeout, moved: *moved, message: message.clone() }
+        let Self { auto_approve, timeout: _, lock, message } = self;
+        Self { auto_approve: *auto_approve, timeout, lock: *lock, message: message.clone() }
     }
 
     /// The same in words, for a helper. Without a time of its own it gets more: an agent that asks for its own restart is at work just then.
     pub(super) fn said(&self) -> Vec<String> {
-        let Self { auto_approve: _, timeout, lock_timeout, moved, message } = self;
+        let Self { auto_approve: _, timeout, lock: LockFlags { lock_timeout, moved }, message } = self;
         let usual = Duration::from_secs(5 * 60);
         let timeout = if *timeout == usual { Duration::from_secs(30 * 60) } else { *timeout };
         let mut words = vec![format!("--timeout={timeout}"), format!("--lock-timeout={lock_timeout}")];
@@ -127,7 +123,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// Plans, shows, asks and acts.
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let _lock = match setup.lock(args.terms.command(), args.run.lock_timeout, args.run.moved, terminal)? {
+    let _lock = match args.run.lock.take(args.terms.command(), &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };

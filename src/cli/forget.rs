@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 use super::ExitStatus;
 use super::after::After;
 use super::select::{Chosen, select_all};
-use super::setup::Global;
+use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
 use crate::converge::note;
 use crate::desired::AgentName;
 use crate::observe::observe;
 use crate::ownership::{LetGo, forget};
 use crate::render::json::pretty;
-use crate::time::Duration;
 
 /// Let agents go: they are ours no more, and no process is touched
 ///
@@ -27,17 +26,13 @@ pub(super) struct Args {
     /// Write JSON: what became of each agent, and what is due for them now, as `plan --json` does
     #[arg(long)]
     json: bool,
-    /// Wait so long for another run of this fleet to end
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    lock_timeout: Duration,
-    /// The fleet belongs to this manifest now, though another was applied before
-    #[arg(long)]
-    moved: bool,
+    #[command(flatten)]
+    lock: LockFlags,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let lock = match setup.lock("forget", args.lock_timeout, args.moved, terminal)? {
+    let lock = match args.lock.take("forget", &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };

@@ -3,29 +3,24 @@
 use anyhow::Result;
 
 use super::select::{Chosen, select_all};
-use super::setup::Global;
+use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
 use super::{ExitStatus, order};
 use crate::observe::observe;
 use crate::observed::Request;
-use crate::time::Duration;
 
 /// Forget how often agents failed: those that were given up are tried again by the watcher or the next apply
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     agents: Chosen,
-    /// Wait so long for another run of this fleet to end
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    lock_timeout: Duration,
-    /// The fleet belongs to this manifest now, though another was applied before
-    #[arg(long)]
-    moved: bool,
+    #[command(flatten)]
+    lock: LockFlags,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let _lock = match setup.lock("reset", args.lock_timeout, args.moved, terminal)? {
+    let _lock = match args.lock.take("reset", &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };

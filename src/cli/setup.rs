@@ -38,6 +38,24 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// Flags of every command that writes for a manifest.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct LockFlags {
+    /// Wait so long for another run of this fleet to end
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub(super) lock_timeout: Duration,
+    /// The fleet belongs to this manifest now, though another was applied before
+    #[arg(long)]
+    pub(super) moved: bool,
+}
+
+impl LockFlags {
+    /// As [`Setup::lock`].
+    pub(super) fn take(self, command: &str, setup: &Setup, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
+        setup.lock(command, self.lock_timeout, self.moved, terminal)
+    }
+}
+
 /// A manifest that was read, whether or not it is valid.
 pub(super) struct Read {
     /// Where it is, as it was named.

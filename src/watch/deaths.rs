@@ -62,15 +62,7 @@ mod tests {
 
     fn seen(names: &[&str]) -> Seen {
         let at = Timestamp::default();
-        let observed = Observed {
-            fleet: "f".parse().unwrap(),
-            at,
-            agents: BTreeMap::new(),
-            strangers: Vec::new(),
-            halted: None,
-            server: None,
-            gaps: Vec::new(),
-        };
+        let observed = Observed::nothing("f".parse().unwrap(), at);
         let ended = Ended { at, since: at, was_ready: true, exit: Exit::Code(1), asked: None, excuse: None };
         let record = |name: &&str| {
             let agent: AgentName = name.parse().unwrap();

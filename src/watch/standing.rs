@@ -61,8 +61,6 @@ fn generation(agent: &AgentName, observed: &Observed) -> Option<crate::desired::
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::plan::{Blocked, Cause, Change, Held, Kind};
     use crate::time::Timestamp;
@@ -73,21 +71,7 @@ mod tests {
 
     #[test]
     fn what_stands_still_is_told_once_and_once_more_when_it_is_held_for_too_long() {
-        let desired = Desired {
-            fleet: "f".parse().unwrap(),
-            server: crate::desired::Server {
-                socket: crate::desired::Socket("f".to_owned()),
-                config: None,
-                size: Default::default(),
-                options: BTreeMap::new(),
-            },
-            agents: BTreeMap::new(),
-            guard: Default::default(),
-            strangers: Vec::new(),
-            watch: Default::default(),
-            notify: Vec::new(),
-            digest: String::new(),
-        };
+        let desired = Desired::nothing("f".parse().unwrap());
         let mut standings = Standings::new();
         let mut told = Vec::new();
         let held = || Next::Held(Held::Attached(1));

@@ -1,15 +1,13 @@
 //! A status that stays: drawn anew in its place whenever something happens.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail};
 
 use super::Picture;
 use crate::cli::ExitStatus;
 use crate::cli::setup::{Global, Setup};
 use crate::cli::terminal::Terminal;
+use crate::converge::processes;
 use crate::host::{Host, Interrupts, Wake};
-use crate::process::ProcId;
 use crate::render::{self, StatusView, Style, json};
 use crate::time::Duration;
 
@@ -40,7 +38,8 @@ pub(super) fn show(mut setup: Setup, as_json: bool, global: &Global, terminal: &
             Some(screen) => screen.draw(&view, trouble.as_deref())?,
             None => terminal.print(&json::compact(&json::status_document(&view)))?,
         }
-        if host.wait(&living(&picture), host.now() + AGAIN) == Wake::Signal {
+        let living = processes(picture.observed.agents.keys(), &picture.observed);
+        if host.wait(&living, host.now() + AGAIN) == Wake::Signal {
             return Ok(ExitStatus::Interrupted);
         }
     }
@@ -60,14 +59,6 @@ fn reread(setup: &mut Setup, global: &Global) -> Option<String> {
         Some(desired) => Some(format!("it is another fleet's now, {}", desired.fleet)),
         None => render::first_error(&loaded.diagnostics, &loaded.texts),
     }
-}
-
-/// Whose end is news.
-fn living(picture: &Picture) -> Vec<ProcId> {
-    let instances = picture.observed.agents.values().filter_map(|sighting| sighting.instance.as_ref());
-    let processes = instances.filter_map(|instance| instance.keeper.clone().or_else(|| instance.program.clone()));
-    let distinct: BTreeSet<ProcId> = processes.filter(|process| process.liveness() == crate::process::Liveness::Alive).collect();
-    distinct.into_iter().collect()
 }
 
 /// A screen of its own, until this is dropped.
