@@ -140,7 +140,14 @@ impl Round<'_> {
                 return Ok(Task { agent, acts: Vec::new(), event });
             }
             Action::Answer { dialog, press, presses, .. } => (What::Answer, self.answer(record, sighting, dialog, press, *presses, now)?),
-            Action::Type { message, .. } => (What::Type, self.begin_typing(record, sighting, message, now)?),
+            Action::Type { message, .. } => match self.end_its_request(&record, message) {
+                Ok(()) => (What::Type, self.begin_typing(record, sighting, message, now)?),
+                Err(error) => {
+                    let (why, generation) = (format!("{error:#}"), Some(sighting.generation));
+                    let event = Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why };
+                    return Ok(Task { agent, acts: Vec::new(), event });
+                }
+            },
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
             Action::Receive { id, kind, receipt, .. } => {
                 let tail = match receipt {
@@ -149,7 +156,8 @@ impl Round<'_> {
                 };
                 let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default() };
                 let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
-                self.write(Record { typing: None, received: Some(received), untyped, ..record })?;
+                let posted = record.posted.iter().filter(|posted| posted.message_id() != *id).cloned().collect();
+                self.write(Record { typing: None, received: Some(received), untyped, posted, ..record })?;
                 let what = match (kind, receipt) {
                     (MessageKind::Ask, _) => What::Asked,
                     (_, Receipt::Confirmed) => What::Receipt,

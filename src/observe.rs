@@ -142,7 +142,7 @@ fn look(
     }
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
-        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host);
+        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host, look.at);
         sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);

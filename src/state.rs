@@ -31,7 +31,7 @@ use files::{Folder, Lasting};
 pub use journal::Journal;
 pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
-pub use record::{Record, Untyped};
+pub use record::{Posted, Record, Untyped};
 pub use run::{Run, RunPhase, RunStatus};
 pub use watching::{Standing, Standings, WatchStatus};
 

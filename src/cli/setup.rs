@@ -189,8 +189,17 @@ impl Setup {
 /// As [`Setup::wake_watcher`].
 pub(super) fn wake_watcher(fleet: &Fleet) {
     if let Ok(Some(_)) = fleet.watcher() {
-        let request =
-            Request { version: 1, verb: Verb::Look, agent: None, generation: None, until: None, text: None, message: None, ts: None };
+        let request = Request {
+            version: 1,
+            verb: Verb::Look,
+            agent: None,
+            generation: None,
+            until: None,
+            text: None,
+            interrupt: false,
+            message: None,
+            ts: None,
+        };
         // Without it, the watcher looks when its time comes.
         let _ = fleet.request(&request, now());
     }

@@ -3,14 +3,17 @@
 
 use anyhow::Result;
 
-use crate::desired::{AgentName, Desired, Wish};
+use crate::desired::{AgentName, Desired, Place, Wish};
 use crate::event::{Event, What};
 use crate::host::Host;
-use crate::observed::{Failures, Halt, Pause};
+use crate::observed::{Failures, Halt, Pause, Seat, as_typed};
 use crate::state::handoff::{NoteId, archive, spool};
 use crate::state::request::{Claimed, Request, STALE, Verb};
-use crate::state::{Fleet, Record};
+use crate::state::{Fleet, Posted, Record};
 use crate::time::Timestamp;
+
+/// So many texts at most wait for one agent.
+const MOST_POSTED: usize = 16;
 
 /// Takes every request that is there, and tells what came of each, before it is taken away: one that cannot be carried out is no failure, and in
 /// nobody's way. Whoever calls it holds the fleet's lock.
@@ -57,7 +60,7 @@ pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, tell
 type Outcome = Result<Option<String>, String>;
 
 fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Outcome> {
-    let Request { version: _, verb, agent, generation: _, until, text, message, ts: _ } = request;
+    let Request { version: _, verb, agent, generation: _, until, text, interrupt: _, message, ts: _ } = request;
     let now = host.now();
     if let Err(why) = makes_sense(request) {
         return Ok(Err(why));
@@ -96,10 +99,16 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
     if let Err(why) = is_meant(request, claimed, &record) {
         return Ok(Err(why));
     }
-    if let Some(text) = text {
+    if *verb == Verb::Send
+        && !record.posted.iter().any(|posted| posted.id == claimed.note)
+        && let Err(why) = is_reached(&record)
+    {
+        return Ok(Err(why));
+    }
+    if let (Some(text), true) = (text, *verb != Verb::Send) {
         lay_down(desired, fleet, claimed.note, agent, text, now)?;
     }
-    if let Some(record) = asked(request, record, now) {
+    if let Some(record) = asked(request, claimed, record, now) {
         fleet.write_wish(&record)?;
     }
     Ok(told)
@@ -107,15 +116,15 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
 
 /// Whether what is asked for and what is said of it belong together.
 fn makes_sense(request: &Request) -> Result<(), String> {
-    let Request { version: _, verb, agent, generation, until, text, message: _, ts: _ } = request;
+    let Request { version: _, verb, agent, generation, until, text, interrupt, message: _, ts: _ } = request;
     let asked = verb.as_str();
     match (verb, agent) {
         (Verb::Halt, Some(_)) => return Err("`halt` is for the whole fleet; one agent is left alone by `pause`".to_owned()),
         (Verb::Look, Some(_)) => return Err("`look` is for the whole fleet, and has no `agent`".to_owned()),
-        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff, None) => {
+        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff | Verb::Send, None) => {
             return Err(format!("`{asked}` needs an `agent`"));
         }
-        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff | Verb::Resume, Some(_)) => {}
+        (Verb::Restart | Verb::Stop | Verb::Start | Verb::Pause | Verb::Handoff | Verb::Send | Verb::Resume, Some(_)) => {}
         (Verb::Halt | Verb::Look | Verb::Resume, None) if generation.is_some() => {
             return Err(format!("a `generation` is that of an agent, and `{asked}` without one is for the whole fleet"));
         }
@@ -124,11 +133,16 @@ fn makes_sense(request: &Request) -> Result<(), String> {
     if until.is_some() && *verb != Verb::Pause {
         return Err(format!("`until` is for `pause`, and this is `{asked}`"));
     }
+    if *interrupt && *verb != Verb::Send {
+        return Err(format!("`interrupt` is for `send`, and this is `{asked}`"));
+    }
     match (verb, text) {
+        (Verb::Send, None) => Err("`send` needs a `text`".to_owned()),
+        (Verb::Send, Some(text)) if as_typed(text).trim().is_empty() => Err("there is nothing to send: the text is empty".to_owned()),
         (Verb::Handoff, None) => Err("a handoff needs a `text`".to_owned()),
         (Verb::Handoff | Verb::Restart, Some(text)) if text.trim().is_empty() => Err("an empty note says nothing".to_owned()),
-        (Verb::Handoff | Verb::Restart, _) | (_, None) => Ok(()),
-        (_, Some(_)) => Err(format!("a `text` is for `handoff` and `restart`, and this is `{asked}`")),
+        (Verb::Handoff | Verb::Restart | Verb::Send, _) | (_, None) => Ok(()),
+        (_, Some(_)) => Err(format!("a `text` is for `send`, `handoff` and `restart`, and this is `{asked}`")),
     }
 }
 
@@ -146,8 +160,24 @@ fn is_meant(request: &Request, claimed: &Claimed, record: &Record) -> Result<(),
     }
 }
 
+/// Whether there is a life with a terminal that can be typed into, now or once it is ready.
+fn is_reached(record: &Record) -> Result<(), String> {
+    let agent = &record.agent;
+    let place = record.instance.as_ref().map(|instance| matches!(instance.seat, Seat::Pane { .. }));
+    let declared = record.spec.as_ref().map(|spec| matches!(spec.launch.place, Place::Tmux { .. }));
+    if record.generation.0 == 0 || record.ended.is_some() {
+        Err(format!("{agent} does not run; a `handoff` waits for its next life"))
+    } else if !place.or(declared).unwrap_or(false) {
+        Err(format!("{agent} is in no pane; a `handoff` reaches it without a terminal"))
+    } else if record.posted.len() >= MOST_POSTED {
+        Err(format!("{MOST_POSTED} texts wait for {agent} already"))
+    } else {
+        Ok(())
+    }
+}
+
 /// The record with what is asked in it; none if nothing in it changes.
-fn asked(request: &Request, mut record: Record, now: Timestamp) -> Option<Record> {
+fn asked(request: &Request, claimed: &Claimed, mut record: Record, now: Timestamp) -> Option<Record> {
     let before = record.clone();
     match request.verb {
         Verb::Restart => {
@@ -164,6 +194,15 @@ fn asked(request: &Request, mut record: Record, now: Timestamp) -> Option<Record
         Verb::Stop => record.wanted = Wish::Stopped,
         Verb::Pause => record.paused = Some(Pause { since: now, until: request.until, why: request.message.clone() }),
         Verb::Resume => record.paused = None,
+        // A run wrote it down and died before it took the request away.
+        Verb::Send if record.posted.iter().any(|posted| posted.id == claimed.note) => {}
+        Verb::Send => record.posted.extend(request.text.clone().map(|text| Posted {
+            id: claimed.note,
+            request: claimed.name.clone(),
+            at: claimed.asked_at.min(now),
+            text,
+            interrupts: request.interrupt,
+        })),
         Verb::Halt | Verb::Handoff | Verb::Look => {}
     }
     (record != before).then_some(record)
@@ -185,10 +224,15 @@ fn lay_down(desired: &Desired, fleet: &Fleet, id: NoteId, agent: &AgentName, tex
 mod tests {
     use std::path::Path;
 
+    use super::super::{Audience, converge};
     use super::*;
-    use crate::host::sim::Sim;
+    use crate::event::Entry;
+    use crate::host::sim::{Accident, Behaviour, Sim};
     use crate::manifest::{Memory, load};
+    use crate::observed::{Exit, Observed};
+    use crate::plan::{Plan, Terms};
     use crate::state::{StateDir, crash};
+    use crate::time::Duration;
 
     /// A fleet in which `ada` and `bob` are declared.
     struct World {
@@ -200,8 +244,13 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let text = "version = 1\nfleet = \"f\"\nagents = { ada = { command = [\"x\"] }, bob = { command = [\"x\"] } }\n";
-            let loaded = load("constellation.toml", &Memory::with_manifest(text), &Default::default());
+            Self::with("")
+        }
+
+        /// With these fields of `ada`.
+        fn with(fields: &str) -> Self {
+            let text = "version = 1\nfleet = \"f\"\n[agents.bob]\ncommand = [\"x\"]\n[agents.ada]\ncommand = [\"x\"]\n".to_owned() + fields;
+            let loaded = load("constellation.toml", &Memory::with_manifest(&text), &Default::default());
             let root = tempfile::tempdir().unwrap();
             let fleet = StateDir::locate(Some(root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
             fleet.prepare().unwrap();
@@ -209,6 +258,16 @@ mod tests {
             // A moment later, so that nothing is still being written.
             let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap() + 2000);
             Self { desired: loaded.desired.unwrap(), fleet, host: Sim::new(now), root }
+        }
+
+        /// Where `ada` runs and works for long on each text.
+        fn busy() -> Self {
+            let mut world = Self::with("preset = \"claude\"");
+            let mut behaviour = Behaviour::default();
+            behaviour.terminal.works_for = Duration::from_secs(3600);
+            world.host.behaviours.insert("ada".parse().unwrap(), behaviour);
+            run(&mut world);
+            world
         }
 
         fn ask(&self, name: &str, text: &str) {
@@ -242,7 +301,12 @@ mod tests {
             (r#""do":"pause""#, "`pause` needs an `agent`"),
             (r#""do":"pause","agent":"ada","until":"2020-01-01T00:00:00Z""#, "the pause would be over before it began"),
             (r#""do":"stop","agent":"ada","until":"2099-01-01T00:00:00Z""#, "`until` is for `pause`, and this is `stop`"),
-            (r#""do":"stop","agent":"ada","text":"x""#, "a `text` is for `handoff` and `restart`, and this is `stop`"),
+            (r#""do":"stop","agent":"ada","text":"x""#, "a `text` is for `send`, `handoff` and `restart`, and this is `stop`"),
+            (r#""do":"send","agent":"ada""#, "`send` needs a `text`"),
+            (r#""do":"send","text":"go on""#, "`send` needs an `agent`"),
+            (r#""do":"send","agent":"ada","text":"\u001b\n""#, "there is nothing to send: the text is empty"),
+            (r#""do":"send","agent":"ada","text":"go on""#, "ada does not run; a `handoff` waits for its next life"),
+            (r#""do":"stop","agent":"ada","interrupt":true"#, "`interrupt` is for `send`, and this is `stop`"),
             (r#""do":"handoff","agent":"ada""#, "a handoff needs a `text`"),
             (r#""do":"restart","agent":"ada","text":" ""#, "an empty note says nothing"),
         ] {
@@ -307,6 +371,101 @@ mod tests {
         };
         let steps = (0..100).find(|steps| !run(*steps)).unwrap();
         assert!(steps >= 8, "dies at {steps} steps only");
+    }
+
+    /// Runs until nothing is due any more, or it dies.
+    fn run(world: &mut World) {
+        struct Deaf;
+        impl Audience for Deaf {
+            fn event(&mut self, _: &Entry) {}
+            fn round(&mut self, _: &Plan, _: &Observed) {}
+        }
+        let World { desired, fleet, host, .. } = world;
+        let deadline = host.now() + Duration::from_secs(60);
+        let _ = take_requests(desired, fleet, host, &mut |_| Ok(()));
+        let _ = converge(desired, fleet, host, &Terms::default(), deadline, None, &mut Deaf);
+    }
+
+    fn typed(world: &World) -> Vec<String> {
+        world.host.submitted().flat_map(|(_, texts)| texts.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_text_that_is_asked_for_is_typed_once_wherever_the_program_dies() {
+        let attempt = |steps| {
+            let mut world = World::new();
+            run(&mut world);
+            world.ask("a.json", r#"{"version":1,"do":"send","agent":"ada","text":"go on"}"#);
+            let (_, died) = crash::at(steps, || {}, || run(&mut world));
+            for _ in 0..2 {
+                world.host.pass(Duration::from_secs(10));
+                run(&mut world);
+            }
+            let journal = world.fleet.entries_after(0).unwrap();
+            let unknown = journal.iter().any(|entry| entry.event.why.starts_with("text unconfirmed"));
+            // It was written down before the first key, and never typed: that is told.
+            assert!(typed(&world) == ["go on"] || (typed(&world).is_empty() && unknown), "dies at {steps}: {:?}", typed(&world));
+            assert_eq!(world.names(&world.fleet.paths().requests()), [""; 0], "dies at {steps}");
+            let record = world.fleet.record(&"ada".parse().unwrap()).unwrap().unwrap().unwrap();
+            assert_eq!((record.posted, record.typing), (Vec::new(), None), "dies at {steps}");
+            died
+        };
+        let steps = (0..200).find(|steps| !attempt(*steps)).unwrap();
+        assert!(steps >= 12, "dies at {steps} steps only");
+    }
+
+    #[test]
+    fn a_text_waits_for_one_that_works_and_for_its_own_life_only() {
+        let mut world = World::busy();
+        let send = |text: &str, more: &str| format!(r#"{{"version":1,"do":"send","agent":"ada","text":"{text}"{more}}}"#);
+        let told = |world: &World| -> Vec<String> {
+            let journal = world.fleet.entries_after(0).unwrap().into_iter().map(|entry| entry.event);
+            journal.filter(|event| matches!(event.what, What::Receipt | What::Undelivered)).map(|event| event.why).collect()
+        };
+        for (name, text, more) in [("1.json", "one", ""), ("2.json", "two", ""), ("3.json", "three", r#","interrupt":true"#)] {
+            world.ask(name, &send(text, more));
+            run(&mut world);
+        }
+        assert_eq!((typed(&world), told(&world)), (vec!["one".to_owned(), "three".to_owned()], vec!["text confirmed".to_owned(); 2]));
+        // What a new one is asked goes behind what waits.
+        world.host.pass(Duration::from_secs(3600));
+        world.ask("4.json", &send("four", &format!(r#","ts":"{}""#, world.host.now())));
+        run(&mut world);
+        assert_eq!(typed(&world), ["one", "three", "two"]);
+        world.host.pass(Duration::from_secs(60));
+        world.host.behaviours.values_mut().for_each(|behaviour| behaviour.terminal.works_for = Duration::from_secs(24 * 3600));
+        world.host.accidents.entry(world.host.now()).or_default().push(Accident::End("ada".parse().unwrap(), Exit::Code(1)));
+        world.host.pass(Duration::from_secs(60));
+        run(&mut world);
+        let ended = "text refused: the agent ended before it took it (request 4.json)";
+        assert_eq!(told(&world).last().map(String::as_str), Some(ended));
+        // Nobody's text waits for ever.
+        world.host.pass(Duration::from_secs(60));
+        run(&mut world);
+        for (name, text) in [("5.json", "five"), ("6.json", "six")] {
+            world.ask(name, &send(text, &format!(r#","ts":"{}""#, world.host.now())));
+        }
+        run(&mut world);
+        world.host.pass(STALE - Duration::from_secs(60));
+        run(&mut world);
+        world.host.pass(Duration::from_secs(120));
+        run(&mut world);
+        let over = "text refused: the agent did not take it for 6h (request 6.json)";
+        assert_eq!((typed(&world).last().map(String::as_str), told(&world).last().map(String::as_str)), (Some("five"), Some(over)));
+    }
+
+    #[test]
+    fn more_texts_than_anybody_reads_are_refused() {
+        let mut world = World::busy();
+        for number in 0..=MOST_POSTED + 1 {
+            world.ask(&format!("{number:02}.json"), r#"{"version":1,"do":"send","agent":"ada","text":"go on"}"#);
+            if number == 0 {
+                run(&mut world);
+            }
+        }
+        let said = world.take();
+        let refused = "Ignored the request 17.json was not carried out: 16 texts wait for ada already";
+        assert_eq!((said.len(), said.last().map(String::as_str)), (MOST_POSTED + 1, Some(refused)));
     }
 
     #[test]

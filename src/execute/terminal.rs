@@ -35,6 +35,12 @@ impl Round<'_> {
         Ok(sighting.instance.into_iter().map(|only| Act::Keys { only, keys: press.keys.clone() }).collect())
     }
 
+    /// Whoever asked for a text by a file has its request taken away before the first key: else it would be asked for again.
+    pub(super) fn end_its_request(&self, record: &Record, message: &Message) -> Result<()> {
+        let posted = record.posted.iter().find(|posted| posted.message_id() == message.id);
+        posted.map_or(Ok(()), |posted| self.fleet.end_request(&posted.request, posted.id))
+    }
+
     pub(super) fn begin_typing(&mut self, record: Record, sighting: Sighting, message: &Message, now: Timestamp) -> Result<Vec<Act>> {
         let Some(only) = sighting.instance else { return Ok(Vec::new()) };
         let (act, submits, tail) = match &message.body {
@@ -61,13 +67,14 @@ impl Round<'_> {
         let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
         let Some(typing) = record.typing.clone() else { return Ok(()) };
         let Typing { id, kind, at, .. } = typing;
-        let id_of_note = id.clone();
+        let its_id = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
         let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new() });
-        // A prompt is tried again; whoever sent something hears of it.
-        let received = if kind == MessageKind::Sent { received } else { record.received.clone() };
+        // What nobody waits for is tried again; whoever sent something hears of it.
+        let waits = kind == MessageKind::Sent && !record.posted.iter().any(|posted| posted.message_id() == its_id);
+        let received = if waits { received } else { record.received.clone() };
         let mut untyped = record.untyped.clone();
-        if let (MessageKind::Handoff, Ok(id)) = (kind, id_of_note.parse()) {
+        if let (MessageKind::Handoff, Ok(id)) = (kind, its_id.parse()) {
             untyped.insert(0, Untyped { id, archive: self.archive_of(agent)? });
         }
         self.write(Record { typing: None, prompt_due, received, untyped, ..record })

@@ -8,6 +8,8 @@ use crate::desired::Generation;
 use crate::event::{Event, What};
 use crate::host::Life;
 use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread, Vitals};
+use crate::state::Posted;
+use crate::state::request::STALE;
 use crate::time::Timestamp;
 
 /// One sighting for each agent that is declared, remembered or found.
@@ -276,6 +278,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             changed |= learn_of_dialogs(record, sighting, &mut tell);
             changed |= learn_of_limits(record, &sighting.screen.activity, &mut tell, now);
             changed |= super::live::learn(record, sighting, &mut tell, now);
+            changed |= learn_of_texts(record, &mut tell, now);
         }
         Phase::Exited(ended) if record.ended.is_none() => {
             tell(What::Exited, ended.story());
@@ -284,6 +287,10 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             }
             sighting.complaints.iter().for_each(|complaint| tell(What::Failed, complaint.clone()));
             record.ended = Some(ended.clone());
+            let begun = record.typing.as_ref().map(|typing| typing.id.clone());
+            for posted in std::mem::take(&mut record.posted).iter().filter(|posted| Some(posted.message_id()) != begun) {
+                refuse(posted, "the agent ended before it took it", &mut tell);
+            }
             if let Some(Typing { id, kind, .. }) = record.typing.take() {
                 // Who was asked to end and ended has heard it.
                 let receipt = match kind {
@@ -311,6 +318,20 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         changed = true;
     }
     changed
+}
+
+/// A text that nobody took for so long was meant for another day.
+fn learn_of_texts(record: &mut Record, tell: &mut impl FnMut(What, String), now: Timestamp) -> bool {
+    let begun = record.typing.as_ref().map(|typing| typing.id.clone());
+    let is_over = |posted: &Posted| posted.is_over(now) && Some(posted.message_id()) != begun;
+    let over: Vec<Posted> = record.posted.extract_if(.., |posted| is_over(posted)).collect();
+    over.iter().for_each(|posted| refuse(posted, &format!("the agent did not take it for {STALE}"), tell));
+    !over.is_empty()
+}
+
+fn refuse(posted: &Posted, why: &str, tell: &mut impl FnMut(What, String)) {
+    let (kind, receipt) = (MessageKind::Sent.as_str(), Receipt::Refused(why.to_owned()));
+    tell(What::Undelivered, format!("{kind} {receipt} (request {})", posted.request.escape_debug()));
 }
 
 /// A note that was read is waited for no more.

@@ -8,8 +8,8 @@ use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, Preset, Te
 use crate::host::{Host, Shown};
 use crate::observed::{Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, without_blanks};
 use crate::screen::{self, Answer, Dialog, Meaning, Pattern, Reading, Rules};
-use crate::state::Record;
 use crate::state::handoff::{NoteId, archive};
+use crate::state::{Posted, Record};
 use crate::time::Timestamp;
 
 /// How many lines of a screen are shown to a person.
@@ -68,13 +68,14 @@ fn unread(care: &Care) -> Activity {
     if care.reads_screen() { Activity::Unclear } else { Activity::Unwatched }
 }
 
-/// What is due to be typed into the terminal of a running agent: its prompt, and what somebody sends who waits for it.
+/// What is due to be typed into the terminal of a running agent: its prompt, its notes, what was asked for, and what somebody sends who waits for it.
 pub(super) fn messages(
     sighting: &Sighting,
     record: Option<&Record>,
     care: Option<&Care>,
     sent: Option<&Message>,
     host: &mut dyn Host,
+    now: Timestamp,
 ) -> Vec<Message> {
     let prompt = care.and_then(|care| care.prompt.as_ref()).filter(|_| record.is_some_and(|record| record.prompt_due));
     let prompt = prompt.map(|text| Message {
@@ -86,8 +87,8 @@ pub(super) fn messages(
         },
         interrupts: false,
     });
-    let untyped = record.map_or(&[][..], |record| &record.untyped);
-    if prompt.is_none() && sent.is_none() && untyped.is_empty() {
+    let (untyped, posted) = record.map_or((&[][..], &[][..]), |record| (&record.untyped, &record.posted));
+    if prompt.is_none() && sent.is_none() && untyped.is_empty() && posted.is_empty() {
         return Vec::new();
     }
     let begun = |id: &str| {
@@ -101,7 +102,16 @@ pub(super) fn messages(
         body: note(untyped.id, &untyped.archive, host),
         interrupts: false,
     });
-    prompt.into_iter().chain(notes).chain(sent).collect()
+    let posted = posted.iter().filter(|posted| !posted.is_over(now)).map(text).filter(|message| !begun(&message.id));
+    let mut messages: Vec<Message> = prompt.into_iter().chain(notes).chain(posted).chain(sent).collect();
+    // What may interrupt does not wait behind what may not.
+    messages.sort_by_key(|message| !message.interrupts);
+    messages
+}
+
+fn text(posted: &Posted) -> Message {
+    let body = Body::Text(posted.text.clone());
+    Message { id: posted.message_id(), kind: MessageKind::Sent, body, interrupts: posted.interrupts }
 }
 
 /// The text of a note that was archived.

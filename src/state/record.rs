@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
 use super::handoff::NoteId;
+use super::request::STALE;
 
 /// The newest version of the format that this program knows.
 const VERSION: u32 = 1;
@@ -81,6 +82,9 @@ pub struct Record {
     /// Notes that are delivered but for being typed into its terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untyped: Vec<Untyped>,
+    /// Texts that were asked for by requests and are still to be typed into the terminal of that life.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posted: Vec<Posted>,
     /// The note whose delivery failed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelivered: Option<Undelivered>,
@@ -110,6 +114,34 @@ pub struct Untyped {
     pub archive: PathBuf,
 }
 
+/// A text that was asked for by a request, until it is known what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// What tells it from every other.
+    pub id: NoteId,
+    /// The name of its request, whose file is gone before the first key of it is pressed: else it would be asked for again.
+    pub request: String,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The text.
+    pub text: String,
+    /// Whether it is typed while the agent works.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupts: bool,
+}
+
+impl Posted {
+    /// The name of the message that it becomes.
+    pub fn message_id(&self) -> String {
+        format!("text-{}", self.id)
+    }
+
+    /// Whether it has waited for so long that it was meant for another day.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.since(self.at) > STALE
+    }
+}
+
 impl Record {
     /// The record of an agent that never ran.
     pub fn new(agent: AgentName) -> Self {
@@ -135,6 +167,7 @@ impl Record {
             typing: None,
             received: None,
             untyped: Vec::new(),
+            posted: Vec::new(),
             undelivered: None,
             unread: None,
             limit_seen: None,

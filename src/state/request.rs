@@ -53,9 +53,12 @@ pub struct Request {
     /// Until when a pause is to last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// The text of a note for the agent, or for its successor where it is to be restarted.
+    /// The text of a note for the agent, or for its successor where it is to be restarted; or what is to be typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Whether a text is typed while the agent works.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupt: bool,
     /// Why, for the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -82,6 +85,8 @@ pub enum Verb {
     Halt,
     /// A note is to be delivered.
     Handoff,
+    /// A text is to be typed into the terminal of its present life.
+    Send,
     /// Nothing but another look.
     Look,
 }
@@ -97,6 +102,7 @@ impl Verb {
             Self::Resume => "resume",
             Self::Halt => "halt",
             Self::Handoff => "handoff",
+            Self::Send => "send",
             Self::Look => "look",
         }
     }
@@ -111,7 +117,7 @@ pub struct Claimed {
     pub asked_at: Timestamp,
     /// What it asks for, or why it is none.
     pub request: Result<Request, String>,
-    /// What a note is called that it asks for: the same whoever claims it again after a crash, and that of no other request.
+    /// What the note or text is called that it asks for: the same whoever claims it again after a crash, and that of no other request.
     pub note: NoteId,
 }
 
@@ -157,6 +163,18 @@ impl Fleet {
         match folder.remove(&claimed_name(&claimed.name)) {
             Ok(()) => Ok(None),
             Err(_) => self.set_request_aside(claimed).map(Some),
+        }
+    }
+
+    /// Sees to it that a request that was carried out but for what it leads to is not claimed again, if its file is still there.
+    pub fn end_request(&self, name: &str, id: NoteId) -> Result<()> {
+        let Some(folder) = self.requests()? else { return Ok(()) };
+        let claimed = claimed_name(name);
+        let is_there = read(&folder, &claimed).is_some_and(|found| found.note(name) == id);
+        if is_there {
+            folder.remove(&claimed).with_context(|| format!("cannot remove the request {}", folder.path_of(&claimed).display()))
+        } else {
+            Ok(())
         }
     }
 

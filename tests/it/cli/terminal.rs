@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Running;
 use crate::support::{LIMIT, Program, eventually, standin};
 
 /// A fleet of one agent: the stand-in with these options, and these fields.
@@ -146,6 +147,25 @@ fn work_is_waited_for_unless_it_may_be_interrupted_and_holds_a_replacement() {
     assert_eq!(program.code(&["wait", "ada", "--for", "idle"]), 0);
     assert_eq!(program.code(&["apply", "--auto-approve", "--max-stop", "1"]), 0);
     assert_eq!(ada(&program)["generation"], 2);
+}
+
+#[test]
+fn a_text_that_is_asked_for_by_a_file_waits_for_the_agent_and_is_told() {
+    let program = fleet("--busy 1500", "prompt = \"work\"");
+    let _watcher = Running::start(program.command(&["watch"]));
+    eventually(|| (texts(&program) == ["work"]).then_some(()), LIMIT);
+    let ask = |name: &str, text: &str| program.write(&format!("state/{}/requests/{name}", program.fleet.1), text);
+    ask("a.json", r#"{"version":1,"do":"send","agent":"ada","generation":1,"text":"more\nof it","message":"from bob"}"#);
+    ask("b.json", r#"{"version":1,"do":"send","agent":"ada","generation":2,"text":"not this"}"#);
+    let told = |what: &str, why: &str| {
+        let output = program.command(&["history", "--json"]).output().unwrap();
+        let events: Vec<Value> =
+            String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        events.iter().filter(|event| event["what"] == what && event["why"].as_str().unwrap().contains(why)).count()
+    };
+    eventually(|| (told("receipt", "text confirmed") == 1).then_some(()), LIMIT);
+    assert_eq!(texts(&program), ["work", "more\nof it"]);
+    assert_eq!((told("requested", "send: from bob"), told("ignored", "it is about generation 2 of ada")), (1, 1));
 }
 
 #[test]
