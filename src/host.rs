@@ -115,6 +115,12 @@ pub trait Host {
     /// From now on, a change of one of these files, or of what is in one of these folders, ends a wait. Replaces what was said before.
     fn attend(&mut self, _files: &BTreeSet<PathBuf>, _folders: &BTreeSet<PathBuf>) {}
 
+    /// From now on, that a client detaches from this tmux server, or that a session comes or goes there, ends a wait too; without a server, none
+    /// of this does. The path of the server's socket, if it will be told; else only a look tells.
+    fn listen(&mut self, _server: Option<&Server>) -> Option<PathBuf> {
+        None
+    }
+
     /// Waits until one of `watched` is gone, something that is attended to changes, a signal came, or `until`.
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake;
 }

@@ -15,7 +15,7 @@ use crate::observe::{Memory, Seen, observe, observe_again};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
-use crate::state::{Claim, Fleet, Holder, NoLock, Stamp};
+use crate::state::{Claim, Fleet, Holder, NoLock, Stamp, Standings};
 use crate::time::{Duration, Timestamp};
 
 mod deaths;
@@ -155,7 +155,7 @@ impl Watch {
             Some((leaving, pause)) if !leaving.is_empty() => (leaving, host.now() + pause),
             Some((_, pause)) => (everybody(&observed), host.now() + pause),
             None => {
-                let until = rest::until(desired, &begun.plan, &observed, &standings);
+                let until = rest(desired, &begun.plan, &observed, &standings, host);
                 (everybody(&observed), [settled, unfinished, self.notices.due()].into_iter().flatten().fold(until, Timestamp::min))
             }
         };
@@ -172,7 +172,7 @@ impl Watch {
         let plan = plan(desired, &seen.observed, &self.terms);
         audience.round(&plan, &seen.observed);
         shadow::say(&plan, &mut self.said, fleet, seen.observed.at, audience)?;
-        let until = rest::until(desired, &plan, &seen.observed, &fleet.standings()?).max(seen.observed.at + SETTLED);
+        let until = rest(desired, &plan, &seen.observed, &fleet.standings()?, host).max(seen.observed.at + SETTLED);
         Ok(Rest { until, watched: everybody(&seen.observed), plan, observed: seen.observed })
     }
 
@@ -198,6 +198,12 @@ impl Watch {
         self.notices.send(desired, host);
         Ok(())
     }
+}
+
+/// When to look again at the latest, where nothing is told before.
+fn rest(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, host: &mut dyn Host) -> Timestamp {
+    let heard = host.listen(rest::depends_on_server(desired, plan).then_some(&desired.server));
+    rest::until(desired, plan, observed, standings, heard.as_deref())
 }
 
 /// Writes whose the fleet is and what is applied from here on.

@@ -16,7 +16,7 @@ use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
-use super::tmux::Pace;
+use super::tmux::{Ear, Pace, socket_path};
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Wake, secret};
 use crate::desired::{AgentSpec, FleetName, NoticeChannel, Server};
@@ -63,6 +63,8 @@ pub struct Live {
     /// News of files; none for a command that does not wait for any.
     news: Option<News>,
     telling: Telling,
+    /// What a tmux server tells by itself.
+    ear: Ear,
     /// What is asked beside the rounds; none where answers are waited for.
     inquiries: Option<Inquiries>,
     secrets: Secrets,
@@ -97,6 +99,7 @@ impl Live {
             pace: Pace::default(),
             news: None,
             telling: Telling::default(),
+            ear: Ear::default(),
             inquiries: None,
             secrets: Secrets::default(),
             silent: Silent::default(),
@@ -207,6 +210,13 @@ impl Host for Live {
         if let Some(news) = &mut self.news {
             news.attend(files, folders);
         }
+    }
+
+    fn listen(&mut self, server: Option<&Server>) -> Option<PathBuf> {
+        let bell = self.news.as_ref()?.bell();
+        let socket = server.and_then(|server| socket_path(&server.socket, self.tmpdir.as_deref()).ok());
+        let hears = self.ear.turn_to(socket.as_deref(), &bell);
+        socket.filter(|_| hears)
     }
 
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {

@@ -3,6 +3,7 @@
 //! Whether a server lives is asked of its socket, never concluded from what a client says. Nothing here knows what an agent is.
 
 mod client;
+mod ear;
 mod listing;
 mod pace;
 mod scope;
@@ -11,6 +12,7 @@ mod server;
 mod socket;
 
 pub(super) use client::{Client, Output, PATIENCE, Running, SCRIPT_LIMIT, Trouble};
+pub(super) use ear::Ear;
 pub(super) use listing::{Detail, Layout, Listing, Pane, frame, listing, words};
 pub(super) use pace::Pace;
 pub(super) use scope::Scope;

@@ -1,28 +1,47 @@
 //! When a watcher looks again though nothing has happened.
 
+use std::path::Path;
+
 use crate::converge::{has_silent_waits, wake_at};
-use crate::desired::{Care, Desired};
-use crate::observed::{Health, Observed, Phase, Sighting};
+use crate::desired::{Care, Desired, Place};
+use crate::observed::{Health, Observed, Phase, Seat, Sighting};
 use crate::plan::{Held, Next, Plan, Reason};
 use crate::state::{Standing, Standings};
 use crate::time::{Duration, Timestamp};
 
-/// How soon it is looked again at what no event announces, while something that is due depends on it: whether an agent rests, whether a client has
-/// detached, whether a person has answered a dialog.
+/// How soon it is looked again at what no event announces, while something that is due depends on it: whether an agent rests, whether a person has
+/// answered a dialog; and whether a client has detached, where no tmux server tells of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How soon it is looked again where an agent waits for another one that gets on by itself.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// The latest time of the next round.
-pub(super) fn until(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings) -> Timestamp {
+/// Whether what is due depends on who is in the tmux server of the fleet: on people who are attached, or on a session that has the place of another.
+pub(super) fn depends_on_server(desired: &Desired, plan: &Plan) -> bool {
+    plan.changes.iter().any(|(agent, change)| match &change.next {
+        Next::Held(held) => matches!(held, Held::Attached(_)),
+        Next::Blocked(blocked) => {
+            let place = desired.agents.get(agent).map(|declared| &declared.spec.launch.place);
+            blocked.reason == Reason::PlaceTaken && matches!(place, Some(Place::Tmux { .. }))
+        }
+        Next::Act(_) | Next::Wait(_) => false,
+    })
+}
+
+/// The latest time of the next round. Who detaches from the server whose socket is `heard` is told.
+pub(super) fn until(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, heard: Option<&Path>) -> Timestamp {
     let now = observed.at;
     let timers = desired.agents.iter().filter_map(|(name, declared)| {
         let sighting = observed.agents.get(name)?;
         let overdue = standings.get(name).and_then(|standing| overdue(standing, declared.spec.care.hold_max));
         signs_of_life(sighting, &declared.spec.care, now).into_iter().chain(overdue).min()
     });
-    let held = plan.changes.values().filter_map(|change| match &change.next {
+    let is_heard = |agent| {
+        let seat = observed.agents.get(agent).and_then(|sighting| sighting.instance.as_ref()).map(|instance| &instance.seat);
+        matches!(seat, Some(Seat::Pane { socket, .. }) if Some(&**socket) == heard)
+    };
+    let held = plan.changes.iter().filter_map(|(agent, change)| match &change.next {
+        Next::Held(Held::Attached(_)) if is_heard(agent) => None,
         Next::Held(held) => release(held, now),
         Next::Blocked(blocked) => match blocked.reason {
             Reason::Dialog | Reason::Login | Reason::Permission | Reason::Unreadable => Some(now + LOOK_AGAIN),

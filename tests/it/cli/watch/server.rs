@@ -1,0 +1,69 @@
+//! What a tmux server tells a watcher that waits for it. The net is ten minutes here: nothing is found by looking again and again.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::process::{Child, Command, Stdio};
+
+use super::{FLEET, comes_to_rest, eventually_told, watching};
+use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
+use reconcile::process::ProcId;
+
+/// A person who looks at the pane of an agent.
+fn attached(tmux: &Tmux, agent: &str) -> (Child, Doomed) {
+    let attach = format!("tmux -S {} attach-session -t ={agent}", tmux.socket.display());
+    let client = Command::new("script")
+        .args(["-qec", &attach, "/dev/null"])
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let doomed = Doomed(vec![ProcId::of(client.id()).unwrap().unwrap()]);
+    eventually(|| (tmux.run(["list-clients", "-F", "#S"]).trim() == agent).then_some(()), LIMIT);
+    (client, doomed)
+}
+
+/// Waits until the watcher sleeps for longer than it would if it looked now and then.
+fn sleeps(program: &Program) {
+    let path = program.at("state").join(&program.fleet.1).join("watch.json");
+    let times = || {
+        let status: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).ok()?).unwrap();
+        let time = |name: &str| status[name].as_str()?.parse::<reconcile::time::Timestamp>().ok();
+        Some((time("last_round")?, time("next_round")?))
+    };
+    eventually(|| times().filter(|(last, next)| next.since(*last).as_secs() > 60).map(drop), LIMIT);
+}
+
+#[test]
+fn what_is_held_for_a_person_is_done_when_that_one_detaches() {
+    let program = Program::new(FLEET);
+    let _watcher = watching(&program, &[]);
+    let tmux = Tmux { socket: program.socket() };
+    let (mut person, _doomed) = attached(&tmux, "ada");
+    let before = program.pids();
+    program.edit("1001", "1011");
+    eventually_told(&program, "held", "attached");
+    sleeps(&program);
+    assert_eq!(program.pids()["ada"], before["ada"]);
+    let clients = tmux.run(["list-clients", "-F", "#{session_name}"]);
+    assert_eq!(clients.trim(), "ada", "who listens is attached to nothing");
+    tmux.run(["detach-client", "-s", "=ada"]);
+    eventually(|| person.try_wait().unwrap(), LIMIT);
+    eventually(|| program.pids().get("ada").is_some_and(|pid| *pid != before["ada"]).then_some(()), LIMIT);
+    comes_to_rest(&program);
+}
+
+#[test]
+fn a_place_is_taken_as_soon_as_a_stranger_gives_it_up() {
+    let program = Program::new(FLEET);
+    let tmux = Tmux { socket: program.socket() };
+    std::fs::DirBuilder::new().mode(0o700).create(tmux.socket.parent().unwrap()).unwrap();
+    tmux.run(["new-session", "-d", "-s", "ada", "--", "sleep", "3001"]);
+    tmux.run(["new-session", "-d", "-s", "other", "--", "sleep", "3002"]);
+    let _watcher = crate::cli::Running::start(program.command(&["watch"]));
+    eventually_told(&program, "blocked", "session");
+    sleeps(&program);
+    tmux.run(["kill-session", "-t", "=ada"]);
+    comes_to_rest(&program);
+    tmux.run(["kill-session", "-t", "=other"]);
+}
