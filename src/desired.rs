@@ -3,7 +3,7 @@
 //! Every template is expanded, every variable filled in, every path absolute, every default written out. The class of a field is the type it
 //! lives in: a change in [`Launch`] needs a new instance, a change in [`Care`] never touches the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,21 @@ impl Desired {
             watch: Watching::default(),
             notify: Vec::new(),
             digest: String::new(),
+        }
+    }
+
+    /// The same with no other agents than these.
+    pub fn only(&self, agents: &BTreeSet<AgentName>) -> Self {
+        let Self { fleet, server, agents: all, guard, strangers, watch, notify, digest } = self;
+        Self {
+            fleet: fleet.clone(),
+            server: server.clone(),
+            agents: agents.iter().filter_map(|name| Some((name.clone(), all.get(name)?.clone()))).collect(),
+            guard: *guard,
+            strangers: strangers.clone(),
+            watch: watch.clone(),
+            notify: notify.clone(),
+            digest: digest.clone(),
         }
     }
 }

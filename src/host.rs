@@ -3,16 +3,17 @@
 //! Two implementations: the live machine and a simulated one with a virtual clock and faults. A host decides nothing: it
 //! says what it sees and does what it is told, and only to exactly the instance that it is told about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::desired::{AgentName, AgentSpec, FleetName, Hook, Mark, NoticeChannel, Probe, Server, Signal, SignalTo};
-use crate::observed::{Exit, Instance, Obstacle, Stranger};
-use crate::process::{ProcId, Remnant};
+use crate::desired::{AgentName, AgentSpec, Hook, Mark, NoticeChannel, Probe, Server, Signal, SignalTo};
+use crate::observed::Instance;
+use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
 mod act;
 mod adopted;
+mod ask;
 mod attach;
 mod candidate;
 mod clear;
@@ -44,10 +45,12 @@ mod story;
 mod strangers;
 pub mod supervisor;
 mod tmux;
+mod trace;
 mod typing;
 mod usage;
 mod wait;
 
+pub use ask::{Ask, Found, Gap, Known, Life, Look};
 pub use attach::{Way, attach_command};
 pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;
@@ -121,104 +124,19 @@ pub trait Host {
         None
     }
 
+    /// The processes among those watched whose end the last wait saw, or found.
+    fn ended(&self) -> Vec<ProcId> {
+        Vec::new()
+    }
+
+    /// Whether a look would find the machine just as the last one did, where that can be told at less cost than by a look. Nothing was done since,
+    /// nobody watched has ended, no news has come, and every tmux server says what it said.
+    fn is_unchanged(&mut self) -> bool {
+        false
+    }
+
     /// Waits until one of `watched` is gone, something that is attended to changes, a signal came, or `until`.
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake;
-}
-
-/// What is looked at.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    /// Whose marks are ours.
-    pub fleet: &'a FleetName,
-    /// The declared tmux server; none if the manifest has no agent in tmux.
-    pub server: Option<&'a Server>,
-    /// Paths of sockets where instances were seen before.
-    pub sockets: Vec<PathBuf>,
-    /// Instances that are remembered and whose end is not.
-    pub known: Vec<Known>,
-    /// Agents that are to be started or replaced: whether that can be done is looked at too.
-    pub starts: Vec<(AgentName, &'a AgentSpec)>,
-    /// What earlier lives were allowed to leave running: whether it still does.
-    pub left: BTreeMap<AgentName, Vec<Remnant>>,
-    /// Whether the list of processes is searched for keepers of this fleet that no record knows.
-    pub search: bool,
-}
-
-/// An instance as the record knows it; what was not known when the record was written is looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The agent as it is called now.
-    pub agent: AgentName,
-    /// Its mark; none for one that was adopted.
-    pub mark: Option<Mark>,
-    /// What was seen of it before.
-    pub instance: Option<Instance>,
-    /// Whether it was started as a daemon, so that no tmux server knows of it.
-    pub is_daemon: bool,
-}
-
-/// The answer to one look.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
-    /// When it was.
-    pub at: Timestamp,
-    /// Every instance that was asked for or bears a mark of the fleet: living, dead or lost.
-    pub found: Vec<Found>,
-    /// What stands in the way of starts that were asked about.
-    pub obstacles: BTreeMap<AgentName, Obstacle>,
-    /// What is in the fleet's tmux server and not ours.
-    pub strangers: Vec<Stranger>,
-    /// Parts of the machine that could not be looked at.
-    pub gaps: Vec<Gap>,
-    /// What instances left running as declared and is to be named, as far as it still runs.
-    pub left: BTreeMap<AgentName, Vec<Remnant>>,
-    /// What went wrong with the hooks of instances that have ended, in words.
-    pub complaints: BTreeMap<AgentName, Vec<String>>,
-}
-
-/// A part of the machine that could not be looked at: of what is there, nothing is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gap {
-    /// A tmux server, by the path of its socket.
-    Server(PathBuf, String),
-    /// What concerns one agent.
-    Agent(AgentName, String),
-    /// The list of processes.
-    Processes(String),
-}
-
-/// An instance that was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    /// What is known of it now. Its agent is the name in its mark, or the one under which it was asked for.
-    pub instance: Instance,
-    /// Whether it lives.
-    pub life: Life,
-    /// People attached to its session.
-    pub attached: u32,
-}
-
-/// Whether an instance lives.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Life {
-    /// It does.
-    Alive {
-        /// Since when, if its keeper said so.
-        since: Option<Timestamp>,
-    },
-    /// Its keeper wrote how it ended.
-    Ended {
-        /// Since when it had lived, if it had.
-        since: Option<Timestamp>,
-        /// When it ended.
-        at: Timestamp,
-        /// How.
-        exit: Exit,
-    },
-    /// It is gone, and nobody saw how.
-    Lost,
-    /// It could not be told.
-    Unknown(String),
 }
 
 /// A probe, and whom it is about.

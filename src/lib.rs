@@ -60,7 +60,7 @@
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
 //! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
-//! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, screen, state, time |
+//! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
 //! | [`converge`] | rounds until at rest or out of time | the same, execute, process |

@@ -12,6 +12,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Serv
 use crate::event::Event;
 use crate::host::{Ask, Found, Gap, Host, Known, Look};
 use crate::observed::{Message, Observed, Seat, Sighting};
+use crate::process::ProcId;
 use crate::state::{Fleet, Record};
 
 mod before;
@@ -27,7 +28,7 @@ mod screens;
 mod secrets;
 
 pub use screens::rules;
-pub use secrets::{has_slow_secrets, secret_digests};
+pub use secrets::{has_slow_secrets, secret_digests, watches_secrets};
 
 /// What a look brought.
 #[derive(Debug)]
@@ -75,6 +76,29 @@ impl Seen {
     }
 }
 
+impl Memory {
+    /// Whether it holds every record.
+    pub fn is_whole(&self) -> bool {
+        !self.is_partial
+    }
+
+    /// With what a look at some more brought.
+    pub fn with(mut self, seen: Seen) -> Self {
+        self.records.extend(seen.records);
+        self
+    }
+
+    /// The agents that run, as far as is remembered, under these keepers.
+    pub fn kept_by(&self, keepers: &BTreeSet<ProcId>) -> BTreeSet<AgentName> {
+        let keeper = |record: &Record| {
+            record.instance.as_ref().filter(|instance| instance.mark == record.mark)?.keeper.as_ref().map(|keeper| keepers.contains(keeper))
+        };
+        let runs = |record: &Record| record.mark.is_some() && record.ended.is_none() && record.leaving.is_none();
+        let kept = self.records.iter().filter(|(_, record)| runs(record) && keeper(record) == Some(true));
+        kept.map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// As [`observe`], for who knows that nobody else wrote records since `before`: they are as this process left them.
 ///
 /// # Errors
@@ -83,10 +107,32 @@ impl Seen {
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
     let Memory { records, sent, is_partial } = before;
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), sent, is_all: true },
+        false => Remembered { records, unreadable: BTreeMap::new(), sent, reach: Reach::Known },
         true => Remembered { sent, ..remembered(desired, fleet)? },
     };
     look(desired, fleet, host, remembered)
+}
+
+/// A look at some agents only, by their processes: whoever is in a pane is taken to be where it was. And what is remembered of the others.
+///
+/// # Errors
+///
+/// As [`observe`].
+pub fn observe_closely(
+    desired: &Desired,
+    fleet: &Fleet,
+    host: &mut dyn Host,
+    before: Memory,
+    some: &BTreeSet<AgentName>,
+) -> Result<(Seen, Memory)> {
+    let mut others = before;
+    let few = Remembered {
+        records: some.iter().filter_map(|name| others.records.remove_entry(name)).collect(),
+        unreadable: BTreeMap::new(),
+        sent: BTreeMap::new(),
+        reach: Reach::Processes,
+    };
+    Ok((look(&desired.only(some), fleet, host, few)?, others))
 }
 
 /// What a look begins with.
@@ -95,8 +141,18 @@ struct Remembered {
     /// Records that are of no use, and why.
     unreadable: BTreeMap<AgentName, String>,
     sent: BTreeMap<AgentName, Message>,
-    /// Whether nothing of the fleet can run that no record knows.
-    is_all: bool,
+    reach: Reach,
+}
+
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Something of the fleet may run that no record knows.
+    Everything,
+    /// Nothing of the fleet can run that no record knows.
+    Known,
+    /// And no tmux server is asked.
+    Processes,
 }
 
 /// The records as they are written.
@@ -117,14 +173,14 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), is_all: false })
+    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), reach: Reach::Everything })
 }
 
 fn look(
     desired: &Desired,
     fleet: &Fleet,
     host: &mut dyn Host,
-    Remembered { mut records, unreadable, sent, is_all }: Remembered,
+    Remembered { mut records, unreadable, sent, reach }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
@@ -132,7 +188,7 @@ fn look(
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, host.now())?;
-    let look = host.look(&question(desired, &records, claim.is_none(), is_all));
+    let look = host.look(&question(desired, &records, claim.is_none(), reach));
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
@@ -214,7 +270,8 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
 
 /// What to look at: everything that is declared or remembered, and the ground for what may have to be started. Where nothing is remembered,
 /// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
-fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, all_is_known: bool) -> Ask<'a> {
+fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, reach: Reach) -> Ask<'a> {
+    let all_is_known = reach != Reach::Everything;
     let mut sockets = BTreeSet::new();
     let mut known = Vec::new();
     for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
@@ -240,7 +297,8 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let search = nothing_is_known || (unrecorded_daemon && !all_is_known);
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
-    Ask { fleet: &desired.fleet, server, sockets: sockets.into_iter().collect::<Vec<PathBuf>>(), known, starts, left, search }
+    let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();
+    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, search, closely: reach == Reach::Processes }
 }
 
 /// The tmux server of the fleet, if an agent is declared to be in it.

@@ -25,7 +25,7 @@ pub use facts::{cmdline, cwd, exe, is_ours, variable};
 pub use memory::memory_below;
 pub use outdated::is_outdated;
 pub use scan::{Keeper, keepers, marks_of, with_mark};
-pub use signal::{Outcome, Signal, death_notice, ends_within, signal, wait_any};
+pub use signal::{Outcome, Signal, child_ends_by, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants};
 pub use unowned::{Unowned, ancestors, mark_on, unowned};

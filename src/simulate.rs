@@ -16,7 +16,7 @@ use crate::observed::Observed;
 use crate::plan::{Next, Plan};
 use crate::state::Fleet;
 use crate::time::{Duration, Timestamp};
-use crate::watch::{Turn, Watch};
+use crate::watch::{Rest, Turn, Watch};
 
 mod fate;
 mod luck;
@@ -76,13 +76,19 @@ pub fn simulate(desired: &Desired, scenario: &Scenario, fleet: &Fleet, start: Ti
     let mut diary = Diary::default();
     let mut waits: BTreeMap<AgentName, BTreeMap<&'static str, Duration>> = BTreeMap::new();
     let mut rounds = 0;
+    let mut last: Option<Box<Rest>> = None;
     loop {
-        let Turn::Done(rest) = watch.round(&desired, fleet, &mut sim, &mut diary)? else {
-            anyhow::bail!("the folder of the simulation is in use by another run");
+        let (at, rest) = match (watch.round(&desired, fleet, &mut sim, &mut diary)?, last.take()) {
+            (Turn::Done(rest), _) => (rest.observed.at, rest),
+            (Turn::Still(until), Some(rest)) => (sim.now(), Box::new(Rest { until, ..*rest })),
+            (Turn::Begun, _) => continue,
+            (Turn::Still(_) | Turn::Busy(_) | Turn::Displaced(_), _) => {
+                anyhow::bail!("the folder of the simulation is in use by another run")
+            }
         };
         rounds += 1;
         sim.wait(&rest.watched, rest.until.min(end));
-        let passed = sim.now().min(end).since(rest.observed.at);
+        let passed = sim.now().min(end).since(at);
         for (agent, change) in &rest.plan.changes {
             if let Some(what) = stands(&change.next) {
                 let total = waits.entry(agent.clone()).or_default().entry(what).or_default();
@@ -105,6 +111,7 @@ pub fn simulate(desired: &Desired, scenario: &Scenario, fleet: &Fleet, start: Ti
             let fates = desired.agents.iter().map(fate).collect();
             return Ok(Report { rounds, events: diary.events, fates, observed: rest.observed, plan: rest.plan });
         }
+        last = Some(rest);
     }
 }
 

@@ -171,6 +171,11 @@ impl Fleet {
         lock::take(&folder, "lock", command, patience.std())
     }
 
+    /// The number of the lock's last turn, if nobody has it at this moment.
+    pub fn last_turn(&self) -> Result<Option<u64>> {
+        Ok(self.open("")?.and_then(|folder| lock::last_turn(&folder, "lock")))
+    }
+
     /// Whether another process holds the lock at this moment. If none does, what is written down and not done was left by one that was killed.
     pub fn has_others_at_work(&self) -> Result<bool> {
         let holder = self.open("")?.map_or(Ok(None), |folder| lock::look(&folder, "lock"))?;

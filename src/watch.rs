@@ -11,20 +11,22 @@ use crate::converge::{Audience, Patience, Round, processes, take_requests};
 use crate::desired::{AgentName, Auto, Desired};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
-use crate::observe::{Memory, Seen, observe, observe_again};
+use crate::observe::{Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
-use crate::state::{Claim, Fleet, Holder, NoLock, Stamp, Standings};
+use crate::state::{Claim, Fleet, Holder, NoLock, Standings};
 use crate::time::{Duration, Timestamp};
 
 mod deaths;
+mod last;
 mod notices;
 mod rest;
 mod shadow;
 mod standing;
 
 use deaths::Deaths;
+use last::{Ended, Last};
 use notices::Notices;
 
 /// A source of a note, or a request, that was changed a shorter time ago may still be being written.
@@ -47,19 +49,15 @@ pub struct Watch {
     last: Option<Last>,
 }
 
-/// What the last round left, for as long as nobody else had the lock.
-#[derive(Debug)]
-struct Last {
-    turn: u64,
-    stamp: Option<Stamp>,
-    memory: Memory,
-}
-
 /// What came of one round.
 #[derive(Debug)]
 pub enum Turn {
     /// It was done.
     Done(Box<Rest>),
+    /// Everything is as it was after the last one that was done, whose rest goes on until this time at the latest.
+    Still(Timestamp),
+    /// What could not wait was done: the round itself comes next.
+    Begun,
     /// Somebody else acts at this moment.
     Busy(Option<Holder>),
     /// The fleet belongs to another manifest now: there is nothing to watch any more.
@@ -67,7 +65,7 @@ pub enum Turn {
 }
 
 /// What is waited for after a round.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rest {
     /// When to look again at the latest.
     pub until: Timestamp,
@@ -95,10 +93,11 @@ impl Watch {
         }
     }
 
-    /// From now on it goes so far by itself, and steps that had no effect are tried again.
+    /// From now on it goes so far by itself, another manifest may be in force, and steps that had no effect are tried again.
     pub fn renew(&mut self, auto: Auto) {
         self.terms.watch = Some(auto);
         self.patience = Patience::default();
+        self.last.iter_mut().for_each(Last::unsettle);
     }
 
     /// One round, if nobody else acts.
@@ -108,6 +107,10 @@ impl Watch {
     /// If the state folder cannot be read or written.
     pub fn round(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<Turn> {
         let last = self.last.take();
+        if let Some(until) = last.as_ref().map_or(Ok(None), |last| last.still(fleet, host))? {
+            self.last = last;
+            return Ok(Turn::Still(until.min(host.now() + desired.watch.resync)));
+        }
         // Where something was left unfinished, the last round did not come to its end.
         let taken = if last.is_some() { fleet.lock_again("watch", Duration::ZERO) } else { fleet.lock("watch", Duration::ZERO) };
         let lock = match taken {
@@ -115,7 +118,6 @@ impl Watch {
             Err(NoLock::Held(holder)) => return Ok(Turn::Busy(holder)),
             Err(NoLock::Failed(error)) => return Err(error),
         };
-        let memory = last.filter(|last| last.turn.wrapping_add(1) == lock.turn());
         if let Some(other) = fleet.claimed_by_another(&self.manifest)? {
             return Ok(Turn::Displaced(other));
         }
@@ -126,40 +128,59 @@ impl Watch {
         if host.now().since(self.patient_since) > RETRY {
             (self.patience, self.patient_since) = (Patience::default(), host.now());
         }
+        // Requests are written into records, and a person may edit them by hand.
+        let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
+        let last = last.filter(|_| follows);
+        let is_asked = fleet.has_requests()?;
         claim(&self.manifest, desired, fleet)?;
         let mut heard = Heard { audience, events: Vec::new() };
         let mut journal = fleet.journal()?;
+        let ended = last.as_ref().filter(|_| !is_asked).and_then(|last| last.ended(desired, host));
+        let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
+        let last = match (ended, last) {
+            (Some(Ended { ended, concerned }), Some(last)) => {
+                // What takes their places need not wait for a look at everybody.
+                let (mut seen, others) = observe_closely(desired, fleet, host, last.memory, &concerned)?;
+                let terms = Terms { scope: Some(ended), ..self.terms.clone() };
+                let desired = &desired.only(&concerned);
+                let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
+                let done = carry_out(&mut round, &mut seen, (&mut Patience::default(), &mut self.deaths), Extent::Some, host)?;
+                self.tell_of(&heard.events, &done.crashed, desired, host);
+                self.last = Some(Last::after(&lock, fleet, others.with(seen))?);
+                return Ok(Turn::Begun);
+            }
+            (_, last) => last,
+        };
         let mut round = Round { desired, fleet, terms: &self.terms, audience: &mut heard, journal: &mut journal };
         take_requests(desired, fleet, host, &mut |event| round.tell(&[event]))?;
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
-        // Requests are written into records, and a person may edit them by hand.
-        let stamp = fleet.records_stamp()?;
-        let mut seen = match memory.filter(|last| last.stamp == stamp) {
+        let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
+        let mut seen = match last.filter(|_| follows) {
             Some(last) => observe_again(desired, fleet, host, last.memory)?,
             None => observe(desired, fleet, host)?,
         };
         let settled = keep_unsettled_back(&mut seen);
-        let begun = round.begin(&mut seen, &mut self.patience)?;
-        let acts = begun.plan.has_acts();
-        round.remember(&begun, acts.then_some(&begun.plan), &mut seen, host)?;
-        let told = self.deaths.count(&begun.news, &seen, host.now());
-        round.tell(&told)?;
-        let crashed = notices::crashed(&begun.news, desired, &seen);
-        let standings = standing::tell(&begun.plan, desired, &seen.observed, fleet, &mut round)?;
-        let pause = if acts { Some(round.act(&begun, &mut seen, host)?) } else { None };
-        self.notices.hear(&heard.events, &crashed, self.deaths.are_many(), desired, host.now());
-        self.notices.send(desired, host);
+        let done = carry_out(&mut round, &mut seen, (&mut self.patience, &mut self.deaths), Extent::All, host)?;
+        self.tell_of(&heard.events, &done.crashed, desired, host);
         let (memory, observed) = seen.into_memory();
-        self.last = Some(Last { turn: lock.turn(), stamp: fleet.records_stamp()?, memory });
-        let (watched, until) = match pause {
-            Some((leaving, pause)) if !leaving.is_empty() => (leaving, host.now() + pause),
-            Some((_, pause)) => (everybody(&observed), host.now() + pause),
-            None => {
-                let until = rest(desired, &begun.plan, &observed, &standings, host);
-                (everybody(&observed), [settled, unfinished, self.notices.due()].into_iter().flatten().fold(until, Timestamp::min))
-            }
-        };
-        Ok(Turn::Done(Box::new(Rest { until, watched, plan: begun.plan, observed })))
+        let left = Last::after(&lock, fleet, memory)?;
+        if let Some((leaving, pause)) = done.pause {
+            let watched = if leaving.is_empty() { everybody(&observed) } else { leaving };
+            self.last = Some(left);
+            return Ok(Turn::Done(Box::new(Rest { until: host.now() + pause, watched, plan: done.plan, observed })));
+        }
+        let heard = host.listen(rest::depends_on_server(desired, &done.plan).then_some(&desired.server));
+        let due = rest::due(desired, &done.plan, &observed, &done.standings, heard.as_deref());
+        let due = [due, settled, unfinished, self.notices.due()].into_iter().flatten().min();
+        let is_settled = rest::is_settled(desired, &done.plan, &observed);
+        self.last = Some(if is_settled { left.settled(observed.at, due) } else { left });
+        let until = due.into_iter().fold(observed.at + desired.watch.resync, Timestamp::min);
+        Ok(Turn::Done(Box::new(Rest { until, watched: everybody(&observed), plan: done.plan, observed })))
+    }
+
+    fn tell_of(&mut self, events: &[Event], crashed: &BTreeSet<AgentName>, desired: &Desired, host: &mut dyn Host) {
+        self.notices.hear(events, crashed, self.deaths.are_many(), desired, host.now());
+        self.notices.send(desired, host);
     }
 
     /// One round of a shadow: it looks, and says what it would do. It touches neither the machine nor a record.
@@ -172,8 +193,11 @@ impl Watch {
         let plan = plan(desired, &seen.observed, &self.terms);
         audience.round(&plan, &seen.observed);
         shadow::say(&plan, &mut self.said, fleet, seen.observed.at, audience)?;
-        let until = rest(desired, &plan, &seen.observed, &fleet.standings()?, host).max(seen.observed.at + SETTLED);
-        Ok(Rest { until, watched: everybody(&seen.observed), plan, observed: seen.observed })
+        let observed = seen.observed;
+        let heard = host.listen(rest::depends_on_server(desired, &plan).then_some(&desired.server));
+        let due = rest::due(desired, &plan, &observed, &fleet.standings()?, heard.as_deref());
+        let until = due.into_iter().fold(observed.at + desired.watch.resync, Timestamp::min).max(observed.at + SETTLED);
+        Ok(Rest { until, watched: everybody(&observed), plan, observed })
     }
 
     /// Tells of something that is no agent's doing, such as a manifest that is not valid.
@@ -186,9 +210,7 @@ impl Watch {
         match fleet.lock("watch", Duration::ZERO) {
             Ok(lock) => {
                 // Its own turn is nobody else's.
-                if let Some(last) = self.last.as_mut().filter(|last| last.turn.wrapping_add(1) == lock.turn()) {
-                    last.turn = lock.turn();
-                }
+                self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
                 fleet.journal()?.append(std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
             }
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
@@ -200,10 +222,48 @@ impl Watch {
     }
 }
 
-/// When to look again at the latest, where nothing is told before.
-fn rest(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, host: &mut dyn Host) -> Timestamp {
-    let heard = host.listen(rest::depends_on_server(desired, plan).then_some(&desired.server));
-    rest::until(desired, plan, observed, standings, heard.as_deref())
+/// Whom a round is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    All,
+    /// Some, and of the others nothing is said.
+    Some,
+}
+
+/// What was planned and done.
+struct Done {
+    plan: Plan,
+    standings: Standings,
+    crashed: BTreeSet<AgentName>,
+    /// Where something was done: who was asked to end, if nothing else was, and how long to wait before the next look.
+    pause: Option<(Vec<ProcId>, Duration)>,
+}
+
+/// Tells what a look brought, plans, and does what is due.
+fn carry_out(
+    round: &mut Round<'_>,
+    seen: &mut Seen,
+    (patience, deaths): (&mut Patience, &mut Deaths),
+    extent: Extent,
+    host: &mut dyn Host,
+) -> Result<Done> {
+    let (desired, fleet) = (round.desired, round.fleet);
+    let mut begun = round.begin(seen, patience)?;
+    if extent == Extent::Some {
+        // Whether the server is as it should be, and needed, depends on all.
+        begun.plan.server = None;
+    }
+    let acts = begun.plan.has_acts();
+    round.remember(&begun, acts.then_some(&begun.plan), seen, host)?;
+    let told = deaths.count(&begun.news, seen, host.now());
+    round.tell(&told)?;
+    let crashed = notices::crashed(&begun.news, desired, seen);
+    let standings = match extent {
+        Extent::All => standing::tell(&begun.plan, desired, &seen.observed, fleet, round)?,
+        Extent::Some => Standings::new(),
+    };
+    let pause = if acts { Some(round.act(&begun, seen, host)?) } else { None };
+    Ok(Done { plan: begun.plan, standings, crashed, pause })
 }
 
 /// Writes whose the fleet is and what is applied from here on.

@@ -168,7 +168,7 @@ pub(super) fn both(one: &str, other: &str) -> String {
     format!("#{{&&:{one},{other}}}")
 }
 
-fn is(variable: &str, value: &str) -> String {
+pub(super) fn is(variable: &str, value: &str) -> String {
     format!("#{{==:#{{{variable}}},{value}}}")
 }
 

@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::live::{Live, now};
+use super::launch::may_start;
+use super::live::Live;
 use super::tmux::Scope;
 use super::{Outcome, Spawn};
 use crate::desired::{Mark, Place};
@@ -84,15 +85,7 @@ impl Way {
         if live.is_asked_to_stop() {
             return Err(Outcome::Skipped);
         }
-        if now() > spawn.not_after {
-            return Err(Outcome::Refused("it is too late to start it".to_owned()));
-        }
-        let lock = live.paths.agent_lock(&spawn.mark.agent);
-        match keeper::is_locked(&lock) {
-            Ok(false) => {}
-            Ok(true) => return Err(Outcome::Refused("an instance of it still lives".to_owned())),
-            Err(error) => return Err(Outcome::Failed(format!("the lock {} could not be looked at: {error}", lock.display()))),
-        }
+        may_start(live, spawn)?;
         let path = live.paths.spec(&spawn.mark);
         let spec = live.caller.orders(spawn, &live.paths).map_err(Outcome::Failed)?;
         spec.write(&path).map_err(|error| Outcome::Failed(format!("the spec {} could not be written: {error}", path.display())))?;

@@ -4,16 +4,30 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::Spawn;
+use super::live::{Live, now};
+use super::{Outcome, Spawn};
 use crate::desired::{
     AgentName, AgentSpec, Care, Hooks, Inherit, Launch, Leftovers, Log, MINIMAL_ENV, Mark, NEVER_INHERITED, Place, SecretSource, glob,
 };
-use crate::keeper::{Duties, Secret, Spec, Stdio};
+use crate::keeper::{self, Duties, Secret, Spec, Stdio};
 use crate::paths::Paths;
 use crate::time::Timestamp;
 
 /// What describes the terminal of the acting process, which no instance has.
 const OF_A_TERMINAL: [&str; 8] = ["TERM", "TERMCAP", "COLUMNS", "LINES", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "WINDOWID", "STY"];
+
+/// Whether it is neither too late to start an instance, nor does an earlier one still live.
+pub(super) fn may_start(live: &Live, spawn: &Spawn) -> Result<(), Outcome> {
+    if now() > spawn.not_after {
+        return Err(Outcome::Refused("it is too late to start it".to_owned()));
+    }
+    let lock = live.paths.agent_lock(&spawn.mark.agent);
+    match keeper::is_locked(&lock) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Outcome::Refused("an instance of it still lives".to_owned())),
+        Err(error) => Err(Outcome::Failed(format!("the lock {} could not be looked at: {error}", lock.display()))),
+    }
+}
 
 /// What the acting process has and an instance may get.
 #[derive(Clone, Debug)]

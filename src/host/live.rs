@@ -17,6 +17,7 @@ use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
 use super::tmux::{Ear, Pace, socket_path};
+use super::trace::Trace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Wake, secret};
 use crate::desired::{AgentSpec, FleetName, NoticeChannel, Server};
@@ -72,6 +73,8 @@ pub struct Live {
     pub(super) silent: Silent,
     /// The server that was asked for before the look, and what it said or will say.
     pub(super) asked: Option<(PathBuf, Asked)>,
+    /// What the last look found, for as long as nothing is known to have changed since.
+    pub(super) trace: Option<Trace>,
     /// The servers as the last look found them, if starts may follow it.
     pub(super) listed: BTreeMap<PathBuf, Listed>,
 }
@@ -104,6 +107,7 @@ impl Live {
             secrets: Secrets::default(),
             silent: Silent::default(),
             asked: None,
+            trace: None,
             listed: BTreeMap::new(),
         }
     }
@@ -197,6 +201,9 @@ impl Host for Live {
     }
 
     fn act(&mut self, batch: &[Act]) -> Vec<Outcome> {
+        if !batch.is_empty() {
+            self.trace = None;
+        }
         super::act::act(self, batch)
     }
 
@@ -224,7 +231,18 @@ impl Host for Live {
         self.started.reap();
         self.errands.retain_mut(|errand| matches!(errand.try_wait(), Ok(None)));
         self.running.reap();
+        if wake != Wake::Time {
+            self.trace = None;
+        }
         wake
+    }
+
+    fn ended(&self) -> Vec<ProcId> {
+        self.vigil.ended()
+    }
+
+    fn is_unchanged(&mut self) -> bool {
+        self.vigil.all_live() && self.trace.as_ref().is_some_and(Trace::holds)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
+use super::trace::Trace;
 use super::{Ask, Found, Gap, Known, Life, Look, adopted, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
@@ -101,6 +102,10 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
     looking.look_at_the_lost();
     obstacle::find(looking.live, ask, &views, &mut looking.look);
     let Looking { look, detail, .. } = looking;
+    if ask.closely {
+        return look;
+    }
+    live.trace = Trace::of(&look, &views, detail);
     live.listed = match detail {
         Detail::Look => BTreeMap::new(),
         Detail::Ids => views.into_iter().filter_map(|(socket, view)| Some((socket, view.listed()?))).collect(),
@@ -143,6 +148,9 @@ impl<'a> Looking<'a> {
 
     /// Starts one client for each server that may have instances.
     fn ask_servers(&mut self) -> BTreeMap<PathBuf, Asked> {
+        if self.ask.closely {
+            return BTreeMap::new();
+        }
         let mut sockets: BTreeSet<PathBuf> = self.ask.sockets.iter().cloned().collect();
         for known in &self.ask.known {
             if let Some(Instance { seat: Seat::Pane { socket, .. }, .. }) = &known.instance
@@ -572,7 +580,7 @@ impl<'a> Looking<'a> {
 pub(super) enum Asked {
     Nobody,
     Unreadable(String),
-    Answering(ServerAt, Result<Layout, Trouble>),
+    Answering(ServerAt, Box<Result<Layout, Trouble>>),
 }
 
 impl Asked {
@@ -582,7 +590,7 @@ impl Asked {
             Door::Unreadable(why) => Self::Unreadable(why),
             Door::Open(server) => {
                 let layout = listing(&server, detail, patience);
-                Self::Answering(server, layout)
+                Self::Answering(server, Box::new(layout))
             }
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::act::{Needs, guard, identity, outcome};
+use super::act::{Needs, both, guard, identity, is, outcome};
 use super::dress::{session_options, title};
-use super::live::{Live, now};
+use super::launch::may_start;
+use super::live::Live;
 use super::logs;
 use super::look::label;
 use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
@@ -14,6 +15,7 @@ use super::{Outcome, Spawn, adopted};
 use crate::desired::{Mark, Place};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
+use crate::process::ProcId;
 
 /// A line at which the server goes back to its other clients for a moment (tmux 3.2 and later).
 const BREATHE: &str = "run-shell -d 0.002\n";
@@ -48,6 +50,10 @@ fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes:
     let was_there = matches!(knock(path), Door::Open(_));
     let server = tmux::start(path, &first.server, live.servers.get(path))?;
     live.servers.insert(path.to_owned(), server.id.clone());
+    let spawns = &in_known_places(live, &server, spawns, outcomes)[..];
+    if spawns.is_empty() {
+        return Ok(());
+    }
     let listing = match live.listed.remove(path) {
         _ if !was_there => Listing::default(),
         Some(listed) if listed.holds(&server) => listed.listing,
@@ -67,6 +73,61 @@ fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes:
     Ok(())
 }
 
+/// Starts those that take the pane of an earlier life of which this process saw the end and knows the place: the server itself checks whether that is
+/// so. Returns the others.
+fn in_known_places<'a>(
+    live: &mut Live,
+    server: &ServerAt,
+    spawns: &[(usize, &'a Spawn)],
+    outcomes: &mut [Option<Outcome>],
+) -> Vec<(usize, &'a Spawn)> {
+    let mut jobs = Vec::new();
+    let mut others = Vec::new();
+    for (at, spawn) in spawns {
+        match over_the_known(live, server, *at, spawn) {
+            Some(line) => match may_start(live, spawn) {
+                Ok(()) => jobs.push(Job { at: *at, spawn, lines: format!("{}\n", line.as_str()) }),
+                Err(outcome) => outcomes[*at] = Some(outcome),
+            },
+            None => others.push((*at, *spawn)),
+        }
+    }
+    run(live, server, &jobs, outcomes);
+    for job in jobs {
+        // It may have been moved.
+        if matches!(outcomes[job.at], Some(Outcome::Refused(_))) {
+            outcomes[job.at] = None;
+            others.push((job.at, job.spawn));
+        }
+    }
+    others
+}
+
+/// The command for an instance that takes the pane of an earlier life, without a listing; none where that must be looked at.
+fn over_the_known(live: &Live, server: &ServerAt, at: usize, spawn: &Spawn) -> Option<Line> {
+    let Instance { seat: Seat::Pane { server: then, session, window, pane, .. }, mark, keeper, .. } = spawn.instead_of.as_ref()? else {
+        return None;
+    };
+    let Place::Tmux { session: to_session, window: to_window, .. } = &spawn.spec.launch.place else { return None };
+    let (mark, keeper) = (mark.as_ref()?, keeper.as_ref().filter(|keeper| live.vigil.saw_end_of(keeper))?);
+    if *then != server.id || (session.as_str(), window.as_str()) != (to_session.as_str(), to_window.as_str()) {
+        return None;
+    }
+    let place = both(&is("session_name", session), &is("window_name", window));
+    let who = both(&identity(pane, server.id.pid, Some(keeper.pid), Some(mark)), &place);
+    // The server may not have noticed the end yet.
+    Some(guard(at, pane, &who, Needs::Nothing, respawn(live, spawn, pane, None)))
+}
+
+/// The commands that start an instance in the pane of an earlier life, which may have been an adopted one.
+fn respawn(live: &Live, spawn: &Spawn, pane: &str, adopted: Option<&ProcId>) -> Vec<Line> {
+    let mut lines = vec![keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane))];
+    lines.extend(adopted.map(|_| adopted::take(pane)));
+    lines.extend(title(&spawn.spec.care, pane));
+    lines.extend(logs::of_next_life(live, spawn, pane));
+    lines
+}
+
 /// A start that is ready to be asked for.
 struct Job<'a> {
     at: usize,
@@ -75,15 +136,7 @@ struct Job<'a> {
 }
 
 fn prepare<'a>(live: &Live, server: &ServerAt, at: usize, spawn: &'a Spawn, places: &mut Places) -> Result<Job<'a>, Outcome> {
-    if now() > spawn.not_after {
-        return Err(Outcome::Refused("it is too late to start it".to_owned()));
-    }
-    let lock = live.paths.agent_lock(&spawn.mark.agent);
-    match keeper::is_locked(&lock) {
-        Ok(false) => {}
-        Ok(true) => return Err(Outcome::Refused("an instance of it still lives".to_owned())),
-        Err(error) => return Err(Outcome::Failed(format!("the lock {} could not be looked at: {error}", lock.display()))),
-    }
+    may_start(live, spawn)?;
     let lines = places.lines(live, server, at, spawn).map_err(Outcome::Refused)?;
     let lines = lines.iter().map(|line| format!("{}\n", line.as_str())).collect();
     Ok(Job { at, spawn, lines })
@@ -300,13 +353,8 @@ impl Places {
         }
         let process = keeper.as_ref().or(adopted).map(|process| process.pid);
         let who = identity(pane, server.id.pid, process, mark.as_ref());
-        let respawn = keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane));
-        let mut lines = vec![respawn];
-        lines.extend(adopted.map(|_| adopted::take(pane)));
-        lines.extend(title(&spawn.spec.care, pane));
-        lines.extend(logs::of_next_life(live, spawn, pane));
         self.dead.remove(pane);
-        Some(vec![guard(at, pane, &who, Needs::Death, lines)])
+        Some(vec![guard(at, pane, &who, Needs::Death, respawn(live, spawn, pane, adopted))])
     }
 }
 

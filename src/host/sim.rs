@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Gap, Host, Life, Look, Outcome, Query, Seal, SecretQuery, Shown, Wake};
-use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel, Place};
-use crate::observed::{Exit, Instance, Obstacle, Stranger};
+use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Wake};
+use crate::desired::{AgentName, AgentSpec, FleetName, Mark, NoticeChannel};
+use crate::observed::{Exit, Instance};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
 mod act;
+mod look;
 mod terminal;
 
 pub use terminal::Terminal;
@@ -113,6 +114,10 @@ pub struct Sim {
     pub told: Vec<String>,
     /// Everything that was done to somebody, for tests to judge.
     pub done: Vec<(Timestamp, Act)>,
+    /// Whose end the last wait saw.
+    ended: Vec<ProcId>,
+    /// What the last look found that saw everything.
+    last_look: Option<(FleetName, Vec<Found>, BTreeSet<String>)>,
 }
 
 /// One simulated instance.
@@ -159,6 +164,8 @@ impl Sim {
             accidents: BTreeMap::new(),
             told: Vec::new(),
             done: Vec::new(),
+            ended: Vec::new(),
+            last_look: None,
         }
     }
 
@@ -254,39 +261,7 @@ impl Host for Sim {
     }
 
     fn look(&mut self, ask: &Ask<'_>) -> Look {
-        let call = self.call();
-        let blind = self.faults.blind.contains(&call);
-        let ours = |life: &&Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.fleet == *ask.fleet);
-        let seen = |life: &&Lived| !life.cleared && (!blind || life.session.is_none());
-        let found = self.instances.iter().filter(ours).filter(seen).map(|life| Found {
-            instance: life.instance.clone(),
-            life: match &life.ends_at {
-                Some((at, Exit::Unseen)) if self.now >= *at => Life::Lost,
-                Some((at, exit)) if self.now >= *at => Life::Ended { since: Some(life.since), at: *at, exit: exit.clone() },
-                Some(_) | None => Life::Alive { since: Some(life.since) },
-            },
-            attached: life.session.as_ref().and_then(|session| self.attached.get(session)).copied().unwrap_or(0),
-        });
-        let obstacle = |spec: &crate::desired::AgentSpec| match &spec.launch.place {
-            _ if self.missing.contains(&spec.launch.cwd) => Some(Obstacle::CwdMissing(spec.launch.cwd.clone())),
-            Place::Tmux { session, .. } if self.strangers.contains(session.as_str()) => {
-                Some(Obstacle::PlaceTaken(format!("session {session} is not ours")))
-            }
-            Place::Tmux { .. } | Place::Daemon { .. } => None,
-        };
-        Look {
-            at: self.now,
-            found: found.collect(),
-            obstacles: ask.starts.iter().filter_map(|(name, spec)| Some((name.clone(), obstacle(spec)?))).collect(),
-            strangers: self
-                .strangers
-                .iter()
-                .map(|session| Stranger { place: format!("sim:{session}"), pid: Some(1), why: "no mark".to_owned() })
-                .collect(),
-            gaps: if blind { vec![Gap::Server(PathBuf::from("/sim"), "no answer".to_owned())] } else { Vec::new() },
-            left: ask.left.clone(),
-            complaints: BTreeMap::new(),
-        }
+        self.look_at(ask)
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
@@ -366,8 +341,17 @@ impl Host for Sim {
         outcomes
     }
 
+    fn ended(&self) -> Vec<ProcId> {
+        self.ended.clone()
+    }
+
+    fn is_unchanged(&mut self) -> bool {
+        self.is_as_last_seen()
+    }
+
     fn wait(&mut self, watched: &[ProcId], until: Timestamp) -> Wake {
         self.call();
+        self.ended.clear();
         loop {
             let death = self
                 .instances
@@ -386,6 +370,9 @@ impl Host for Sim {
                 }
                 _ => {
                     self.now = self.now.max(death.unwrap_or(until));
+                    let has_ended = |life: &&Lived| !life.lives(self.now);
+                    let ended = self.instances.iter().filter(has_ended).flat_map(|life| [&life.instance.keeper, &life.instance.program]);
+                    self.ended = ended.flatten().filter(|process| watched.contains(process)).cloned().collect();
                     return if death.is_some() { Wake::Death } else { Wake::Time };
                 }
             }

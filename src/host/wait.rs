@@ -19,6 +19,8 @@ pub(super) struct Vigil {
     deaths: Option<Deaths>,
     /// Those that a wait saw end, until they are watched no more.
     gone: BTreeSet<ProcId>,
+    /// Whether the end of all that were watched last is told.
+    is_complete: bool,
 }
 
 impl Vigil {
@@ -30,6 +32,17 @@ impl Vigil {
     /// Whether a wait saw the end of a process that is still watched.
     pub(super) fn saw_an_end(&self) -> bool {
         !self.gone.is_empty()
+    }
+
+    /// Those that a wait saw end and that are still watched.
+    pub(super) fn ended(&self) -> Vec<ProcId> {
+        self.gone.iter().cloned().collect()
+    }
+
+    /// Whether all that were watched last still live, as far as is known without looking at each.
+    pub(super) fn all_live(&mut self) -> bool {
+        self.glance();
+        self.is_complete && self.gone.is_empty()
     }
 
     /// Sees which of the watched have ended by now, and whether there are any.
@@ -51,6 +64,7 @@ impl Vigil {
             return Wake::Death;
         }
         let blind = self.deaths.as_ref().map_or(0, Deaths::count) < watched.len();
+        self.is_complete = !blind;
         let mut rest = patience;
         loop {
             let round = if blind { rest.min(BLIND) } else { rest };

@@ -74,6 +74,11 @@ pub fn secret_digests<'a>(
     Ok(known)
 }
 
+/// Whether an agent is replaced when one of its secrets has another value.
+pub fn watches_secrets(spec: &AgentSpec) -> bool {
+    queries(spec).next().is_some()
+}
+
 /// Whether it may take long to tell the secrets whose change matters.
 pub fn has_slow_secrets(spec: &AgentSpec) -> bool {
     queries(spec).any(|query| matches!(query.source, SecretSource::Command(_)))

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -61,6 +62,28 @@ pub fn death_notice(of: &ProcId) -> io::Result<Option<OwnedFd>> {
         Liveness::Alive => Ok(Some(pidfd)),
         Liveness::Gone => Ok(None),
         Liveness::Unknown => Err(io::Error::other(format!("whether {of} still is the same could not be told"))),
+    }
+}
+
+/// How often a child is looked at of which no notice can be had.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// Whether a child has ended by this time; waits for it. Errors when it could not be waited for.
+pub fn child_ends_by(child: &mut Child, deadline: Instant) -> io::Result<bool> {
+    // Where the kernel has no such notices, it is looked at again and again.
+    let notice = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
+    loop {
+        if child.try_wait()?.is_some() {
+            return Ok(true);
+        }
+        let rest = deadline.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Ok(false);
+        }
+        match &notice {
+            Some(notice) => drop(wait_any(&[notice.as_fd()], Some(rest))?),
+            None => std::thread::sleep(rest.min(GLANCE)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::converge::{has_silent_waits, wake_at};
 use crate::desired::{Care, Desired, Place};
+use crate::observe::watches_secrets;
 use crate::observed::{Health, Observed, Phase, Seat, Sighting};
 use crate::plan::{Held, Next, Plan, Reason};
 use crate::state::{Standing, Standings};
@@ -28,8 +29,24 @@ pub(super) fn depends_on_server(desired: &Desired, plan: &Plan) -> bool {
     })
 }
 
-/// The latest time of the next round. Who detaches from the server whose socket is `heard` is told.
-pub(super) fn until(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, heard: Option<&Path>) -> Timestamp {
+/// Whether a look would find everything as it was as long as the machine is as it was and no time is over: nothing is due, and nothing is read
+/// but what every look reads.
+pub(super) fn is_settled(desired: &Desired, plan: &Plan, observed: &Observed) -> bool {
+    let reads_more = |care: &Care| care.reads_screen() || care.live.screen_unchanged.is_some() || care.limits.memory.is_some();
+    let is_known = |sighting: &Sighting| !matches!(sighting.phase, Phase::Unknown { .. } | Phase::Leaving(_));
+    let has_nothing = |sighting: &Sighting| {
+        let typed = sighting.typing.is_none() && sighting.messages.is_empty();
+        typed && sighting.notes.is_empty() && sighting.unread.is_none() && sighting.left.is_empty() && sighting.remains.is_empty()
+    };
+    plan.is_empty()
+        && observed.gaps.is_empty()
+        && observed.halted.is_none()
+        && observed.agents.values().all(|sighting| is_known(sighting) && has_nothing(sighting))
+        && desired.agents.values().all(|declared| !reads_more(&declared.spec.care) && !watches_secrets(&declared.spec))
+}
+
+/// When something is due, or may be. Who detaches from the server whose socket is `heard` is told.
+pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, heard: Option<&Path>) -> Option<Timestamp> {
     let now = observed.at;
     let timers = desired.agents.iter().filter_map(|(name, declared)| {
         let sighting = observed.agents.get(name)?;
@@ -56,8 +73,7 @@ pub(super) fn until(desired: &Desired, plan: &Plan, observed: &Observed, standin
         Next::Act(_) | Next::Wait(_) => None,
     });
     let silent = has_silent_waits(plan).then_some(now + SILENT);
-    let all = timers.chain(held).chain(wake_at(plan)).chain(silent);
-    all.fold(now + desired.watch.resync, Timestamp::min)
+    timers.chain(held).chain(wake_at(plan)).chain(silent).min()
 }
 
 /// When something that is held may be released.

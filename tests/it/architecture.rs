@@ -26,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("state", &["desired", "event", "observed", "paths", "time"]),
     // Of the keeper, its protocol: the spec that it is given, the status and pidfile that it writes.
     ("host", &["desired", "keeper", "observed", "paths", "process", "time"]),
-    ("observe", &["desired", "event", "host", "observed", "screen", "state", "time"]),
+    ("observe", &["desired", "event", "host", "observed", "process", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("ownership", &["desired", "event", "host", "observe", "observed", "state"]),
     ("converge", &["desired", "event", "execute", "host", "observe", "observed", "plan", "process", "state", "time"]),

@@ -149,6 +149,7 @@ impl Bench {
             starts,
             left: BTreeMap::new(),
             search,
+            closely: false,
         };
         self.live.look(&ask)
     }

@@ -1,6 +1,7 @@
 //! The rounds of a watcher, and what wakes it between them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -14,6 +15,8 @@ use crate::cli::terminal::Terminal;
 use crate::desired::Auto;
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live, Wake};
+use crate::observed::Observed;
+use crate::plan::Plan;
 use crate::process::ProcId;
 use crate::render;
 use crate::state::{Lock, NoLock, WatchStatus};
@@ -51,6 +54,8 @@ pub(super) struct Rounds<'a> {
     status: WatchStatus,
     failures: u32,
     news: Option<(Timestamp, Timestamp)>,
+    /// What the last round that found something new came to.
+    last: Option<Came>,
     /// The time by which the files are looked at whether or not there was news.
     resync: Timestamp,
 }
@@ -58,7 +63,15 @@ pub(super) struct Rounds<'a> {
 /// What is waited for.
 struct Pause {
     until: Timestamp,
-    watched: Vec<ProcId>,
+    watched: Arc<[ProcId]>,
+}
+
+/// What a round came to, for those after which everything is the same.
+struct Came {
+    watched: Arc<[ProcId]>,
+    summary: String,
+    /// Only where it is written for somebody.
+    metrics: Option<(Plan, Observed)>,
 }
 
 impl<'a> Rounds<'a> {
@@ -106,6 +119,7 @@ impl<'a> Rounds<'a> {
             status,
             failures: 0,
             news: None,
+            last: None,
             resync: now,
         };
         match rounds.status.manifest_error.clone() {
@@ -117,20 +131,27 @@ impl<'a> Rounds<'a> {
 
     pub(super) fn run(mut self) -> Result<ExitStatus> {
         loop {
-            let begun = std::time::Instant::now();
+            let begun = self.host.now();
             let pause = match self.round() {
                 Ok(Turn::Done(rest)) => {
-                    self.failures = 0;
-                    self.status.error = None;
-                    let until = rest.until.min(self.resync.max(self.host.now()));
-                    self.report(&rest, until, begun.elapsed());
+                    let Rest { until, watched, plan, observed } = *rest;
                     // What a shadow would do, it will not have done by the next round either.
-                    if self.once && (self.dry_run || !rest.plan.has_acts()) {
-                        return Ok(if rest.plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
+                    let is_over = self.once && (self.dry_run || !plan.has_acts());
+                    let is_at_rest = plan.is_empty();
+                    self.last = Some(Came {
+                        watched: watched.into(),
+                        summary: summary(&plan),
+                        metrics: self.metrics.is_some().then_some((plan, observed)),
+                    });
+                    let pause = self.report(until, begun);
+                    if is_over {
+                        return Ok(if is_at_rest { ExitStatus::Done } else { ExitStatus::NotAtRest });
                     }
-                    Pause { until, watched: rest.watched }
+                    pause
                 }
-                Ok(Turn::Busy(_)) => Pause { until: self.host.now() + BUSY, watched: Vec::new() },
+                Ok(Turn::Still(until)) => self.report(until, begun),
+                Ok(Turn::Begun) => continue,
+                Ok(Turn::Busy(_)) => Pause { until: self.host.now() + BUSY, watched: Arc::default() },
                 Ok(Turn::Displaced(other)) => {
                     let path = self.follow.path().display().to_string();
                     let other = other.display();
@@ -277,24 +298,29 @@ impl<'a> Rounds<'a> {
         let until = self.host.now() + pause;
         self.write_status(until);
         // What cannot be read will not be read at the next death either: only the clock, a signal and news count.
-        Pause { until, watched: Vec::new() }
+        Pause { until, watched: Arc::default() }
     }
 
-    fn report(&mut self, rest: &Rest, until: Timestamp, took: std::time::Duration) {
+    /// Says how it does after a round that took from `begun` until now, and what is waited for.
+    fn report(&mut self, until: Timestamp, begun: Timestamp) -> Pause {
+        self.failures = 0;
+        self.status.error = None;
         let first = self.status.last_round.is_none();
-        self.status.last_round = Some(rest.observed.at);
+        let now = self.host.now();
+        self.status.last_round = Some(begun);
         self.status.rounds += 1;
-        self.status.round_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.status.round_ms = now.since(begun).as_millis();
+        let until = until.min(self.resync.max(now));
         self.write_status(until);
-        let due = rest.plan.changes.len();
-        let summary = if due == 0 { format!("{} at rest", rest.plan.at_rest) } else { format!("{} at rest, {due} not", rest.plan.at_rest) };
-        tell_supervisor(&self.status, first, &summary);
-        if let Some(path) = &self.metrics {
-            let text = render::metrics(self.follow.desired(), &rest.observed, &rest.plan, &shown(&self.status, rest.observed.at));
+        let Some(last) = &self.last else { return Pause { until, watched: Arc::default() } };
+        tell_supervisor(&self.status, first, &last.summary);
+        if let (Some(path), Some((plan, observed))) = (&self.metrics, &last.metrics) {
+            let text = render::metrics(self.follow.desired(), observed, plan, &shown(&self.status, begun));
             if let Err(error) = write_metrics(path, &text) {
                 self.listener.say(format!("warning: the metrics could not be written to {}: {error}\n", path.display()));
             }
         }
+        Pause { until, watched: Arc::clone(&last.watched) }
     }
 
     fn write_status(&mut self, next_round: Timestamp) {
@@ -310,6 +336,13 @@ impl<'a> Rounds<'a> {
         self.host.dismiss();
         self.listener.say("The watcher ends; the agents go on.\n".to_owned());
         ExitStatus::Done
+    }
+}
+
+fn summary(plan: &Plan) -> String {
+    match plan.changes.len() {
+        0 => format!("{} at rest", plan.at_rest),
+        due => format!("{} at rest, {due} not", plan.at_rest),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::fs::MemfdFlags;
 
 use super::socket::ServerAt;
 use crate::process;
@@ -102,13 +104,16 @@ impl Client {
         debug_assert!(input.len() <= SCRIPT_LIMIT, "a script must fit into a pipe");
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
-        let started = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let not_started = |error: std::io::Error| Trouble::NotStarted(error.to_string());
+        let (stdout, stderr) = (page().map_err(not_started)?, page().map_err(not_started)?);
+        let (out, err) = (stdout.try_clone().map_err(not_started)?, stderr.try_clone().map_err(not_started)?);
+        let started = command.stdin(stdin).stdout(out).stderr(err).spawn();
         let mut child = started.map_err(|error| Trouble::NotStarted(format!("{}: {error}", self.binary.display())))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A client that died at once says why on its standard error.
             let _ = stdin.write_all(input.as_bytes());
         }
-        Ok(Running { child, deadline: Instant::now() + self.patience })
+        Ok(Running { child, stdout, stderr, deadline: Instant::now() + self.patience })
     }
 }
 
@@ -118,55 +123,43 @@ pub(super) fn minimal_environment() -> Vec<(OsString, OsString)> {
     vec![own("PATH", "/usr/local/bin:/usr/bin:/bin"), own("HOME", "/"), ("LANG".into(), "C.UTF-8".into()), ("TERM".into(), "screen".into())]
 }
 
+/// Where a client writes: nobody has to read while it does, and it never waits for a reader.
+fn page() -> std::io::Result<File> {
+    Ok(rustix::fs::memfd_create("tmux", MemfdFlags::CLOEXEC)?.into())
+}
+
 /// A client at work; killed when it is dropped before its end.
 #[derive(Debug)]
 pub(in crate::host) struct Running {
     child: Child,
+    stdout: File,
+    stderr: File,
     deadline: Instant,
 }
 
 impl Running {
     /// Its answer.
     pub(in crate::host) fn finish(mut self) -> Result<Output, Trouble> {
-        let mut stdout = Vec::new();
-        let mut stderr = Vec::new();
-        let read = self.drain(&mut stdout, &mut stderr);
-        if !matches!(read, Ok(true)) {
+        let broken = |error: std::io::Error| Trouble::Broken(error.to_string());
+        let in_time = process::child_ends_by(&mut self.child, self.deadline);
+        if !matches!(in_time, Ok(true)) {
             // Only this client: what the server does with its request is for the next look to see.
             let _ = self.child.kill();
         }
-        let status = self.child.wait().map_err(|error| Trouble::Broken(error.to_string()))?;
-        match read {
-            Ok(true) => Ok(Output { success: status.success(), stdout, complaint: one_line(&stderr) }),
-            Ok(false) => Err(Trouble::Timeout),
-            Err(error) => Err(Trouble::Broken(error.to_string())),
+        let status = self.child.wait().map_err(broken)?;
+        if !in_time.map_err(broken)? {
+            return Err(Trouble::Timeout);
         }
+        let (stdout, stderr) = (written(&mut self.stdout).map_err(broken)?, written(&mut self.stderr).map_err(broken)?);
+        Ok(Output { success: status.success(), stdout, complaint: one_line(&stderr) })
     }
+}
 
-    /// Reads both streams to their ends; false if the deadline came before.
-    fn drain(&mut self, stdout: &mut Vec<u8>, stderr: &mut Vec<u8>) -> std::io::Result<bool> {
-        let (mut out, mut err) = (self.child.stdout.take(), self.child.stderr.take());
-        let mut buffer = vec![0; 64 * 1024];
-        while out.is_some() || err.is_some() {
-            let rest = self.deadline.saturating_duration_since(Instant::now());
-            if rest.is_zero() {
-                return Ok(false);
-            }
-            let open: Vec<(bool, BorrowedFd<'_>)> =
-                out.iter().map(|out| (true, out.as_fd())).chain(err.iter().map(|err| (false, err.as_fd()))).collect();
-            let fds: Vec<BorrowedFd<'_>> = open.iter().map(|(_, fd)| *fd).collect();
-            let ready = process::wait_any(&fds, Some(rest))?;
-            let ready: Vec<bool> = ready.into_iter().map(|position| open[position].0).collect();
-            for is_out in ready {
-                if is_out {
-                    read_some(&mut out, stdout, &mut buffer)?;
-                } else {
-                    read_some(&mut err, stderr, &mut buffer)?;
-                }
-            }
-        }
-        Ok(true)
-    }
+fn written(page: &mut File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    page.seek(SeekFrom::Start(0))?;
+    page.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Drop for Running {
@@ -175,18 +168,6 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads what is there; at its end the stream is given up.
-fn read_some(stream: &mut Option<impl Read>, into: &mut Vec<u8>, buffer: &mut [u8]) -> std::io::Result<()> {
-    let Some(open) = stream else { return Ok(()) };
-    match open.read(buffer) {
-        Ok(0) => *stream = None,
-        Ok(count) => into.extend_from_slice(&buffer[..count]),
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
 }
 
 fn one_line(text: &[u8]) -> String {

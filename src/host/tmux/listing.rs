@@ -17,6 +17,8 @@ pub(in crate::host) struct Listing {
     pub(in crate::host) panes: Vec<Pane>,
     /// People attached to each session.
     pub(in crate::host) attached: BTreeMap<String, u32>,
+    /// What tells the answer from every other.
+    pub(in crate::host) digest: Option<blake3::Hash>,
 }
 
 /// A pane.
@@ -83,7 +85,13 @@ impl Layout {
         if !output.success && !is_empty(&self.client, &output)? {
             return Err(Trouble::Broken(format!("list-panes: {}", output.complaint)));
         }
-        parse(&String::from_utf8_lossy(&output.stdout), &frame(), self.pid).map_err(Trouble::Broken)
+        let listing = parse(&String::from_utf8_lossy(&output.stdout), &frame(), self.pid).map_err(Trouble::Broken)?;
+        Ok(Listing { digest: Some(blake3::hash(&output.stdout)), ..listing })
+    }
+
+    /// What tells the answer from every other, without reading it.
+    pub(in crate::host) fn digest(self) -> Result<blake3::Hash, Trouble> {
+        self.running.finish().map(|output| blake3::hash(&output.stdout))
     }
 }
 

@@ -101,7 +101,7 @@ fn what_would_happen_is_told_and_nothing_happens() {
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN    WORST            STOOD STILL FOR
       job       exited      1       1     0      -       -
-      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 16s, gave_up AGE, screen 1s
+      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, gave_up AGE, screen 1s
       worker-1  exited      1       1     0      30m     30m after 30m    after 9s, backoff 1s, dependency_ended 29m58s
       worker-2  absent      0       0     0      -       -
 

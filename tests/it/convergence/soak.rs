@@ -56,13 +56,14 @@ struct Watched {
     desired: Desired,
     watch: Watch,
     rounds: u64,
+    rest: Option<Rest>,
 }
 
 impl Watched {
     fn new(desired: Desired) -> Self {
         let world = World::new();
         let watch = Self::watcher(&world, &desired);
-        Self { world, desired, watch, rounds: 0 }
+        Self { world, desired, watch, rounds: 0, rest: None }
     }
 
     fn watcher(world: &World, desired: &Desired) -> Watch {
@@ -79,7 +80,12 @@ impl Watched {
         self.rounds += 1;
         self.world.never_two();
         match done {
-            Ok(Ok(Turn::Done(rest))) => *rest,
+            Ok(Ok(Turn::Done(rest))) => {
+                self.rest = Some(Rest::clone(&rest));
+                *rest
+            }
+            Ok(Ok(Turn::Still(until))) => Rest { until, ..self.rest.clone().unwrap() },
+            Ok(Ok(Turn::Begun)) => self.round(),
             // Another test of this process starts a child just now, which has all open files until it is another program.
             Ok(Ok(Turn::Busy(None))) => self.round(),
             Ok(other) => panic!("{other:?}"),

@@ -1,0 +1,120 @@
+//! What a round leaves to the next one: most rounds find almost everything as it was.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::desired::{AgentName, Desired};
+use crate::host::Host;
+use crate::observe::Memory;
+use crate::plan::MANY;
+use crate::state::{Fleet, Lock, Stamp};
+use crate::time::{Duration, Timestamp};
+
+/// After so long there is a look at everything, whatever is known.
+const WHOLE: Duration = Duration::from_secs(10 * 60);
+
+/// Where more than these have to do with each other, a look at everybody takes not much longer.
+const FEW: usize = 32;
+
+/// What the last round left, for as long as nobody else had the lock.
+#[derive(Debug)]
+pub(super) struct Last {
+    turn: u64,
+    stamp: Option<Stamp>,
+    pub(super) memory: Memory,
+    still: Option<Still>,
+}
+
+/// From when until when a look brings nothing but what the last one did, as long as the machine is the same.
+#[derive(Clone, Copy, Debug)]
+struct Still {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Agents whose end was seen, with all that have to do with it.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) ended: BTreeSet<AgentName>,
+    pub(super) concerned: BTreeSet<AgentName>,
+}
+
+impl Last {
+    /// After a round of this turn, with what it remembers.
+    pub(super) fn after(lock: &Lock, fleet: &Fleet, memory: Memory) -> Result<Self> {
+        Ok(Self { turn: lock.turn(), stamp: fleet.records_stamp()?, memory, still: None })
+    }
+
+    /// After one whose look at `at` found everything settled: before `due`, only the machine can bring anything else.
+    pub(super) fn settled(self, at: Timestamp, due: Option<Timestamp>) -> Self {
+        let until = due.into_iter().fold(at + WHOLE, Timestamp::min);
+        Self { still: Some(Still { from: at, until }), ..self }
+    }
+
+    /// The same in a later turn.
+    pub(super) fn in_turn(self, lock: &Lock) -> Self {
+        Self { turn: lock.turn(), ..self }
+    }
+
+    /// Whether this turn is the next one.
+    pub(super) fn is_before(&self, lock: &Lock) -> bool {
+        self.turn.wrapping_add(1) == lock.turn()
+    }
+
+    /// Whether nobody had the lock since, and all records are as they were left.
+    pub(super) fn follows(&self, lock: &Lock, fleet: &Fleet) -> Result<bool> {
+        Ok(self.is_before(lock) && self.stamp == fleet.records_stamp()?)
+    }
+
+    /// From now on, another look may bring something else.
+    pub(super) fn unsettle(&mut self) {
+        self.still = None;
+    }
+
+    /// The time until which nothing but the machine and other commands can bring anything new, if neither has. The lock is not needed for that:
+    /// nothing is written.
+    pub(super) fn still(&self, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Timestamp>> {
+        let Some(Still { from, until }) = self.still.filter(|_| self.memory.is_whole()) else { return Ok(None) };
+        let is_between = (from..until).contains(&host.now());
+        let nobody_acted = is_between && fleet.last_turn()? == Some(self.turn) && self.stamp == fleet.records_stamp()?;
+        Ok((nobody_acted && !fleet.has_requests()? && host.is_unchanged()).then_some(until))
+    }
+
+    /// Those whose end the last wait saw, where they are few and their processes tell all that there is to know of them.
+    pub(super) fn ended(&self, desired: &Desired, host: &dyn Host) -> Option<Ended> {
+        let processes: BTreeSet<_> = host.ended().into_iter().collect();
+        if processes.is_empty() || processes.len() >= MANY || !self.memory.is_whole() {
+            return None;
+        }
+        let ended = self.memory.kept_by(&processes);
+        let is_plain = |agent: &AgentName| desired.agents.get(agent).is_some_and(|declared| declared.renamed_from.is_none());
+        if ended.len() != processes.len() || !ended.iter().all(is_plain) {
+            return None;
+        }
+        let concerned = concerned(desired, &ended)?;
+        Some(Ended { ended, concerned })
+    }
+}
+
+/// These, all that they wait for or that wait for them, and so on; none if that is no small part of the fleet.
+fn concerned(desired: &Desired, agents: &BTreeSet<AgentName>) -> Option<BTreeSet<AgentName>> {
+    let mut concerned = agents.clone();
+    loop {
+        let before = concerned.len();
+        for (name, declared) in &desired.agents {
+            let after = &declared.spec.care.after;
+            if concerned.contains(name) {
+                concerned.extend(after.keys().cloned());
+            } else if !after.is_empty() && after.keys().any(|other| concerned.contains(other)) {
+                concerned.insert(name.clone());
+            }
+        }
+        if concerned.len() > FEW {
+            return None;
+        }
+        if concerned.len() == before {
+            return Some(concerned);
+        }
+    }
+}
