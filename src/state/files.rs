@@ -63,7 +63,8 @@ impl Folder {
 
     /// The folder, or none if there is none. An error if it is not ours alone.
     pub(super) fn open_for(purpose: Purpose, path: &Path) -> Result<Option<Self>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // Only its place: to open it for reading is news to whoever watches it, such as ourselves.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::NOENT) => return Ok(None),
@@ -107,7 +108,7 @@ impl Folder {
     pub(super) fn all_names(&self) -> Result<Vec<String>> {
         let listing = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
-            for entry in rustix::fs::Dir::read_from(&self.handle)? {
+            for entry in rustix::fs::Dir::new(self.readable()?)? {
                 // Names that are not text are not ours.
                 if let Ok(name) = entry?.file_name().to_str()
                     && !matches!(name, "." | "..")
@@ -118,6 +119,10 @@ impl Folder {
             Ok(names)
         };
         listing().with_context(|| format!("cannot list the folder {}", self.path.display()))
+    }
+
+    fn readable(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::fs::openat(&self.handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
     /// Opens a file in it. Never follows a link, never leaves the handle to a child.
@@ -254,7 +259,7 @@ impl Folder {
     /// Removes what writers left that died before they were done. Only for the one who holds the lock: no other writer can be at work then.
     pub(super) fn sweep(&self) -> Result<()> {
         let sweep = || -> io::Result<()> {
-            for entry in rustix::fs::Dir::read_from(&self.handle)? {
+            for entry in rustix::fs::Dir::new(self.readable()?)? {
                 let entry = entry?;
                 if let Ok(name) = entry.file_name().to_str()
                     && name.starts_with('.')
@@ -271,7 +276,7 @@ impl Folder {
     /// Makes what happened to names in it last.
     pub(super) fn sync(&self) -> io::Result<()> {
         crash::step()?;
-        Ok(rustix::fs::fsync(&self.handle)?)
+        Ok(rustix::fs::fsync(self.readable()?)?)
     }
 
     /// What has this name now, a link itself and not what it leads to; none if there is none.

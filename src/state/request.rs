@@ -10,7 +10,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
-use super::files::{Folder, Purpose};
+use super::files::{Folder, Purpose, Stamp};
 use super::handoff::NoteId;
 use crate::desired::{AgentName, Generation};
 use crate::time::{Duration, Timestamp};
@@ -155,6 +155,11 @@ impl Fleet {
     pub fn has_requests(&self) -> Result<bool> {
         let Some(folder) = self.requests()? else { return Ok(false) };
         Ok(folder.all_names()?.iter().any(|name| !name.starts_with('.') && name.ends_with(".json")))
+    }
+
+    /// What changes whenever a request comes or goes; none if there is no folder for them.
+    pub fn requests_stamp(&self) -> Result<Option<Stamp>> {
+        Ok(self.requests()?.and_then(|folder| folder.stamp()))
     }
 
     /// Removes a request that was carried out or refused. What cannot be removed, such as a folder, is set aside: where it is then.

@@ -21,7 +21,8 @@ const FEW: usize = 32;
 #[derive(Debug)]
 pub(super) struct Last {
     turn: u64,
-    stamp: Option<Stamp>,
+    records: Option<Stamp>,
+    requests: Option<Stamp>,
     pub(super) memory: Memory,
     still: Option<Still>,
 }
@@ -43,7 +44,8 @@ pub(super) struct Ended {
 impl Last {
     /// After a round of this turn, with what it remembers.
     pub(super) fn after(lock: &Lock, fleet: &Fleet, memory: Memory) -> Result<Self> {
-        Ok(Self { turn: lock.turn(), stamp: fleet.records_stamp()?, memory, still: None })
+        let (records, requests) = (fleet.records_stamp()?, fleet.requests_stamp()?);
+        Ok(Self { turn: lock.turn(), records, requests, memory, still: None })
     }
 
     /// After one whose look at `at` found everything settled: before `due`, only the machine can bring anything else.
@@ -64,7 +66,7 @@ impl Last {
 
     /// Whether nobody had the lock since, and all records are as they were left.
     pub(super) fn follows(&self, lock: &Lock, fleet: &Fleet) -> Result<bool> {
-        Ok(self.is_before(lock) && self.stamp == fleet.records_stamp()?)
+        Ok(self.is_before(lock) && self.records == fleet.records_stamp()?)
     }
 
     /// From now on, another look may bring something else.
@@ -77,8 +79,9 @@ impl Last {
     pub(super) fn still(&self, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Timestamp>> {
         let Some(Still { from, until }) = self.still.filter(|_| self.memory.is_whole()) else { return Ok(None) };
         let is_between = (from..until).contains(&host.now());
-        let nobody_acted = is_between && fleet.last_turn()? == Some(self.turn) && self.stamp == fleet.records_stamp()?;
-        Ok((nobody_acted && !fleet.has_requests()? && host.is_unchanged()).then_some(until))
+        let nobody_acted = is_between && fleet.last_turn()? == Some(self.turn) && self.records == fleet.records_stamp()?;
+        let nobody_asked = nobody_acted && self.requests == fleet.requests_stamp()?;
+        Ok((nobody_asked && host.is_unchanged()).then_some(until))
     }
 
     /// Those whose end the last wait saw, where they are few and their processes tell all that there is to know of them.
@@ -116,5 +119,35 @@ fn concerned(desired: &Desired, agents: &BTreeSet<AgentName>) -> Option<BTreeSet
         if concerned.len() == before {
             return Some(concerned);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Memory, load};
+
+    #[test]
+    fn whoever_waits_for_the_ended_or_is_waited_for_is_concerned_and_many_are_not_looked_at_alone() {
+        let mut text = "version = 1\nfleet = \"f\"\ndefaults = { command = [\"x\"] }\n".to_owned();
+        for (name, after) in [("base", ""), ("store", "base"), ("worker", "store"), ("other", ""), ("beside", "other")] {
+            let after = if after.is_empty() { String::new() } else { format!("after = [\"{after}\"]\n") };
+            text.push_str(&format!("[agents.{name}]\n{after}"));
+        }
+        for number in 0..FEW {
+            text.push_str(&format!("[agents.leaf-{number}]\nafter = [\"hub\"]\n"));
+        }
+        text.push_str("[agents.hub]\n");
+        let loaded = load("constellation.toml", &Memory::with_manifest(&text), &Default::default());
+        let desired = loaded.desired.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        let of = |name: &str| {
+            let concerned = concerned(&desired, &[name.parse().unwrap()].into())?;
+            Some(concerned.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        for name in ["base", "store", "worker"] {
+            assert_eq!(of(name).as_deref(), Some("base store worker"));
+        }
+        assert_eq!(of("beside").as_deref(), Some("beside other"));
+        assert_eq!((of("hub"), of("leaf-3")), (None, None));
     }
 }

@@ -228,7 +228,8 @@ impl<'a> Rounds<'a> {
                     let now = self.host.now();
                     self.news = Some((self.news.map_or(now, |(first, _)| first), now));
                 }
-                Wake::Time if self.host.now() >= pause.until => return,
+                // At the time for it, the files are looked at too.
+                Wake::Time if (pause.until..self.resync).contains(&self.host.now()) => return,
                 Wake::Time if supervisor.is_some() => tell_supervisor(&self.status, false, "at rest"),
                 Wake::Time => {}
             }

@@ -1,9 +1,9 @@
-//! What a tmux server tells a watcher that waits for it. The net is ten minutes here: nothing is found by looking again and again.
+//! What a tmux server tells a watcher that waits for it, where nothing is found by looking again and again; and what it says when it is asked.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{Child, Command, Stdio};
 
-use super::{FLEET, comes_to_rest, eventually_told, watching};
+use super::{FLEET, comes_to_rest, eventually_told, read_status, watching};
 use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
 use reconcile::process::ProcId;
 
@@ -66,4 +66,39 @@ fn a_place_is_taken_as_soon_as_a_stranger_gives_it_up() {
     tmux.run(["kill-session", "-t", "=ada"]);
     comes_to_rest(&program);
     tmux.run(["kill-session", "-t", "=other"]);
+}
+
+/// How often somebody had the lock of the fleet so far.
+fn turns(program: &Program) -> u64 {
+    let lock = program.at("state").join(&program.fleet.1).join("lock");
+    eventually(|| std::fs::read_to_string(&lock).unwrap().trim().parse().ok(), LIMIT)
+}
+
+/// Waits for a whole look after this one: two, as one may have begun.
+fn goes_round(program: &Program) {
+    let rounds = || read_status(program)["rounds"].as_u64().unwrap();
+    let before = rounds();
+    eventually(|| (rounds() >= before + 3).then_some(()), LIMIT);
+}
+
+#[test]
+fn a_watcher_acts_only_where_something_may_have_changed() {
+    let program = Program::new(&FLEET.replace("\"10m\"", "\"1s\""));
+    let _watcher = watching(&program, &[]);
+    let tmux = Tmux { socket: program.socket() };
+    goes_round(&program);
+    let before = turns(&program);
+    goes_round(&program);
+    assert_eq!(turns(&program), before, "where all is as it was, nobody is kept from acting");
+    // No file tells of that, and nobody died.
+    tmux.run(["new-session", "-d", "-s", "stranger", "--", "sleep", "3003"]);
+    eventually(|| (turns(&program) > before).then_some(()), LIMIT);
+    goes_round(&program);
+    let before = turns(&program);
+    goes_round(&program);
+    assert_eq!(turns(&program), before);
+    // A pane that is looked for elsewhere is found where it is.
+    tmux.run(["rename-session", "-t", "=ada", "moved"]);
+    eventually(|| (turns(&program) > before).then_some(()), LIMIT);
+    tmux.run(["kill-session", "-t", "=stranger"]);
 }
