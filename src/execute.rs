@@ -157,7 +157,7 @@ impl Round<'_> {
                 let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default() };
                 let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
                 let posted = record.posted.iter().filter(|posted| posted.message_id() != *id).cloned().collect();
-                self.write(Record { typing: None, received: Some(received), untyped, posted, ..record })?;
+                self.write(Record { typing: None, received: Some(Box::new(received)), untyped, posted, ..record })?;
                 let what = match (kind, receipt) {
                     (MessageKind::Ask, _) => What::Asked,
                     (_, Receipt::Confirmed) => What::Receipt,

@@ -82,6 +82,11 @@ impl Memory {
         !self.is_partial
     }
 
+    /// Whether a note of somebody's is still to be typed: what is kept for that depends on all records.
+    pub fn owes_notes(&self) -> bool {
+        self.records.values().any(|record| !record.untyped.is_empty())
+    }
+
     /// With what a look at some more brought.
     pub fn with(mut self, seen: Seen) -> Self {
         self.records.extend(seen.records);
@@ -113,7 +118,8 @@ pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, befo
     look(desired, fleet, host, remembered)
 }
 
-/// A look at some agents only, by their processes: whoever is in a pane is taken to be where it was. And what is remembered of the others.
+/// A look at some agents only, the same that are declared in `desired`, by their processes: whoever is in a pane is taken to be where it was. And
+/// what is remembered of the others.
 ///
 /// # Errors
 ///
@@ -132,7 +138,7 @@ pub fn observe_closely(
         sent: BTreeMap::new(),
         reach: Reach::Processes,
     };
-    Ok((look(&desired.only(some), fleet, host, few)?, others))
+    Ok((look(desired, fleet, host, few)?, others))
 }
 
 /// What a look begins with.

@@ -93,9 +93,9 @@ pub struct Sighting {
     /// What waits to be typed, in this order.
     pub messages: Vec<Message>,
     /// What is being typed.
-    pub typing: Option<Typing>,
+    pub typing: Option<Box<Typing>>,
     /// What came of the last thing that was.
-    pub received: Option<Received>,
+    pub received: Option<Box<Received>>,
     /// Notes that wait for it; what was begun and can go on comes first.
     pub notes: Vec<Note>,
     /// The note whose delivery failed last.

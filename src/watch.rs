@@ -1,5 +1,8 @@
 //! Rounds for ever: what `watch` does. Decides nothing that the planner does not; it only chooses when to look again, and whom to tell.
 //!
+//! Three depths of a round: where only the machine could have changed and has not, nothing is done at all; who ended is seen to at once, with those
+//! that it concerns; everything else, and everything after that, is a round of all.
+//!
 //! A watcher owns nothing. All that it must not forget is in the records, so it can be killed at any time, and another one goes on where it was.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +14,7 @@ use crate::converge::{Audience, Patience, Round, processes, take_requests};
 use crate::desired::{AgentName, Auto, Desired};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
-use crate::observe::{Seen, observe, observe_again, observe_closely};
+use crate::observe::{Memory, Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
@@ -138,15 +141,13 @@ impl Watch {
         let ended = last.as_ref().filter(|_| !is_asked).and_then(|last| last.ended(desired, host));
         let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
         let last = match (ended, last) {
-            (Some(Ended { ended, concerned }), Some(last)) => {
-                // What takes their places need not wait for a look at everybody.
-                let (mut seen, others) = observe_closely(desired, fleet, host, last.memory, &concerned)?;
-                let terms = Terms { scope: Some(ended), ..self.terms.clone() };
-                let desired = &desired.only(&concerned);
+            (Some(ended), Some(last)) => {
+                let terms = Terms { scope: Some(ended.ended), ..self.terms.clone() };
+                let desired = &desired.only(&ended.concerned);
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
-                let done = carry_out(&mut round, &mut seen, (&mut Patience::default(), &mut self.deaths), Extent::Some, host)?;
+                let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
                 self.tell_of(&heard.events, &done.crashed, desired, host);
-                self.last = Some(Last::after(&lock, fleet, others.with(seen))?);
+                self.last = Some(Last::after(&lock, fleet, memory)?);
                 return Ok(Turn::Begun);
             }
             (_, last) => last,
@@ -237,6 +238,21 @@ struct Done {
     crashed: BTreeSet<AgentName>,
     /// Where something was done: who was asked to end, if nothing else was, and how long to wait before the next look.
     pause: Option<(Vec<ProcId>, Duration)>,
+}
+
+/// Looks at some agents only, and does what is due for those of them that the round is about: what takes the place of who ended need not wait for a
+/// look at everybody.
+fn see_to(
+    round: &mut Round<'_>,
+    memory: Memory,
+    concerned: &BTreeSet<AgentName>,
+    deaths: &mut Deaths,
+    host: &mut dyn Host,
+) -> Result<(Done, Memory)> {
+    let (mut seen, others) = observe_closely(round.desired, round.fleet, host, memory, concerned)?;
+    // What was tried in vain is known of whole rounds.
+    let done = carry_out(round, &mut seen, (&mut Patience::default(), deaths), Extent::Some, host)?;
+    Ok((done, others.with(seen)))
 }
 
 /// Tells what a look brought, plans, and does what is due.

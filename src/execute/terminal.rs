@@ -51,13 +51,13 @@ impl Round<'_> {
         let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail };
         let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
         let untyped = record.untyped.iter().filter(|note| note.id.to_string() != message.id).cloned().collect();
-        self.write(Record { typing: Some(typing), prompt_due, untyped, ..record })?;
+        self.write(Record { typing: Some(Box::new(typing)), prompt_due, untyped, ..record })?;
         Ok(vec![act])
     }
 
     pub(super) fn submit(&mut self, record: Record, sighting: Sighting, enters: u32, now: Timestamp) -> Result<Vec<Act>> {
         let cursor = sighting.screen.cursor;
-        let typing = record.typing.clone().map(|typing| Typing { at: now, enters, cursor, ..typing });
+        let typing = record.typing.clone().map(|typing| Box::new(Typing { at: now, enters, cursor, ..*typing }));
         self.write(Record { typing, ..record })?;
         Ok(sighting.instance.into_iter().map(|only| Act::Enter { only }).collect())
     }
@@ -66,10 +66,10 @@ impl Round<'_> {
     pub(super) fn take_back(&mut self, agent: &AgentName, why: &str) -> Result<()> {
         let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
         let Some(typing) = record.typing.clone() else { return Ok(()) };
-        let Typing { id, kind, at, .. } = typing;
+        let Typing { id, kind, at, .. } = *typing;
         let its_id = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
-        let received = Some(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new() });
+        let received = Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new() }));
         // What nobody waits for is tried again; whoever sent something hears of it.
         let waits = kind == MessageKind::Sent && !record.posted.iter().any(|posted| posted.message_id() == its_id);
         let received = if waits { received } else { record.received.clone() };

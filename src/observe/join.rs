@@ -291,7 +291,8 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             for posted in std::mem::take(&mut record.posted).iter().filter(|posted| Some(posted.message_id()) != begun) {
                 refuse(posted, "the agent ended before it took it", &mut tell);
             }
-            if let Some(Typing { id, kind, .. }) = record.typing.take() {
+            if let Some(typing) = record.typing.take() {
+                let Typing { id, kind, .. } = *typing;
                 // Who was asked to end and ended has heard it.
                 let receipt = match kind {
                     MessageKind::Ask => Receipt::Confirmed,
@@ -301,7 +302,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 };
                 let what = if kind == MessageKind::Ask { What::Asked } else { What::Undelivered };
                 tell(what, format!("{} {receipt}", kind.as_str()));
-                record.received = Some(Received { id, kind, at: now, receipt, tail: String::new() });
+                record.received = Some(Box::new(Received { id, kind, at: now, receipt, tail: String::new() }));
             }
             changed = true;
         }

@@ -129,7 +129,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             };
         }
         (Action::Type { message, .. }, _) => {
-            sighting.typing = Some(Typing {
+            sighting.typing = Some(Box::new(Typing {
                 id: message.id.clone(),
                 kind: message.kind,
                 at,
@@ -137,7 +137,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 submits: talk::submits(&message.body),
                 cursor: None,
                 tail: String::new(),
-            });
+            }));
             sighting.screen.composer = Some(Composed::Pasted);
         }
         (Action::Submit { enters, .. }, _) => {

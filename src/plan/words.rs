@@ -93,6 +93,17 @@ impl fmt::Display for ServerChange {
 
 impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [Value::String(field), Value::String(file)] = &self.path[..]
+            && field == "replace_on"
+        {
+            // What is compared is a digest, and says nothing to anybody.
+            let what = match (&self.before, &self.after) {
+                (Some(_), Some(_)) => "has another content",
+                (None, _) => "is new there",
+                (Some(_), None) => "is there no more",
+            };
+            return write!(f, "{field}: {file} {what}");
+        }
         for (depth, key) in self.path.iter().enumerate() {
             match key {
                 Value::String(name) if depth == 0 => f.write_str(name)?,

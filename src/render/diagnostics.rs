@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::{Deserialize, Serialize};
 
 use super::Style;
@@ -56,6 +56,11 @@ fn one(diagnostic: &Diagnostic, texts: &Texts, renderer: &Renderer) -> String {
     }
     for file in files {
         let Some(text) = texts.get(file) else { continue };
+        if text.is_empty() {
+            // There is nothing to underline.
+            group = group.element(Origin::path(file.as_ref()));
+            continue;
+        }
         let mut snippet = Snippet::source(text.as_ref()).path(file.as_ref());
         for (place, span) in spans.iter().enumerate().filter(|(_, span)| span.file == *file) {
             let kind = if place == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };

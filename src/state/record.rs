@@ -75,10 +75,10 @@ pub struct Record {
     pub answered: BTreeMap<String, u32>,
     /// What is being typed into its terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub typing: Option<Typing>,
+    pub typing: Option<Box<Typing>>,
     /// What came of the last thing that was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub received: Option<Received>,
+    pub received: Option<Box<Received>>,
     /// Notes that are delivered but for being typed into its terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untyped: Vec<Untyped>,

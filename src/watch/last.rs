@@ -87,7 +87,7 @@ impl Last {
     /// Those whose end the last wait saw, where they are few and their processes tell all that there is to know of them.
     pub(super) fn ended(&self, desired: &Desired, host: &dyn Host) -> Option<Ended> {
         let processes: BTreeSet<_> = host.ended().into_iter().collect();
-        if processes.is_empty() || processes.len() >= MANY || !self.memory.is_whole() {
+        if processes.is_empty() || processes.len() >= MANY || !self.memory.is_whole() || self.memory.owes_notes() {
             return None;
         }
         let ended = self.memory.kept_by(&processes);

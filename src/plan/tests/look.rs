@@ -221,7 +221,7 @@ impl Line {
                 let [kind, enters, at] = parts(text);
                 let Message { id, kind, body, .. } = message(&kind);
                 let submits = matches!(body, Body::Text(_));
-                Typing {
+                Box::new(Typing {
                     id,
                     kind,
                     at: ago(&at),
@@ -229,7 +229,7 @@ impl Line {
                     submits,
                     cursor: Some((3, 7)),
                     tail: "the-end".to_owned(),
-                }
+                })
             }),
             received: None,
             notes: self.text("note").into_iter().map(note).collect(),
