@@ -110,7 +110,7 @@ impl Watch {
     /// If the state folder cannot be read or written.
     pub fn round(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<Turn> {
         let last = self.last.take();
-        if let Some(until) = last.as_ref().map_or(Ok(None), |last| last.still(fleet, host))? {
+        if let Some(until) = last.as_ref().map_or(Ok(None), |last| last.still(desired, fleet, host))? {
             self.last = last;
             return Ok(Turn::Still(until.min(host.now() + desired.watch.resync)));
         }

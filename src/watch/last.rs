@@ -8,6 +8,7 @@ use crate::desired::{AgentName, Desired};
 use crate::host::Host;
 use crate::observe::Memory;
 use crate::plan::MANY;
+use crate::state::handoff::{Look, look};
 use crate::state::{Fleet, Lock, Stamp};
 use crate::time::{Duration, Timestamp};
 
@@ -76,12 +77,15 @@ impl Last {
 
     /// The time until which nothing but the machine and other commands can bring anything new, if neither has. The lock is not needed for that:
     /// nothing is written.
-    pub(super) fn still(&self, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Timestamp>> {
+    pub(super) fn still(&self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Timestamp>> {
         let Some(Still { from, until }) = self.still.filter(|_| self.memory.is_whole()) else { return Ok(None) };
         let is_between = (from..until).contains(&host.now());
         let nobody_acted = is_between && fleet.last_turn()? == Some(self.turn) && self.records == fleet.records_stamp()?;
         let nobody_asked = nobody_acted && self.requests == fleet.requests_stamp()?;
-        Ok((nobody_asked && host.is_unchanged()).then_some(until))
+        // There was no note when all was settled; not every disk tells of a new one.
+        let mut sources = desired.agents.values().filter_map(|declared| declared.spec.care.handoff.source.as_ref());
+        let no_note = nobody_asked && sources.all(|source| look(source) == Look::Nothing);
+        Ok((no_note && host.is_unchanged()).then_some(until))
     }
 
     /// Those whose end the last wait saw, where they are few and their processes tell all that there is to know of them.
