@@ -267,7 +267,8 @@ impl Round<'_> {
             return self.write(Record { leaving, instance: Some(instance), ..record });
         }
         // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
-        let wishes = Record { wanted: record.wanted, replace_up_to: record.replace_up_to, ..Record::new(record.agent) };
+        let wishes =
+            Record { wanted: record.wanted, replace_up_to: record.replace_up_to, posted: record.posted, ..Record::new(record.agent) };
         self.write(Record {
             generation: sighting.generation,
             mark: instance.mark.clone(),

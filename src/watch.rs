@@ -134,6 +134,7 @@ impl Watch {
         // Requests are written into records, and a person may edit them by hand.
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
         let last = last.filter(|_| follows);
+        let requests = fleet.requests_stamp()?;
         let is_asked = fleet.has_requests()?;
         claim(&self.manifest, desired, fleet)?;
         let mut heard = Heard { audience, events: Vec::new() };
@@ -147,7 +148,7 @@ impl Watch {
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
                 let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
                 self.tell_of(&heard.events, &done.crashed, desired, host);
-                self.last = Some(Last::after(&lock, fleet, memory)?);
+                self.last = Some(Last::after(&lock, fleet, requests, memory)?.owing_a_whole());
                 return Ok(Turn::Begun);
             }
             (_, last) => last,
@@ -164,7 +165,7 @@ impl Watch {
         let done = carry_out(&mut round, &mut seen, (&mut self.patience, &mut self.deaths), Extent::All, host)?;
         self.tell_of(&heard.events, &done.crashed, desired, host);
         let (memory, observed) = seen.into_memory();
-        let left = Last::after(&lock, fleet, memory)?;
+        let left = Last::after(&lock, fleet, requests, memory)?;
         if let Some((leaving, pause)) = done.pause {
             let watched = if leaving.is_empty() { everybody(&observed) } else { leaving };
             self.last = Some(left);

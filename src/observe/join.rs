@@ -289,7 +289,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
             record.ended = Some(ended.clone());
             let begun = record.typing.as_ref().map(|typing| typing.id.clone());
             for posted in std::mem::take(&mut record.posted).iter().filter(|posted| Some(posted.message_id()) != begun) {
-                refuse(posted, "the agent ended before it took it", &mut tell);
+                tell(What::Undelivered, posted.refused("the agent ended before it took it"));
             }
             if let Some(typing) = record.typing.take() {
                 let Typing { id, kind, .. } = *typing;
@@ -326,13 +326,8 @@ fn learn_of_texts(record: &mut Record, tell: &mut impl FnMut(What, String), now:
     let begun = record.typing.as_ref().map(|typing| typing.id.clone());
     let is_over = |posted: &Posted| posted.is_over(now) && Some(posted.message_id()) != begun;
     let over: Vec<Posted> = record.posted.extract_if(.., |posted| is_over(posted)).collect();
-    over.iter().for_each(|posted| refuse(posted, &format!("the agent did not take it for {STALE}"), tell));
+    over.iter().for_each(|posted| tell(What::Undelivered, posted.refused(&format!("the agent did not take it for {STALE}"))));
     !over.is_empty()
-}
-
-fn refuse(posted: &Posted, why: &str, tell: &mut impl FnMut(What, String)) {
-    let (kind, receipt) = (MessageKind::Sent.as_str(), Receipt::Refused(why.to_owned()));
-    tell(What::Undelivered, format!("{kind} {receipt} (request {})", posted.request.escape_debug()));
 }
 
 /// A note that was read is waited for no more.

@@ -94,18 +94,21 @@ fn act(only: Instance, way: &LetGo) -> Option<Act> {
 }
 
 /// Writes down what became of an agent, and says it.
-fn remember(agent: &AgentName, way: &LetGo, seen: &mut Seen, fleet: &Fleet) -> Result<Option<Event>> {
+fn remember(agent: &AgentName, way: &LetGo, seen: &mut Seen, fleet: &Fleet) -> Result<Vec<Event>> {
     let record = seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
     let why = match way {
-        LetGo::Unknown => return Ok(None),
+        LetGo::Unknown => return Ok(Vec::new()),
         LetGo::Forgotten => "a person asked for it".to_owned(),
         LetGo::Freed(pid) => format!("a person asked for it; its process{} goes on as nobody's", number(*pid)),
         LetGo::Released(pid) => format!("a person asked for it; its process{} goes on and is ours no more", number(*pid)),
     };
-    let event = event(agent, &record, What::Forget, why, seen);
+    let mut events = vec![event(agent, &record, What::Forget, why, seen)];
+    for posted in &record.posted {
+        events.push(event(agent, &record, What::Undelivered, posted.refused("the agent was let go"), seen));
+    }
     match way {
         LetGo::Released(_) => {
-            let record = Record { released: true, leaving: None, ..record };
+            let record = Record { released: true, leaving: None, posted: Vec::new(), ..record };
             fleet.write_wish(&record)?;
             seen.records.insert(agent.clone(), record);
         }
@@ -118,7 +121,7 @@ fn remember(agent: &AgentName, way: &LetGo, seen: &mut Seen, fleet: &Fleet) -> R
             fleet.write_wish(&Record { untyped: record.untyped, ..Record::new(agent.clone()) })?;
         }
     }
-    Ok(Some(event))
+    Ok(events)
 }
 
 fn number(pid: Option<u32>) -> String {

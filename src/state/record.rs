@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{AgentName, AgentSpec, Generation, Mark, Wish};
-use crate::observed::{Answering, Ended, Failures, Instance, Leaving, Pause, Pulse, Received, Remnant, Typing, Undelivered, Unread};
+use crate::observed::{
+    Answering, Ended, Failures, Instance, Leaving, MessageKind, Pause, Pulse, Receipt, Received, Remnant, Typing, Undelivered, Unread,
+};
 use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
@@ -134,6 +136,12 @@ impl Posted {
     /// The name of the message that it becomes.
     pub fn message_id(&self) -> String {
         format!("text-{}", self.id)
+    }
+
+    /// What is told of it where it is not typed.
+    pub fn refused(&self, why: &str) -> String {
+        let (kind, receipt) = (MessageKind::Sent.as_str(), Receipt::Refused(why.to_owned()));
+        format!("{kind} {receipt} (request {})", self.request.escape_debug())
     }
 
     /// Whether it has waited for so long that it was meant for another day.

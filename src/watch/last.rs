@@ -26,6 +26,8 @@ pub(super) struct Last {
     requests: Option<Stamp>,
     pub(super) memory: Memory,
     still: Option<Still>,
+    /// Who ended was seen to, and a round of all is owed.
+    owes_whole: bool,
 }
 
 /// From when until when a look brings nothing but what the last one did, as long as the machine is the same.
@@ -43,10 +45,14 @@ pub(super) struct Ended {
 }
 
 impl Last {
-    /// After a round of this turn, with what it remembers.
-    pub(super) fn after(lock: &Lock, fleet: &Fleet, memory: Memory) -> Result<Self> {
-        let (records, requests) = (fleet.records_stamp()?, fleet.requests_stamp()?);
-        Ok(Self { turn: lock.turn(), records, requests, memory, still: None })
+    /// After a round of this turn, with what it remembers. Requests are those from before it took any: one that came meanwhile is news.
+    pub(super) fn after(lock: &Lock, fleet: &Fleet, requests: Option<Stamp>, memory: Memory) -> Result<Self> {
+        Ok(Self { turn: lock.turn(), records: fleet.records_stamp()?, requests, memory, still: None, owes_whole: false })
+    }
+
+    /// After one that was about some only.
+    pub(super) fn owing_a_whole(self) -> Self {
+        Self { owes_whole: true, ..self }
     }
 
     /// After one whose look at `at` found everything settled: before `due`, only the machine can bring anything else.
@@ -91,7 +97,8 @@ impl Last {
     /// Those whose end the last wait saw, where they are few and their processes tell all that there is to know of them.
     pub(super) fn ended(&self, desired: &Desired, host: &dyn Host) -> Option<Ended> {
         let processes: BTreeSet<_> = host.ended().into_iter().collect();
-        if processes.is_empty() || processes.len() >= MANY || !self.memory.is_whole() || self.memory.owes_notes() {
+        let is_sure = !self.owes_whole && self.memory.is_whole() && !self.memory.owes_notes();
+        if !is_sure || processes.is_empty() || processes.len() >= MANY {
             return None;
         }
         let ended = self.memory.kept_by(&processes);

@@ -14,6 +14,9 @@ use crate::time::{Duration, Timestamp};
 /// answered a dialog; and whether a client has detached, where no tmux server tells of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How soon, where a tmux server tells of it: it does not tell of everything, such as of a person who goes to another session.
+const LOOK_AGAIN_HEARD: Duration = Duration::from_secs(10);
+
 /// How soon it is looked again where an agent waits for another one that gets on by itself.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -36,7 +39,13 @@ pub(super) fn is_settled(desired: &Desired, plan: &Plan, observed: &Observed) ->
     let is_known = |sighting: &Sighting| !matches!(sighting.phase, Phase::Unknown { .. } | Phase::Leaving(_));
     let has_nothing = |sighting: &Sighting| {
         let typed = sighting.typing.is_none() && sighting.messages.is_empty();
-        typed && sighting.notes.is_empty() && sighting.unread.is_none() && sighting.left.is_empty() && sighting.remains.is_empty()
+        let unasked = sighting.vitals.consent.is_none();
+        typed
+            && unasked
+            && sighting.notes.is_empty()
+            && sighting.unread.is_none()
+            && sighting.left.is_empty()
+            && sighting.remains.is_empty()
     };
     plan.is_empty()
         && observed.gaps.is_empty()
@@ -58,7 +67,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
         matches!(seat, Some(Seat::Pane { socket, .. }) if Some(&**socket) == heard)
     };
     let held = plan.changes.iter().filter_map(|(agent, change)| match &change.next {
-        Next::Held(Held::Attached(_)) if is_heard(agent) => None,
+        Next::Held(Held::Attached(_)) if is_heard(agent) => Some(now + LOOK_AGAIN_HEARD),
         Next::Held(held) => release(held, now),
         Next::Blocked(blocked) => match blocked.reason {
             Reason::Dialog | Reason::Login | Reason::Permission | Reason::Unreadable => Some(now + LOOK_AGAIN),

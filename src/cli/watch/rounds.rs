@@ -150,6 +150,7 @@ impl<'a> Rounds<'a> {
                     pause
                 }
                 Ok(Turn::Still(until)) => self.report(until, begun),
+                Ok(Turn::Begun) if self.interrupts.is_asked_to_stop() => return Ok(self.leave()),
                 Ok(Turn::Begun) => continue,
                 Ok(Turn::Busy(_)) => Pause { until: self.host.now() + BUSY, watched: Arc::default() },
                 Ok(Turn::Displaced(other)) => {

@@ -125,7 +125,9 @@ pub(super) fn minimal_environment() -> Vec<(OsString, OsString)> {
 
 /// Where a client writes: nobody has to read while it does, and it never waits for a reader.
 fn page() -> std::io::Result<File> {
-    Ok(rustix::fs::memfd_create("tmux", MemfdFlags::CLOEXEC)?.into())
+    let make = |flags| rustix::fs::memfd_create("tmux", MemfdFlags::CLOEXEC | flags);
+    // Some machines want it to be said that it is no program; older ones do not know how (Linux 6.3).
+    Ok(make(MemfdFlags::NOEXEC_SEAL).or_else(|_| make(MemfdFlags::empty()))?.into())
 }
 
 /// A client at work; killed when it is dropped before its end.

@@ -62,12 +62,14 @@ impl Client {
         command.env_clear().envs(minimal_environment());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let said = child.stdout.take().expect("it was asked for above");
-        // Ends with the client.
+        let client = Self { child, server };
+        // Ends with the client, and that is news too.
         std::thread::Builder::new().name("ear".to_owned()).spawn(move || {
             let lines = BufReader::new(said).lines().map_while(Result::ok);
             lines.filter(|line| is_news(line)).for_each(|_| bell.ring());
+            bell.ring();
         })?;
-        Ok(Self { child, server })
+        Ok(client)
     }
 
     fn lives(&mut self) -> bool {
@@ -85,5 +87,5 @@ impl Drop for Client {
 /// Whether a line says that something may be otherwise than it was. Its first line says that it listens.
 fn is_news(line: &str) -> bool {
     let word = line.split(' ').next().unwrap_or_default();
-    matches!(word, "%begin" | "%client-detached" | "%sessions-changed" | "%exit")
+    matches!(word, "%begin" | "%client-detached" | "%sessions-changed")
 }

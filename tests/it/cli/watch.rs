@@ -8,7 +8,7 @@ use super::{Running, alive, shown};
 use crate::support::{LIMIT, Program, eventually};
 use reconcile::process::{self, ProcId, Signal};
 
-mod server;
+mod rest;
 mod stays;
 
 /// A pane and two daemons, started again without a long pause, and a net that is never needed.

@@ -147,3 +147,30 @@ fn a_shadow_ends_at_once_if_it_is_to_and_tells_nobody() {
     assert_eq!((&said["why"], &said["number"]), (&json!("the manifest has changed"), &json!(0)));
     assert!(!program.at("told.jsonl").exists());
 }
+
+#[test]
+fn an_end_of_which_nothing_can_be_told_keeps_it_from_nothing_else() {
+    let program = Program::new(FLEET);
+    let mut watching = watching(&program, &[]);
+    let before = program.pids();
+    let keeper = program.keepers().into_iter().find(|keeper| keeper.mark.agent.as_str() == "bob").unwrap().process;
+    let status = program.at("state").join(&program.fleet.1).join("run/bob.status");
+    std::fs::write(&status, "no status").unwrap();
+    let rounds = || read_status(&program)["rounds"].as_u64().unwrap();
+    let so_far = rounds();
+    kill(u64::from(keeper.pid));
+    let phase = || {
+        let status = program.json(&["status", "--json"]);
+        status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "bob").unwrap()["state"].clone()
+    };
+    eventually(|| (phase() == "unknown").then_some(()), LIMIT);
+    eventually(|| (rounds() > so_far).then_some(()), LIMIT);
+    // It goes on with everybody else, and listens.
+    kill(before["cyd"]);
+    eventually(|| program.pids().get("cyd").is_some_and(|pid| *pid != before["cyd"]).then_some(()), LIMIT);
+    assert_eq!(program.code(&["watch", "--stop"]), 0);
+    watching.0.wait().unwrap();
+    // Then it can be told again.
+    std::fs::remove_file(&status).unwrap();
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+}

@@ -1,4 +1,4 @@
-//! What a tmux server tells a watcher that waits for it, where nothing is found by looking again and again; and what it says when it is asked.
+//! What wakes a watcher at rest: what the tmux server tells it where it waits for that, and what it finds at the resync.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{Child, Command, Stdio};
@@ -31,7 +31,7 @@ fn sleeps(program: &Program) {
         let time = |name: &str| status[name].as_str()?.parse::<reconcile::time::Timestamp>().ok();
         Some((time("last_round")?, time("next_round")?))
     };
-    eventually(|| times().filter(|(last, next)| next.since(*last).as_secs() > 60).map(drop), LIMIT);
+    eventually(|| times().filter(|(last, next)| next.since(*last).as_secs() > 5).map(drop), LIMIT);
 }
 
 #[test]
@@ -101,4 +101,15 @@ fn a_watcher_acts_only_where_something_may_have_changed() {
     tmux.run(["rename-session", "-t", "=ada", "moved"]);
     eventually(|| (turns(&program) > before).then_some(()), LIMIT);
     tmux.run(["kill-session", "-t", "=stranger"]);
+}
+
+#[test]
+fn who_is_started_again_only_if_is_asked_about_again_though_nothing_happens() {
+    let ada = "runtime = \"daemon\"\ncommand = \"test -e work && exec sleep 1009; exit 1\"\nrestart = { only_if = { command = [\"test\", \"-e\", \"work\"] } }\n";
+    let program = Program::new(&format!("version = 1\nfleet = \"asked\"\nwatch = {{ resync = \"1s\" }}\n[agents.ada]\n{ada}"));
+    let _watcher = crate::cli::Running::start(program.command(&["watch"]));
+    eventually_told(&program, "exited", "1");
+    goes_round(&program);
+    program.write("work", "");
+    eventually(|| program.pids().contains_key("ada").then_some(()), LIMIT);
 }
