@@ -124,6 +124,22 @@ impl Tmux {
         self.run(["capture-pane", "-p", "-S", "-", "-t", "=it:"])
     }
 
+    /// A person who looks at a session of it, until both are dropped.
+    pub(crate) fn attached(&self, session: &str) -> (Child, Doomed) {
+        let attach = format!("tmux -S {} attach-session -t ={session}", self.socket.display());
+        let client = Command::new("script")
+            .args(["-qec", &attach, "/dev/null"])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let doomed = Doomed(vec![ProcId::of(client.id()).unwrap().unwrap()]);
+        eventually(|| (self.run(["list-clients", "-F", "#S"]).trim() == session).then_some(()), LIMIT);
+        (client, doomed)
+    }
+
     /// A client of it.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("tmux");

@@ -60,18 +60,7 @@ fn who_is_attached_holds_a_replacement() {
     let world = World::new(PAIR);
     world.comes_to_rest();
     let before = world.keepers();
-    let attach = format!("tmux -S {} attach-session -t =ada", world.tmux.socket.display());
-    let mut client = Command::new("script")
-        .args(["-qec", &attach, "/dev/null"])
-        .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _doomed = crate::support::Doomed(vec![ProcId::of(client.id()).unwrap().unwrap()]);
-    let clients = || world.tmux.run(["list-clients", "-F", "#S"]).lines().count();
-    eventually(|| (clients() == 1).then_some(()), LIMIT);
+    let (mut client, _doomed) = world.tmux.attached("ada");
     world.declare(&PAIR.replace("2020", "2025"));
     let text = world.apply(3);
     assert!(text.contains("held") && text.contains("attached"), "{text}");

@@ -1,27 +1,9 @@
 //! What wakes a watcher at rest: what the tmux server tells it where it waits for that, and what it finds at the resync.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::process::{Child, Command, Stdio};
 
 use super::{FLEET, comes_to_rest, eventually_told, read_status, watching};
-use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
-use reconcile::process::ProcId;
-
-/// A person who looks at the pane of an agent.
-fn attached(tmux: &Tmux, agent: &str) -> (Child, Doomed) {
-    let attach = format!("tmux -S {} attach-session -t ={agent}", tmux.socket.display());
-    let client = Command::new("script")
-        .args(["-qec", &attach, "/dev/null"])
-        .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let doomed = Doomed(vec![ProcId::of(client.id()).unwrap().unwrap()]);
-    eventually(|| (tmux.run(["list-clients", "-F", "#S"]).trim() == agent).then_some(()), LIMIT);
-    (client, doomed)
-}
+use crate::support::{LIMIT, Program, Tmux, eventually};
 
 /// Waits until the watcher sleeps for longer than it would if it looked now and then.
 fn sleeps(program: &Program) {
@@ -39,7 +21,7 @@ fn what_is_held_for_a_person_is_done_when_that_one_detaches() {
     let program = Program::new(FLEET);
     let _watcher = watching(&program, &[]);
     let tmux = Tmux { socket: program.socket() };
-    let (mut person, _doomed) = attached(&tmux, "ada");
+    let (mut person, _doomed) = tmux.attached("ada");
     let before = program.pids();
     program.edit("1001", "1011");
     eventually_told(&program, "held", "attached");
