@@ -348,3 +348,21 @@ fn what_runs_under_its_keeper_is_let_go_when_it_has_left_the_manifest() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(agent(&program, "bob")["generation"], 1);
 }
+
+#[test]
+fn a_text_that_waits_for_one_that_is_let_go_is_told() {
+    let program = Program::new(FLEET);
+    let (_tmux, _pane, _ada, _bob) = adopted(&program);
+    // It waits as long as the agent is left alone.
+    assert_eq!(program.code(&["pause", "ada"]), 0);
+    let requests = program.at("state").join(&program.fleet.1).join("requests");
+    std::fs::create_dir_all(&requests).unwrap();
+    std::fs::write(requests.join("a.json"), r#"{"version":1,"do":"send","agent":"ada","text":"go on"}"#).unwrap();
+    program.code(&["apply", "--auto-approve"]);
+    program.code(&["forget", "ada"]);
+    let output = program.command(&["history", "--json"]).output().unwrap();
+    let events: Vec<Value> = String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |what: &str| events.iter().filter(|event| event["what"] == what).map(|event| event["why"].clone()).collect::<Vec<_>>();
+    assert_eq!((told("requested"), told("type")), (vec![json!("paused"), json!("send")], Vec::new()));
+    assert_eq!(told("undelivered"), ["text refused: the agent was let go (request a.json)"]);
+}
