@@ -212,12 +212,12 @@ fn the_end_of_what_was_adopted_is_noticed_and_it_is_started_again() {
     other.0.wait().unwrap();
     eventually(|| agent(&program, "bob")["keeper"].is_u64().then_some(()), LIMIT);
 
-    // It starts another beside what is let go, and a person is told so.
+    // It starts another beside what is let go, and a person is told so. It is in the middle of a round now and then.
     assert_eq!(program.code(&["stop", "bob"]), 0);
     let last = Own::start(&program, &["sleep", "1042"]);
-    assert_eq!(program.code(&["adopt", "bob", "--pid", &last.pid().to_string()]), 0);
+    assert_eq!(program.code(&["adopt", "bob", "--pid", &last.pid().to_string(), "--lock-timeout", "10s"]), 0);
     assert_eq!(program.code(&["halt"]), 0);
-    assert_snapshot!(program.shot(&["forget", "bob"]).replace(&last.pid().to_string(), "PID"), @"
+    assert_snapshot!(program.shot(&["forget", "bob", "--lock-timeout", "10s"]).replace(&last.pid().to_string(), "PID"), @"
     exit 0
     --- stdout
     bob: let go; its process PID runs on as nobody's
