@@ -170,7 +170,9 @@ fn comes_to_rest_with(program: &Program, argument: &str) {
 }
 
 fn read_status(program: &Program) -> Value {
-    let text = std::fs::read_to_string(program.at("state").join(&program.fleet.1).join("watch.json")).unwrap();
+    let path = program.at("state").join(&program.fleet.1).join("watch.json");
+    // It is there after the first round.
+    let text = eventually(|| std::fs::read_to_string(&path).ok(), LIMIT);
     serde_json::from_str(&text).unwrap()
 }
 
