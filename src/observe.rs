@@ -112,7 +112,7 @@ impl Memory {
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
     let Memory { records, sent, is_partial } = before;
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), sent, reach: Reach::Known },
+        false => Remembered { records, unreadable: BTreeMap::new(), sent, depth: Depth::Known },
         true => Remembered { sent, ..remembered(desired, fleet)? },
     };
     look(desired, fleet, host, remembered)
@@ -136,7 +136,7 @@ pub fn observe_closely(
         records: some.iter().filter_map(|name| others.records.remove_entry(name)).collect(),
         unreadable: BTreeMap::new(),
         sent: BTreeMap::new(),
-        reach: Reach::Processes,
+        depth: Depth::Processes,
     };
     Ok((look(desired, fleet, host, few)?, others))
 }
@@ -147,12 +147,12 @@ struct Remembered {
     /// Records that are of no use, and why.
     unreadable: BTreeMap<AgentName, String>,
     sent: BTreeMap<AgentName, Message>,
-    reach: Reach,
+    depth: Depth,
 }
 
 /// How far a look goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+enum Depth {
     /// Something of the fleet may run that no record knows.
     Everything,
     /// Nothing of the fleet can run that no record knows.
@@ -179,14 +179,14 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), reach: Reach::Everything })
+    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), depth: Depth::Everything })
 }
 
 fn look(
     desired: &Desired,
     fleet: &Fleet,
     host: &mut dyn Host,
-    Remembered { mut records, unreadable, sent, reach }: Remembered,
+    Remembered { mut records, unreadable, sent, depth }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
@@ -194,7 +194,7 @@ fn look(
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, host.now())?;
-    let look = host.look(&question(desired, &records, claim.is_none(), reach));
+    let look = host.look(&question(desired, &records, claim.is_none(), depth));
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
@@ -276,8 +276,8 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
 
 /// What to look at: everything that is declared or remembered, and the ground for what may have to be started. Where nothing is remembered,
 /// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
-fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, reach: Reach) -> Ask<'a> {
-    let all_is_known = reach != Reach::Everything;
+fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, depth: Depth) -> Ask<'a> {
+    let all_is_known = depth != Depth::Everything;
     let mut sockets = BTreeSet::new();
     let mut known = Vec::new();
     for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
@@ -304,7 +304,7 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();
-    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, search, closely: reach == Reach::Processes }
+    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, search, closely: depth == Depth::Processes }
 }
 
 /// The tmux server of the fleet, if an agent is declared to be in it.

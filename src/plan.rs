@@ -62,6 +62,8 @@ pub struct Terms {
     pub kill: BTreeSet<AgentName>,
     /// Nothing is done but to type what waits to be typed.
     pub only_messages: bool,
+    /// Only a part of the fleet was looked at: nothing is done that depends on all of it.
+    pub is_partial: bool,
     /// Only these agents are looked after; all without it.
     pub scope: Option<BTreeSet<AgentName>>,
     /// Another limit than the manifest's.

@@ -143,7 +143,7 @@ impl Watch {
         let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
         let last = match (ended, last) {
             (Some(ended), Some(last)) => {
-                let terms = Terms { scope: Some(ended.ended), ..self.terms.clone() };
+                let terms = Terms { scope: Some(ended.ended), is_partial: true, ..self.terms.clone() };
                 let desired = &desired.only(&ended.concerned);
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
                 let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
@@ -162,7 +162,7 @@ impl Watch {
             None => observe(desired, fleet, host)?,
         };
         let settled = keep_unsettled_back(&mut seen);
-        let done = carry_out(&mut round, &mut seen, (&mut self.patience, &mut self.deaths), Extent::All, host)?;
+        let done = carry_out(&mut round, &mut seen, &mut self.patience, &mut self.deaths, host)?;
         self.tell_of(&heard.events, &done.crashed, desired, host);
         let (memory, observed) = seen.into_memory();
         let left = Last::after(&lock, fleet, requests, memory)?;
@@ -171,8 +171,7 @@ impl Watch {
             self.last = Some(left);
             return Ok(Turn::Done(Box::new(Rest { until: host.now() + pause, watched, plan: done.plan, observed })));
         }
-        let heard = host.listen(rest::depends_on_server(desired, &done.plan).then_some(&desired.server));
-        let due = rest::due(desired, &done.plan, &observed, &done.standings, heard.as_deref());
+        let due = due(desired, &done.plan, &observed, &done.standings, host);
         let due = [due, settled, unfinished, self.notices.due()].into_iter().flatten().min();
         let is_settled = rest::is_settled(desired, &done.plan, &observed);
         self.last = Some(if is_settled { left.settled(observed.at, due) } else { left });
@@ -196,8 +195,7 @@ impl Watch {
         audience.round(&plan, &seen.observed);
         shadow::say(&plan, &mut self.said, fleet, seen.observed.at, audience)?;
         let observed = seen.observed;
-        let heard = host.listen(rest::depends_on_server(desired, &plan).then_some(&desired.server));
-        let due = rest::due(desired, &plan, &observed, &fleet.standings()?, heard.as_deref());
+        let due = due(desired, &plan, &observed, &fleet.standings()?, host);
         let until = due.into_iter().fold(observed.at + desired.watch.resync, Timestamp::min).max(observed.at + SETTLED);
         Ok(Rest { until, watched: everybody(&observed), plan, observed })
     }
@@ -224,14 +222,6 @@ impl Watch {
     }
 }
 
-/// Whom a round is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    All,
-    /// Some, and of the others nothing is said.
-    Some,
-}
-
 /// What was planned and done.
 struct Done {
     plan: Plan,
@@ -252,35 +242,32 @@ fn see_to(
 ) -> Result<(Done, Memory)> {
     let (mut seen, others) = observe_closely(round.desired, round.fleet, host, memory, concerned)?;
     // What was tried in vain is known of whole rounds.
-    let done = carry_out(round, &mut seen, (&mut Patience::default(), deaths), Extent::Some, host)?;
+    let done = carry_out(round, &mut seen, &mut Patience::default(), deaths, host)?;
     Ok((done, others.with(seen)))
 }
 
 /// Tells what a look brought, plans, and does what is due.
-fn carry_out(
-    round: &mut Round<'_>,
-    seen: &mut Seen,
-    (patience, deaths): (&mut Patience, &mut Deaths),
-    extent: Extent,
-    host: &mut dyn Host,
-) -> Result<Done> {
+fn carry_out(round: &mut Round<'_>, seen: &mut Seen, patience: &mut Patience, deaths: &mut Deaths, host: &mut dyn Host) -> Result<Done> {
     let (desired, fleet) = (round.desired, round.fleet);
-    let mut begun = round.begin(seen, patience)?;
-    if extent == Extent::Some {
-        // Whether the server is as it should be, and needed, depends on all.
-        begun.plan.server = None;
-    }
+    let begun = round.begin(seen, patience)?;
     let acts = begun.plan.has_acts();
     round.remember(&begun, acts.then_some(&begun.plan), seen, host)?;
     let told = deaths.count(&begun.news, seen, host.now());
     round.tell(&told)?;
     let crashed = notices::crashed(&begun.news, desired, seen);
-    let standings = match extent {
-        Extent::All => standing::tell(&begun.plan, desired, &seen.observed, fleet, round)?,
-        Extent::Some => Standings::new(),
+    let standings = match round.terms.is_partial {
+        false => standing::tell(&begun.plan, desired, &seen.observed, fleet, round)?,
+        // Nothing is said of the others.
+        true => Standings::new(),
     };
     let pause = if acts { Some(round.act(&begun, seen, host)?) } else { None };
     Ok(Done { plan: begun.plan, standings, crashed, pause })
+}
+
+/// When something is due, or may be, that nothing announces. What a tmux server announces is listened to from here on.
+fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standings, host: &mut dyn Host) -> Option<Timestamp> {
+    let heard = host.listen(rest::depends_on_server(desired, plan).then_some(&desired.server));
+    rest::due(desired, plan, observed, standings, heard.as_deref())
 }
 
 /// Writes whose the fleet is and what is applied from here on.

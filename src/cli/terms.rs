@@ -108,6 +108,7 @@ impl TermFlags {
         let select = |patterns: &[String]| select_all(patterns, declared, &seen.observed);
         Ok(Terms {
             only_messages: false,
+            is_partial: false,
             now: self.now,
             allow_kill: select(&self.allow_kill)?,
             kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),

@@ -80,7 +80,8 @@ pub(super) fn may_change(change: &ServerChange, observed: &Observed, terms: &Ter
         ServerChange::Set { .. } => Auto::Safe,
         ServerChange::Close(_) => Auto::All,
     };
-    observed.halted.is_none() && terms.watch.is_none_or(|auto| auto >= least)
+    // Whether the server is as it should be, and needed, depends on all.
+    !terms.is_partial && observed.halted.is_none() && terms.watch.is_none_or(|auto| auto >= least)
 }
 
 /// Holds what the guards refuse, where nobody is there to be asked: the rest goes on.

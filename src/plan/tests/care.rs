@@ -58,6 +58,8 @@ fn server(agents: &str, look: &str, was: impl FnOnce(&mut Server), expected: &st
     let mut server = desired.server.clone();
     was(&mut server);
     observed.server = Some(server);
+    let partial = Terms { is_partial: true, ..Terms::default() };
+    assert_eq!(plan(&desired, &observed, &partial).server, None, "who sees a part only says nothing of the server");
     let terms = read_terms("allow_empty");
     let plan = plan(&desired, &observed, &terms);
     assert_eq!(show(&plan), tidy(expected));
