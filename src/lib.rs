@@ -147,3 +147,15 @@ pub mod service;
 pub mod render;
 
 pub mod cli;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tests_have_a_home_folder_of_their_own() {
+        let own = std::env::current_exe().unwrap().with_extension("home");
+        assert_eq!(std::env::var_os("HOME"), Some(own.into()), "tests are started by cargo, which runs .cargo/with-own-home");
+        for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HISTFILE", "TMUX", "RECONCILE_STATE_DIR"] {
+            assert_eq!(std::env::var_os(variable), None, "{variable}");
+        }
+    }
+}

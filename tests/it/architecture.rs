@@ -245,6 +245,35 @@ fn tests_wait_for_something() {
 }
 
 #[test]
+fn tests_start_every_process_with_a_clean_environment() {
+    let mut paths = Vec::new();
+    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut paths);
+    let start = Regex::new(&["(?:Command|Process)", "::new\\("].concat()).unwrap();
+    let mut starts = Vec::new();
+    for path in paths.iter().filter(|path| !path.ends_with("architecture.rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().enumerate().filter(|(_, line)| start.is_match(line));
+        starts.extend(lines.map(|(at, _)| format!("{}:{}", path.display(), at + 1)));
+    }
+    // Only `support::command` may.
+    assert!(starts.len() == 1 && starts[0].contains("tests/it/support.rs"), "use support::command: {starts:#?}");
+}
+
+#[test]
+fn tests_never_see_the_home_folder_of_the_person_who_runs_them() {
+    use std::os::unix::fs::MetadataExt;
+    let user = std::fs::metadata("/proc/self").unwrap().uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let of_user = |line: &&str| line.split(':').nth(2) == Some(user.as_str());
+    let real = users.lines().find(of_user).and_then(|line| line.split(':').nth(5));
+    let home = crate::support::home();
+    assert_ne!(Some(home.as_path()), real.map(Path::new));
+    // A shell that is given none asks the system for it.
+    let output = crate::support::command("bash").args(["-c", "echo ~; echo $HISTFILE $XDG_CONFIG_HOME"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n\n", home.display()));
+}
+
+#[test]
 fn the_rules_see_what_they_look_for() {
     let file = |name: &str, text: &str| File { name: name.to_owned(), text: without_comments(text), lines: 0 };
     let found = |name: &str, text: &str| imports(&file(name, text)).into_iter().collect::<Vec<_>>().join(" ");

@@ -14,7 +14,7 @@ use reconcile::observed::{Exit, Instance, Seat};
 use reconcile::process::{self, ProcId};
 use reconcile::state::StateDir;
 
-use crate::support;
+use crate::support::{self, command};
 use reconcile::time::Duration as Length;
 
 mod daemons;
@@ -76,8 +76,7 @@ impl Bench {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
-        let output =
-            Process::new("tmux").arg("-u").arg("-S").arg(self.socket()).args(["-f", "/dev/null"]).args(arguments).output().unwrap();
+        let output = command("tmux").arg("-u").arg("-S").arg(self.socket()).args(["-f", "/dev/null"]).args(arguments).output().unwrap();
         assert!(output.status.success(), "tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -186,7 +185,7 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        if let Ok(server) = Process::new("tmux").arg("-S").arg(self.socket()).args(["display-message", "-p", "#{pid}"]).output()
+        if let Ok(server) = command("tmux").arg("-S").arg(self.socket()).args(["display-message", "-p", "#{pid}"]).output()
             && let Ok(pid) = String::from_utf8_lossy(&server.stdout).trim().parse()
             && let Ok(Some(server)) = ProcId::of(pid)
         {

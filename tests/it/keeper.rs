@@ -16,7 +16,7 @@ use reconcile::desired::{Log, Mark};
 use reconcile::keeper::{Duties, End, Exit, Spec, Status, Stdio, arguments};
 use reconcile::process::{self, ProcId, Signal};
 
-use crate::support::{Guard, LIMIT, eventually, mark};
+use crate::support::{Guard, LIMIT, command, eventually, mark};
 
 const EXE: &str = env!("CARGO_BIN_EXE_reconcile");
 
@@ -38,7 +38,8 @@ impl Stand {
             label,
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             cwd: folder.path().canonicalize().unwrap(),
-            inherited: BTreeMap::new(),
+            // Without one, a shell asks the system for that of the user.
+            inherited: BTreeMap::from([("HOME".to_owned(), folder.path().display().to_string())]),
             env_files: Vec::new(),
             env,
             secrets: BTreeMap::new(),
@@ -78,7 +79,7 @@ impl Stand {
 
     /// Starts the keeper with files of its own closed to it.
     fn start(&self) -> Guard {
-        self.start_by(Command::new(EXE))
+        self.start_by(command(EXE))
     }
 
     /// Starts the keeper by a command that its words are added to.

@@ -297,7 +297,7 @@ fn its_heart_beats_while_it_is_slow() {
 
 #[test]
 fn an_unknown_option_is_refused_with_the_usage() {
-    let output = std::process::Command::new(standin()).arg("--unknown").output().unwrap();
+    let output = crate::support::command(standin()).arg("--unknown").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: standin"), "{output:?}");
 }

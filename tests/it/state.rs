@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use reconcile::desired::{AgentName, FleetName, Generation, Wish};
 use reconcile::event::{Event, What};
@@ -115,7 +115,7 @@ fn a_lock_names_its_holder_and_ends_with_it() {
 fn a_lock_of_a_process_that_dies_is_free() {
     let (_root, fleet) = scratch();
     fleet.prepare().unwrap();
-    let mut holder = Command::new("flock")
+    let mut holder = crate::support::command("flock")
         .arg(fleet.paths().lock())
         .args(["sh", "-c", "echo held; exec cat"])
         .stdin(Stdio::piped())

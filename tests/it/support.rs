@@ -1,5 +1,6 @@
 //! What the tests stand on: waiting with a limit, a tmux server of their own, and the end of every process that was started.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -25,6 +26,21 @@ pub(crate) fn eventually<T>(mut check: impl FnMut() -> Option<T>, limit: Duratio
     }
 }
 
+/// The home folder of this binary of tests: never that of the person who runs it (see `.cargo/with-own-home`).
+pub(crate) fn home() -> PathBuf {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let own = std::env::current_exe().unwrap().with_extension("home");
+    assert_eq!(home, own, "tests are started by cargo, which gives them a home folder of their own");
+    home
+}
+
+/// A command with nothing of the machine but its programs. Every process that a test starts begins here.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home()).env("TZ", "UTC");
+    command
+}
+
 /// The stand-in for an agent program. `cargo test` builds it; where only this binary of tests was asked for, it is built here.
 pub(crate) fn standin() -> PathBuf {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -36,8 +52,9 @@ pub(crate) fn standin() -> PathBuf {
         if changed(&program) < newest {
             let named = |folder: &Path| folder.file_name().unwrap().to_str().unwrap().to_owned();
             let triple = profile.parent().unwrap();
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--example", "standin", "--target", &named(triple), "--profile"]);
+            let mut cargo = command(env!("CARGO"));
+            // Its toolchain and what it has downloaded are found by the environment; its home folder is ours all the same.
+            cargo.envs(std::env::vars_os()).args(["build", "--quiet", "--example", "standin", "--target", &named(triple), "--profile"]);
             cargo.arg(if named(profile) == "debug" { "dev".to_owned() } else { named(profile) });
             cargo.arg("--target-dir").arg(triple.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
             assert!(cargo.status().unwrap().success(), "{cargo:?}");
@@ -113,7 +130,7 @@ impl Tmux {
 
     /// What a tmux command prints; panics if it fails.
     #[track_caller]
-    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> String {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> String {
         let output = self.command().args(words).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -127,10 +144,9 @@ impl Tmux {
     /// A person who looks at a session of it, until both are dropped.
     pub(crate) fn attached(&self, session: &str) -> (Child, Doomed) {
         let attach = format!("tmux -S {} attach-session -t ={session}", self.socket.display());
-        let client = Command::new("script")
+        let client = command("script")
             .args(["-qec", &attach, "/dev/null"])
-            .env_clear()
-            .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
+            .envs([("TERM", "xterm"), ("SHELL", "/bin/sh")])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -142,8 +158,8 @@ impl Tmux {
 
     /// A client of it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new("tmux");
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm").stdin(Stdio::null());
+        let mut command = command("tmux");
+        command.env("TERM", "xterm").stdin(Stdio::null());
         command.arg("-S").arg(&self.socket).args(["-f", "/dev/null"]);
         command
     }
@@ -192,9 +208,8 @@ impl Program {
 
     /// The command with these arguments: nobody to ask, and nothing of the machine but its programs.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
-        command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path()).env("TZ", "UTC");
+        let mut command = command(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env("HOME", self.folder.path());
         command.env("TMUX_TMPDIR", self.folder.path()).env("RECONCILE_STATE_DIR", self.at("state"));
         command
     }

@@ -253,7 +253,7 @@ fn a_program_that_is_newer_on_the_disk_is_told_and_left_alone() {
     );
     let install = || {
         // By another process: a file that is open for writing in a child of another test cannot be run.
-        assert!(std::process::Command::new("cp").arg("/bin/sleep").arg(program.at("tool.new")).status().unwrap().success());
+        assert!(crate::support::command("cp").arg("/bin/sleep").arg(program.at("tool.new")).status().unwrap().success());
         std::fs::rename(program.at("tool.new"), program.at("tool")).unwrap();
     };
     let stale = || {

@@ -1,12 +1,12 @@
 //! What runs already and is adopted, and what is let go: on real tmux and real processes, none of which notices.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{Running, alive};
-use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
+use crate::support::{Doomed, LIMIT, Program, Tmux, command, eventually};
 use reconcile::process::{self, ProcId, Signal};
 
 mod refused;
@@ -33,8 +33,8 @@ struct Own(Child);
 
 impl Own {
     fn start(program: &Program, words: &[&str]) -> Self {
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).current_dir(program.folder.path()).env_clear().env("PATH", "/usr/bin:/bin");
+        let mut command = command(words[0]);
+        command.args(&words[1..]).current_dir(program.folder.path());
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::support::Program;
+use crate::support::{Program, command};
 
 const FLEET: &str = r#"
 version = 1
@@ -44,7 +44,7 @@ impl Machine {
         std::fs::write(program.at("supervisor"), SUPERVISOR).unwrap();
         for name in ["systemctl", "launchctl"] {
             // By a process of its own: one of another test that is started now would keep a file open that we write to, and it could not be run.
-            let copied = Command::new("install").arg("-m755").arg(program.at("supervisor")).arg(program.at("bin").join(name)).status();
+            let copied = command("install").arg("-m755").arg(program.at("supervisor")).arg(program.at("bin").join(name)).status();
             assert!(copied.unwrap().success());
         }
         Self(program)

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use reconcile::process;
 
-use crate::support::{Guard, LIMIT, Program, eventually, mark};
+use crate::support::{Guard, LIMIT, Program, command, eventually, mark};
 
 /// A fleet that looks for programs whose name begins as no other test's does, one of which is its own.
 fn world() -> (Program, String, PathBuf) {
@@ -46,7 +46,7 @@ fn programs_that_are_nobodys_are_named_and_those_of_agents_are_not() {
         eventually(|| process::descendants(child.id()).unwrap().pop(), LIMIT);
         child
     };
-    let mut guard = Guard { child: start(&mut Command::new(&script)), mark: mark("nobody") };
+    let mut guard = Guard { child: start(&mut command(&script)), mark: mark("nobody") };
     let pid = u64::from(guard.child.id());
     let why = format!("matches [strangers] \"{name}-*\", and no fleet's mark is on it");
     let place = program.folder.path().canonicalize().unwrap().display().to_string();
@@ -57,7 +57,7 @@ fn programs_that_are_nobodys_are_named_and_those_of_agents_are_not() {
 
     // A mark makes it an instance's, of whatever fleet.
     let mark = mark("bob");
-    let _marked = Guard { child: start(Command::new(&script).arg("below").env("RECONCILE", mark.to_string())), mark };
+    let _marked = Guard { child: start(command(&script).arg("below").env("RECONCILE", mark.to_string())), mark };
     assert_eq!(strangers(&program).len(), 1);
     // Whatever is done to the fleet, it is not touched.
     assert_eq!(program.code(&["down", "--auto-approve"]), 0);

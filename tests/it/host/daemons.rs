@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command as Process;
 
 use reconcile::desired::{AgentSpec, Command, OnChange, Place, Secret, SecretSource};
 use reconcile::host::{Act, Found, Host, Known, Life, Outcome, Spawn, Wake};
@@ -73,9 +72,9 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     let mut spec = bench.daemon(&["sleep", "77777"]);
     spec.launch.place = Place::Daemon { pidfile: Some(pidfile.clone()) };
     let starts = [(name("x"), spec)];
-    let other = bench.child(Process::new("sleep").arg("66666").current_dir(&folder));
-    let same = bench.child(Process::new("sleep").arg("77777").current_dir(&folder));
-    let elsewhere = bench.child(Process::new("sleep").arg("77777").current_dir("/"));
+    let other = bench.child(crate::support::command("sleep").arg("66666").current_dir(&folder));
+    let same = bench.child(crate::support::command("sleep").arg("77777").current_dir(&folder));
+    let elsewhere = bench.child(crate::support::command("sleep").arg("77777").current_dir("/"));
     for pid in [other, elsewhere] {
         std::fs::write(&pidfile, pid.to_string()).unwrap();
         let look = bench.ask(&[], &starts, false);

@@ -1,7 +1,6 @@
 //! tmux servers: empty, dead, stopped, full, and busy with a batch.
 
 use std::collections::BTreeMap;
-use std::process::Command as Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,8 @@ use reconcile::desired::{AgentName, AgentSpec};
 use reconcile::host::{Act, Gap, Host, Life, Outcome};
 use reconcile::observed::{Obstacle, Seat};
 use reconcile::process;
+
+use crate::support::command;
 
 use super::{Bench, SLEEP, becomes, known, name};
 
@@ -42,7 +43,7 @@ fn two_hundred_start_in_one_batch_and_nobody_is_frozen() {
             let mut worst = Duration::ZERO;
             while !done.load(Ordering::SeqCst) {
                 let begun = Instant::now();
-                let output = Process::new("tmux").arg("-S").arg(&socket).args(["display-message", "-p", "x"]).output().unwrap();
+                let output = command("tmux").arg("-S").arg(&socket).args(["display-message", "-p", "x"]).output().unwrap();
                 assert!(output.status.success());
                 worst = worst.max(begun.elapsed());
             }
@@ -107,7 +108,7 @@ fn a_server_that_does_not_answer_is_a_gap_and_nothing_else() {
 fn a_server_that_could_freeze_gets_no_more_panes() {
     let mut bench = Bench::new();
     let script = "ulimit -Sn 120; ulimit -Hn 120; exec \"$@\"";
-    let mut start = Process::new("sh");
+    let mut start = command("sh");
     start.args(["-c", script, "sh", "tmux", "-S"]).arg(bench.socket());
     start.args(["-f", "/dev/null", "start-server", ";", "set", "-s", "exit-empty", "off"]);
     assert!(start.status().unwrap().success());

@@ -1,7 +1,6 @@
 //! What a keeper refuses to start, and how it says so.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use reconcile::keeper::{Exit, LOCKED, NO_SPEC, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
 use reconcile::process::{self, Signal};
@@ -109,7 +108,7 @@ fn there_is_one_instance_and_the_second_keeper_writes_nothing() {
 
     let next = Spec { label: mark("agent"), ..stand.spec.clone() };
     next.write(&stand.at("next")).unwrap();
-    let output = Command::new(EXE).args(arguments(&next.label, &stand.at("next"))).output().unwrap();
+    let output = crate::support::command(EXE).args(arguments(&next.label, &stand.at("next"))).output().unwrap();
     assert_eq!(output.status.code(), Some(LOCKED.into()));
     assert!(String::from_utf8_lossy(&output.stderr).contains("another instance of this agent lives"));
     assert_eq!(std::fs::read(stand.at("status")).unwrap(), before);
@@ -127,7 +126,7 @@ fn there_is_one_instance_and_the_second_keeper_writes_nothing() {
 fn a_spec_that_others_could_read_or_that_is_another_instances_is_refused() {
     let stand = Stand::sh("echo it runs");
     let path = stand.at("spec");
-    let run = || Command::new(EXE).args(arguments(stand.label(), &path)).output().unwrap().status.code();
+    let run = || crate::support::command(EXE).args(arguments(stand.label(), &path)).output().unwrap().status.code();
     assert_eq!(run(), Some(NO_SPEC.into()), "there is none");
     stand.spec.write(&path).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
@@ -140,7 +139,7 @@ fn a_spec_that_others_could_read_or_that_is_another_instances_is_refused() {
     stand.spec.write(&path).unwrap();
     assert!(stand.spec.write(&path).is_err(), "one that is there is not written over");
     std::fs::write(&path, "{\"secrets\":{\"KEY\":{\"value\":hunter2").unwrap();
-    let output = Command::new(EXE).args(arguments(stand.label(), &path)).output().unwrap();
+    let output = crate::support::command(EXE).args(arguments(stand.label(), &path)).output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
     assert_eq!((output.status.code(), path.exists()), (Some(NO_SPEC.into()), false));
     assert_eq!(stand.status(), None);

@@ -1,13 +1,12 @@
 //! The program is started exactly as declared.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use reconcile::keeper::{PidfileContent, Secret, Stdio, read_pidfile};
 use reconcile::process::{self, Liveness, Signal, State};
 
 use super::{EXE, Stand, code};
-use crate::support::{LIMIT, eventually};
+use crate::support::{LIMIT, command, eventually};
 
 fn lines(stand: &Stand) -> BTreeSet<String> {
     stand.log().lines().map(str::to_owned).collect()
@@ -108,7 +107,7 @@ fn input_limits_and_a_session_of_its_own() {
 #[test]
 fn ignored_signals_and_open_files_are_not_inherited() {
     let stand = Stand::new(&["sleep", "1000"]);
-    let mut command = Command::new("bash");
+    let mut command = command("bash");
     command.args(["-c", r#"trap "" HUP INT QUIT USR1 ALRM PIPE TERM TSTP; exec 7>leaked 33<leaked; exec "$@""#, "bash", EXE]);
     command.current_dir(stand.folder.path());
     let keeper = stand.start_by(command);

@@ -169,7 +169,7 @@ fn adopts_a_daemon_that_its_pidfile_names() {
     let world = World::new(
         "[agents.box]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"2004\"]\npidfile = \"box.pid\"\nready = { delay = \"0s\" }\n",
     );
-    let mut child = std::process::Command::new("sleep").arg("2004").current_dir(world.program.folder.path()).spawn().unwrap();
+    let mut child = crate::support::command("sleep").arg("2004").current_dir(world.program.folder.path()).spawn().unwrap();
     let _doomed = crate::support::Doomed(vec![ProcId::of(child.id()).unwrap().unwrap()]);
     std::fs::write(world.program.at("box.pid"), format!("{}\n", child.id())).unwrap();
     let mut host = world.host();

@@ -87,7 +87,7 @@ fn a_record_of_a_newer_version_touches_nobody() {
 fn a_number_that_became_another_process_is_not_ours() {
     let world = World::new(PAIR);
     world.comes_to_rest();
-    let mut other = std::process::Command::new("sleep").arg("2033").spawn().unwrap();
+    let mut other = crate::support::command("sleep").arg("2033").spawn().unwrap();
     let stranger = ProcId::of(other.id()).unwrap().unwrap();
     let _doomed = crate::support::Doomed(vec![stranger.clone()]);
     // Once with another start of the process, once with another boot of the machine.

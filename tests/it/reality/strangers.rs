@@ -1,6 +1,6 @@
 //! Strangers, names that look alike, and people who look on.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::*;
 
@@ -80,13 +80,12 @@ fn now_does_not_wait_for_who_is_attached() {
     let before = world.keepers();
     // A client that is a program is nobody who looks on.
     let control = || {
-        Command::new("tmux")
+        crate::support::command("tmux")
             .arg("-S")
             .arg(&world.tmux.socket)
             .args(["-C", "attach-session", "-t", "=ada"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .env_remove("TMUX")
             .spawn()
     };
     let mut client = control().unwrap();
