@@ -14,6 +14,7 @@ mod completions;
 mod config;
 mod doctor;
 mod down;
+mod error;
 mod events;
 mod exit;
 mod explain;
@@ -49,6 +50,8 @@ pub use exit::ExitStatus;
 use order::Verb;
 use setup::Global;
 use terminal::Terminal;
+
+use crate::render::json;
 
 /// A declarative reconciler for fleets of AI agents in tmux sessions and pidfile daemons.
 ///
@@ -112,6 +115,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are answers; clap's own 2 would say "changes are due".
             let status = if error.use_stderr() { ExitStatus::Failed } else { ExitStatus::Done };
+            if status == ExitStatus::Failed && wants_json {
+                let terminal = Terminal::new(terminal::Color::Auto, wants_json);
+                terminal.note_error(&error::coded(json::ErrorCode::Usage, error.render()));
+                terminal.conclude(status);
+            }
             return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
         }
     };

@@ -155,7 +155,7 @@ fn names(plan: &Plan) -> BTreeSet<AgentName> {
 /// Whether it is for what is seen on a screen that nothing can be done.
 fn depends_on_screens(plan: &Plan) -> bool {
     plan.changes.values().any(|change| match &change.next {
-        Next::Blocked(blocked) => matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission),
+        Next::Blocked(blocked) => matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded),
         Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear),
         Next::Act(_) | Next::Wait(_) => false,
     })

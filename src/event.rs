@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{AgentName, Generation};
 use crate::time::Timestamp;
 
+mod word;
+
+pub use word::Word;
+
 /// One thing that was decided, done or seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
@@ -20,6 +24,9 @@ pub struct Event {
     pub generation: Option<Generation>,
     /// What.
     pub what: What,
+    /// Why, as one word for programs, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Word>,
     /// Why, or with what result, in plain words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -45,21 +52,23 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     generation: Option<Generation>,
     what: What,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Word>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     why: String,
 }
 
 impl From<Line> for Entry {
     fn from(line: Line) -> Self {
-        let Line { number, at, agent, generation, what, why } = line;
-        Self { number, event: Event { at, agent, generation, what, why } }
+        let Line { number, at, agent, generation, what, reason, why } = line;
+        Self { number, event: Event { at, agent, generation, what, reason, why } }
     }
 }
 
 impl From<Entry> for Line {
     fn from(entry: Entry) -> Self {
-        let Entry { number, event: Event { at, agent, generation, what, why } } = entry;
-        Self { number, at, agent, generation, what, why }
+        let Entry { number, event: Event { at, agent, generation, what, reason, why } } = entry;
+        Self { number, at, agent, generation, what, reason, why }
     }
 }
 
@@ -127,8 +136,9 @@ pub enum What {
     Held,
     /// A change needs a person.
     Blocked,
-    /// It failed too often, or does not get on, and is left as it is.
-    GaveUp,
+    /// It failed too often, and is not started again.
+    #[serde(alias = "gave_up")]
+    FailedRepeatedly,
     /// A change is held for longer than it should be.
     HeldOverdue,
     /// Several ended at about the same time.

@@ -134,7 +134,7 @@ impl Round<'_> {
                         let undelivered = Some(Undelivered { source: note.source.clone(), at: now, why: why.clone() });
                         let record = self.seen.records.get(agent).cloned().unwrap_or(record);
                         self.write(Record { undelivered, ..record })?;
-                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why }
+                        Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why }
                     }
                 };
                 return Ok(Task { agent, acts: Vec::new(), event });
@@ -144,7 +144,7 @@ impl Round<'_> {
                 Ok(()) => (What::Type, self.begin_typing(record, sighting, message, now)?),
                 Err(error) => {
                     let (why, generation) = (format!("{error:#}"), Some(sighting.generation));
-                    let event = Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, why };
+                    let event = Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why };
                     return Ok(Task { agent, acts: Vec::new(), event });
                 }
             },
@@ -202,7 +202,11 @@ impl Round<'_> {
             Action::Forget => (What::Forget, self.forget(record, sighting)?),
         };
         let generation = self.seen.records.get(agent).map(|record| record.generation);
-        Ok(Task { agent, acts, event: Event { at: now, agent: Some(agent.clone()), generation, what, why: reason(change, action) } })
+        Ok(Task {
+            agent,
+            acts,
+            event: Event { at: now, agent: Some(agent.clone()), generation, what, reason: None, why: reason(change, action) },
+        })
     }
 
     fn spec(&self, agent: &AgentName) -> Result<AgentSpec> {
@@ -367,7 +371,7 @@ impl Round<'_> {
                 let exit = Exit::Failed(why.clone());
                 self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None, excuse: None }), ..record })?;
             }
-            events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, why });
+            events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why });
         }
         Ok(())
     }

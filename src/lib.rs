@@ -50,13 +50,13 @@
 //! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
-//! | [`event`] | the one stream behind journal, progress and `--json` | desired, time |
-//! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
+//! //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
 //! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, screen, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
 //! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
+//! | [`event`] | the one stream behind journal, progress and `--json` | desired, plan (its reasons), time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
 //! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
@@ -111,7 +111,6 @@ pub mod diagnostic;
 pub mod paths;
 pub mod process;
 
-pub mod event;
 pub mod observed;
 
 pub mod screen;
@@ -121,6 +120,8 @@ pub mod schema;
 pub mod sources;
 
 pub mod plan;
+
+pub mod event;
 
 pub mod keeper;
 

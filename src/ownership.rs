@@ -21,7 +21,7 @@ fn is_adopted(instance: &Instance) -> bool {
 }
 
 fn event(agent: &AgentName, record: &Record, what: What, why: String, seen: &Seen) -> Event {
-    Event { at: seen.observed.at, agent: Some(agent.clone()), generation: Some(record.generation), what, why }
+    Event { at: seen.observed.at, agent: Some(agent.clone()), generation: Some(record.generation), what, reason: None, why }
 }
 
 /// Why nothing can be said of whose an agent's instance is.

@@ -22,6 +22,7 @@ mod live;
 mod local;
 mod notes;
 mod order;
+mod reason;
 mod restrain;
 mod start;
 mod step;
@@ -29,8 +30,10 @@ mod talk;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
+pub(crate) use reason::words;
+pub use reason::{GuardName, HoldReason, Reason, WaitReason};
 pub(crate) use restrain::{AT_ONCE, MANY};
-pub use step::{Action, Blocked, Held, Next, Reason, Wait};
+pub use step::{Action, Blocked, Held, Next, Wait};
 
 /// How long a killed tree may take to be gone before that needs a person.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -230,8 +233,8 @@ pub struct FieldChange {
 /// A limit on what a plan may do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuardCheck {
-    /// `max_stop` or `allow_empty`.
-    pub name: &'static str,
+    /// Which limit.
+    pub name: GuardName,
     /// The limit as the manifest or the flag writes it.
     pub limit: String,
     /// What the plan would do.

@@ -98,7 +98,7 @@ pub fn simulate(desired: &Desired, scenario: &Scenario, fleet: &Fleet, start: Ti
         if sim.now() >= end {
             let lives: Vec<_> = sim.lives().collect();
             let gave_up = |agent: &AgentName| {
-                let told = diary.events.iter().find(|event| event.what == What::GaveUp && event.agent.as_ref() == Some(agent))?;
+                let told = diary.events.iter().find(|event| event.what == What::FailedRepeatedly && event.agent.as_ref() == Some(agent))?;
                 Some(told.at.since(start))
             };
             let fate = |(name, declared): (&AgentName, &Declared)| {
@@ -106,7 +106,7 @@ pub fn simulate(desired: &Desired, scenario: &Scenario, fleet: &Fleet, start: Ti
                 if declared.spec.care.desired == Wish::Stopped {
                     (fate.down, fate.worst) = (Duration::ZERO, None);
                 }
-                (name.clone(), Fate { waits: waits.remove(name).unwrap_or_default(), gave_up_after: gave_up(name), ..fate })
+                (name.clone(), Fate { waits: waits.remove(name).unwrap_or_default(), failed_after: gave_up(name), ..fate })
             };
             let fates = desired.agents.iter().map(fate).collect();
             return Ok(Report { rounds, events: diary.events, fates, observed: rest.observed, plan: rest.plan });
@@ -119,8 +119,8 @@ pub fn simulate(desired: &Desired, scenario: &Scenario, fleet: &Fleet, start: Ti
 fn stands(next: &Next) -> Option<&'static str> {
     match next {
         Next::Act(_) => None,
-        Next::Wait(wait) => Some(wait.as_str()),
-        Next::Held(held) => Some(held.as_str()),
+        Next::Wait(wait) => Some(wait.reason().as_str()),
+        Next::Held(held) => Some(held.reason().as_str()),
         Next::Blocked(blocked) => Some(blocked.reason.as_str()),
     }
 }

@@ -324,5 +324,5 @@ impl Audience for Heard<'_> {
 
 /// An event of the whole fleet.
 fn of_fleet(at: Timestamp, what: What, why: String) -> Event {
-    Event { at, agent: None, generation: None, what, why }
+    Event { at, agent: None, generation: None, what, reason: None, why }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::error::coded;
 use super::order::Order;
 use super::progress::{Lines, Progress};
 use super::setup::{Global, LockFlags, Setup};
@@ -18,6 +19,7 @@ use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
 use crate::observed::{Note, Observed};
 use crate::plan::{Plan, Terms, foresee, plan};
+use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
 use crate::state::Claim;
 use crate::time::Duration;
@@ -160,7 +162,7 @@ impl Run<'_> {
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
         if plan.broken_guards().next().is_some() {
             if self.args.output != Output::Human {
-                plan.broken_guards().for_each(|guard| self.terminal.error(&anyhow::anyhow!(render::refusal(guard))));
+                plan.broken_guards().for_each(|guard| self.terminal.error(&coded(ErrorCode::Guard, render::refusal(guard))));
             }
             return Ok(ExitStatus::Refused);
         }
@@ -181,7 +183,7 @@ impl Run<'_> {
         let own = own.or_else(|| within::adopted_above(&seen.observed));
         if let Some(agent) = own.filter(|agent| plan.interrupted().contains(agent)) {
             let why = format!("this command is a part of {agent}, which it would end: nothing was done. Run it outside{helps}");
-            self.terminal.error(&anyhow::anyhow!(why));
+            self.terminal.error(&coded(ErrorCode::InsideAgent, why));
             return Ok(ExitStatus::Refused);
         }
         if !approved && !self.approved(&desired, &seen, &plan, &terms)? {
@@ -210,7 +212,7 @@ impl Run<'_> {
     /// Why this run is, for the history.
     fn note_message(&self) -> Result<()> {
         let Some(message) = self.args.run.message.clone() else { return Ok(()) };
-        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, why: message };
+        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, reason: None, why: message };
         self.setup.fleet.journal()?.append(&[event])?;
         Ok(())
     }
@@ -244,7 +246,8 @@ impl Run<'_> {
 
     fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
         if !self.terminal.can_ask() {
-            self.terminal.error(&anyhow::anyhow!("there is nobody to ask: nothing was done. Approve with --auto-approve"));
+            let why = "there is nobody to ask: nothing was done. Approve with --auto-approve";
+            self.terminal.error(&coded(ErrorCode::ApprovalNeeded, why));
             return Ok(false);
         }
         loop {
@@ -329,7 +332,7 @@ fn remainder(converged: &Converged, timeout: Duration) -> String {
         Ending::TimedOut => format!("Not at rest after {timeout}; what was begun goes on with the next apply."),
         Ending::Interrupted => "Interrupted; what was begun goes on with the next apply.".to_owned(),
         Ending::Refused(guards) => {
-            let names: Vec<&str> = guards.iter().map(|guard| guard.name).collect();
+            let names: Vec<&str> = guards.iter().map(|guard| guard.name.as_str()).collect();
             format!("Refused to go on by {}.", names.join(" and "))
         }
     }

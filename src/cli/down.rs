@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::ExitStatus;
 use super::apply::{self, EventFlags, RunFlags, Task};
+use super::error::coded;
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
+use crate::render::json::ErrorCode;
 
 /// Stop all agents of the fleet, last in first out, and forget them
 #[derive(Debug, clap::Args)]
@@ -31,10 +33,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     if let Some(holder) = setup.fleet.watcher()? {
         let pid = holder.map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default();
-        terminal.error(&anyhow!(
+        let why = format!(
             "a watcher of this fleet is at work{pid} and would start everything again; nothing was done. End it first, with `reconcile watch --stop` \
              or `reconcile service uninstall`; or have the agents stay stopped, with `reconcile stop --all`"
-        ));
+        );
+        terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Refused);
     }
     let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);

@@ -206,7 +206,14 @@ fn write(seen: &Seen, known: &Known, agent: &AgentName, change: impl FnOnce(&mut
 /// Writes into the journal what a person wants of these, of the whole fleet where that is none.
 fn note(known: &Known, agents: &[Option<AgentName>], at: Timestamp, what: &str, why: Option<&str>) -> Result<()> {
     let why = why.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"));
-    let event = |agent: &Option<AgentName>| Event { at, agent: agent.clone(), generation: None, what: What::Requested, why: why.clone() };
+    let event = |agent: &Option<AgentName>| Event {
+        at,
+        agent: agent.clone(),
+        generation: None,
+        what: What::Requested,
+        reason: None,
+        why: why.clone(),
+    };
     let events: Vec<Event> = agents.iter().map(event).collect();
     known.fleet.journal()?.append(&events)?;
     Ok(())

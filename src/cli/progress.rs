@@ -93,7 +93,7 @@ impl Audience for Progress<'_> {
             | What::Overdue
             | What::Held
             | What::Blocked
-            | What::GaveUp
+            | What::FailedRepeatedly
             | What::HeldOverdue
             | What::MassDeath
             | What::Requested
@@ -121,7 +121,9 @@ impl Audience for Progress<'_> {
         self.bar.set_position(total - plan.changes.len() as u64);
         let starts = |next: &Next| match next {
             Next::Act(_) => true,
-            Next::Wait(Wait::Ready { .. } | Wait::Screen { .. } | Wait::Read { .. }) | Next::Held(_) | Next::Blocked(_) => false,
+            Next::Wait(Wait::Ready { .. } | Wait::Dialog { .. } | Wait::Screen { .. } | Wait::Read { .. })
+            | Next::Held(_)
+            | Next::Blocked(_) => false,
             Next::Wait(_) => true,
         };
         let phase = match plan {

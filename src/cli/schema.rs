@@ -26,6 +26,8 @@ enum Of {
     Status,
     /// A line of `apply --json` or of the journal.
     Event,
+    /// The last line of `--json` where a command failed.
+    Error,
 }
 
 pub(super) fn run(args: Args, terminal: &Terminal) -> Result<ExitStatus> {
@@ -34,6 +36,7 @@ pub(super) fn run(args: Args, terminal: &Terminal) -> Result<ExitStatus> {
         Of::Plan => json::pretty(&json::plan_schema()),
         Of::Status => json::pretty(&json::status_schema()),
         Of::Event => json::pretty(&json::event_schema()),
+        Of::Error => json::pretty(&json::error_schema()),
     })?;
     Ok(ExitStatus::Done)
 }

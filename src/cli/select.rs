@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use super::error::coded;
 use crate::desired::{AgentName, AgentSpec, Desired, glob};
 use crate::observed::Observed;
+use crate::render::json::ErrorCode;
 use crate::time::Timestamp;
 
 /// The agents that a command is about.
@@ -28,7 +30,7 @@ impl Chosen {
     pub(super) fn patterns(&self) -> Result<Vec<String>> {
         match (self.all, &self.agents[..]) {
             (true, _) => Ok(vec!["*".to_owned()]),
-            (false, []) => bail!("which agents? Name them, or say --all"),
+            (false, []) => Err(coded(ErrorCode::Usage, "which agents? Name them, or say --all")),
             (false, agents) => Ok(agents.to_vec()),
         }
     }
@@ -52,10 +54,10 @@ pub(super) fn select(pattern: &str, desired: &Desired, observed: &Observed) -> R
     };
     let found: BTreeSet<AgentName> = names.iter().filter(|name| meant(name)).map(|name| (*name).clone()).collect();
     if found.is_empty() {
-        match close(pattern, names.into_iter()) {
-            Some(name) => bail!("no agent is called `{pattern}`; did you mean `{name}`?"),
-            None => bail!("no agent matches `{pattern}`"),
-        }
+        return match close(pattern, names.into_iter()) {
+            Some(name) => Err(unknown(format!("no agent is called `{pattern}`; did you mean `{name}`?"))),
+            None => Err(unknown(format!("no agent matches `{pattern}`"))),
+        };
     }
     Ok(found)
 }
@@ -78,7 +80,7 @@ pub(super) fn one(pattern: &str, desired: &Desired, observed: &Observed) -> Resu
     let mut agents = select(pattern, desired, observed)?.into_iter();
     match (agents.next(), agents.next()) {
         (Some(agent), None) => Ok(agent),
-        (Some(_) | None, _) => bail!("`{pattern}` means more than one agent: name one"),
+        (Some(_) | None, _) => Err(unknown(format!("`{pattern}` means more than one agent: name one"))),
     }
 }
 
@@ -92,9 +94,13 @@ pub(super) fn named(name: &str, desired: &Desired) -> Result<AgentName> {
         return Ok(name.clone());
     }
     match close(name, desired.agents.keys()) {
-        Some(other) => bail!("no agent is called `{name}`; did you mean `{other}`?"),
-        None => bail!("no agent is called `{name}`"),
+        Some(other) => Err(unknown(format!("no agent is called `{name}`; did you mean `{other}`?"))),
+        None => Err(unknown(format!("no agent is called `{name}`"))),
     }
+}
+
+fn unknown(message: String) -> anyhow::Error {
+    coded(ErrorCode::AgentUnknown, message)
 }
 
 /// The name that may have been meant.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 
 use super::ExitStatus;
+use super::error::coded;
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
 use crate::render;
+use crate::render::json::ErrorCode;
 use crate::sources::Disk;
 use crate::state::request::{Request, Verb};
 use crate::state::{Fleet, Lock, NoLock, StateDir};
@@ -110,7 +112,9 @@ impl Global {
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
-            terminal.note_error(format!("the manifest {} is not valid", path.display()));
+            let (code, what) =
+                if path.exists() { (ErrorCode::ManifestInvalid, "is not valid") } else { (ErrorCode::ManifestMissing, "does not exist") };
+            terminal.note_error(&coded(code, format_args!("the manifest {} {what}", path.display())));
             return Ok(None);
         };
         let fleet = state.fleet(&desired.fleet)?;
@@ -134,7 +138,8 @@ impl Global {
         if let (Some(one), Some(other)) = (positional, &self.file)
             && one != other
         {
-            bail!("two manifests are named, {} and {}: name one", one.display(), other.display());
+            let why = format!("two manifests are named, {} and {}: name one", one.display(), other.display());
+            return Err(coded(ErrorCode::Usage, why));
         }
         let named = positional.map(Path::to_owned).or_else(|| self.file.clone());
         if let Some(path) = named.or_else(|| std::env::var_os("RECONCILE_MANIFEST").filter(|path| !path.is_empty()).map(PathBuf::from)) {
@@ -145,7 +150,7 @@ impl Global {
         match found {
             Some(path) if path.parent() == Some(&here) => Ok(PathBuf::from(NAME)),
             Some(path) => Ok(path),
-            None => bail!("there is no {NAME} here or in a folder above: name the manifest"),
+            None => Err(coded(ErrorCode::ManifestMissing, format_args!("there is no {NAME} here or in a folder above: name the manifest"))),
         }
     }
 }
@@ -218,11 +223,12 @@ pub(super) fn lock(
         Err(status) => return Ok(Err(status)),
     };
     if let Some(other) = fleet.claimed_by_another(manifest)? {
-        terminal.error(&anyhow!(
+        let why = format!(
             "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
             fleet.name(),
             other.display()
-        ));
+        );
+        terminal.error(&coded(ErrorCode::OtherManifest, why));
         return Ok(Err(ExitStatus::Refused));
     }
     Ok(Ok(lock))
@@ -234,7 +240,7 @@ fn lock_anyway(fleet: &Fleet, command: &str, patience: Duration, terminal: &Term
         Ok(lock) => Ok(Ok(lock)),
         Err(NoLock::Failed(error)) => Err(error),
         Err(held @ NoLock::Held(_)) => {
-            terminal.error(&anyhow!("{held}; nothing was done. Wait for it with --lock-timeout 60s"));
+            terminal.error(&coded(ErrorCode::Locked, format_args!("{held}; nothing was done. Wait for it with --lock-timeout 60s")));
             Ok(Err(ExitStatus::Locked))
         }
     }

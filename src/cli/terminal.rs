@@ -6,10 +6,11 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use clap::ValueEnum;
-use serde_json::json;
 
 use super::ExitStatus;
+use super::error::{code_for, code_of, hint};
 use crate::render::Style;
+use crate::render::json::{self, ErrorCode, ErrorDocument, ErrorEntry};
 
 /// When colour is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -30,8 +31,8 @@ pub(super) struct Terminal {
     err: Style,
     /// Whether what goes to stdout is for programs.
     is_for_programs: bool,
-    /// What went wrong so far.
-    errors: RefCell<Vec<String>>,
+    /// What went wrong so far, and its code where it has one.
+    errors: RefCell<Vec<(Option<ErrorCode>, String)>>,
 }
 
 impl Terminal {
@@ -97,7 +98,7 @@ impl Terminal {
     /// Says what went wrong, and what belongs to it.
     pub(super) fn error(&self, error: &anyhow::Error) {
         self.say(&Self::as_error(error, self.err));
-        self.note_error(harmless(error));
+        self.note_error(error);
     }
 
     /// What went wrong, as it is said.
@@ -107,25 +108,28 @@ impl Terminal {
     }
 
     /// Takes note of something that went wrong and was said otherwise.
-    pub(super) fn note_error(&self, text: String) {
-        self.errors.borrow_mut().push(text);
+    pub(super) fn note_error(&self, error: &anyhow::Error) {
+        self.errors.borrow_mut().push((code_of(error), harmless(error)));
     }
 
-    /// Tells a program that asked for JSON why it gets none, in a line of JSON.
+    /// Tells a program that asked for JSON why it did not get what it asked for, in a line of JSON.
     pub(super) fn conclude(&self, status: ExitStatus) {
-        let (code, hint) = match status {
-            ExitStatus::Done | ExitStatus::Due | ExitStatus::NotAtRest => return,
-            ExitStatus::Failed => ("failed", None),
-            ExitStatus::Refused => ("refused", None),
-            ExitStatus::Locked => ("locked", Some("wait for it with --lock-timeout 60s")),
-            ExitStatus::Interrupted => ("interrupted", Some("run it again: it goes on where it was")),
-        };
-        let errors = self.errors.borrow();
-        if !self.is_for_programs || errors.is_empty() {
+        if !self.is_for_programs {
             return;
         }
-        let error = json!({ "code": code, "message": errors.join("; "), "retryable": hint.is_some(), "hint": hint });
-        let _ = self.print(&format!("{}\n", json!({ "error": error })));
+        if let Some(error) = self.failure(status) {
+            let _ = self.print(&json::compact(&ErrorDocument { error }));
+        }
+    }
+
+    /// What went wrong, all in one; none if nothing did.
+    fn failure(&self, status: ExitStatus) -> Option<ErrorEntry> {
+        let errors = self.errors.borrow();
+        let (code, rest) = (code_for(status)?, errors.first()?.0);
+        // Several that differ are told by what they have in common.
+        let code = rest.filter(|_| errors.iter().all(|(code, _)| *code == rest)).unwrap_or(code);
+        let messages: Vec<&str> = errors.iter().map(|(_, message)| message.as_str()).collect();
+        Some(ErrorEntry::new(code, messages.join("; "), hint(code).map(str::to_owned)))
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::ExitStatus;
+use super::error::coded;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::Auto;
+use crate::render::json::ErrorCode;
 use crate::state::{Holder, NoLock};
 
 mod end;
@@ -88,11 +90,12 @@ fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitS
         setup.fleet.write_claim(&crate::state::Claim { manifest: setup.path.clone(), ..claim })?;
         return Ok(None);
     }
-    terminal.error(&anyhow!(
+    let why = format!(
         "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
         setup.desired.fleet,
         claim.manifest.display()
-    ));
+    );
+    terminal.error(&coded(ErrorCode::OtherManifest, why));
     Ok(Some(ExitStatus::Refused))
 }
 
@@ -102,7 +105,8 @@ fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<Exi
         None => "another process".to_owned(),
     };
     if !args.if_free {
-        terminal.error(&anyhow!("a watcher of this fleet is at work already ({who}); end it with: reconcile watch --stop"));
+        let why = format!("a watcher of this fleet is at work already ({who}); end it with: reconcile watch --stop");
+        terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Locked);
     }
     if args.json {

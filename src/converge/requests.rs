@@ -26,7 +26,7 @@ pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, tell
         let at = host.now();
         let name = claimed.name.escape_debug().to_string();
         let agent = claimed.request.as_ref().ok().and_then(|request| request.agent.clone());
-        let mut tell = |what, why| tell(Event { at, agent: agent.clone(), generation: None, what, why });
+        let mut tell = |what, why| tell(Event { at, agent: agent.clone(), generation: None, what, reason: None, why });
         let refused = |why: &str| format!("the request {name} was not carried out: {why}");
         let outcome = match &claimed.request {
             Ok(request) => carry_out(request, &claimed, desired, fleet, host),

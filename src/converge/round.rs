@@ -102,7 +102,9 @@ fn leaving(plan: &Plan, observed: &Observed) -> Vec<ProcId> {
 /// When the first of the plan's waits is over by the clock.
 pub(crate) fn wake_at(plan: &Plan) -> Option<Timestamp> {
     let time = |change: &Change| match &change.next {
-        Next::Wait(Wait::Backoff { until } | Wait::Screen { until } | Wait::Wave { until }) => Some(*until),
+        Next::Wait(
+            Wait::Backoff { until } | Wait::Condition { until } | Wait::Dialog { until } | Wait::Screen { until } | Wait::Wave { until },
+        ) => Some(*until),
         Next::Wait(Wait::Ready { look_at, until } | Wait::Read { look_at, until } | Wait::Leave { look_at, until, .. }) => {
             Some((*look_at).min(*until))
         }
@@ -149,7 +151,7 @@ impl Patience {
             if now.since(since) >= KILL_PATIENCE {
                 self.stalled.insert(name.clone(), action.clone());
                 let message = format!("{action} was asked for again and again for {KILL_PATIENCE} without an effect");
-                change.next = Next::Blocked(Blocked { reason: Reason::GaveUp, message });
+                change.next = Next::Blocked(Blocked { reason: Reason::NoEffect, message });
             }
         }
         self.trying = trying;

@@ -75,8 +75,9 @@ pub enum Channel {
 pub enum Occasion {
     /// An agent needs a person.
     Blocked,
-    /// An agent failed too often and is not started again.
-    GaveUp,
+    /// An agent failed too often and is not started again. Was `gave_up` before.
+    #[serde(alias = "gave_up")]
+    FailedRepeatedly,
     /// A change is held.
     Held,
     /// A change has been held for longer than `hold_max`.
@@ -101,7 +102,7 @@ impl Occasion {
     /// Every one.
     pub const ALL: [Self; 11] = [
         Self::Blocked,
-        Self::GaveUp,
+        Self::FailedRepeatedly,
         Self::Held,
         Self::HeldOverdue,
         Self::Crash,

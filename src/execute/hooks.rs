@@ -27,7 +27,7 @@ pub fn greet(events: &[Event], desired: &Desired, seen: &Seen, host: &mut dyn Ho
         Outcome::Done | Outcome::Skipped => None,
         Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => {
             let generation = seen.records.get(agent).map(|record| record.generation);
-            Some(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, why })
+            Some(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why })
         }
     });
     failed.collect()

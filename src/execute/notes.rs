@@ -84,7 +84,7 @@ impl Round<'_> {
             expires: handoff.expires,
         };
         let generation = record.generation;
-        let tell = |what, why| Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, why };
+        let tell = |what, why| Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason: None, why };
         let claimed = match claim(&route, id, now)? {
             Claim::Claimed(note) => note,
             Claim::Nothing => return Ok(tell(What::Failed, format!("the note {} is gone", note.source.display()))),

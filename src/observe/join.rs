@@ -263,7 +263,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     let mut changed = false;
     let (agent, generation) = (record.agent.clone(), record.generation);
     let mut tell = |what, why: String| {
-        events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, why });
+        events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason: None, why });
     };
     match &sighting.phase {
         Phase::Running { health, .. } => {
@@ -334,7 +334,14 @@ fn learn_of_texts(record: &mut Record, tell: &mut impl FnMut(What, String), now:
 pub(super) fn learn_of_reading(record: &mut Record, sighting: &Sighting, events: &mut Vec<Event>, now: Timestamp) -> bool {
     let Some(Unread { id, answer: Some(Ok(())), .. }) = &sighting.unread else { return false };
     let agent = Some(record.agent.clone());
-    events.push(Event { at: now, agent, generation: Some(record.generation), what: What::Acknowledged, why: format!("note {id}") });
+    events.push(Event {
+        at: now,
+        agent,
+        generation: Some(record.generation),
+        what: What::Acknowledged,
+        reason: None,
+        why: format!("note {id}"),
+    });
     record.unread = None;
     true
 }

@@ -35,11 +35,11 @@ pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change
                 said(screen),
                 agent.name
             );
-            ("its context is full".to_owned(), blocked(Reason::GaveUp, what))
+            ("its context is full".to_owned(), blocked(Reason::ContextFull, what))
         }
         Activity::Crashed => {
             let what = format!("it crashed and left its screen behind: {}; reconcile restart {}", said(screen), agent.name);
-            ("it crashed".to_owned(), blocked(Reason::GaveUp, what))
+            ("it crashed".to_owned(), blocked(Reason::Crashed, what))
         }
         Activity::Unwatched | Activity::Unclear | Activity::Idle | Activity::Draft | Activity::Busy | Activity::Limit { .. } => {
             return None;
@@ -77,7 +77,7 @@ fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
             let pause = if begun.answers > 0 { DIALOG_PATIENCE } else { KEY_PAUSE };
             if agent.now < begun.at + pause {
                 let until = (agent.now + LOOK_AGAIN).max(begun.at + KEY_PAUSE);
-                return (cause, Next::Wait(Wait::Screen { until: until.min(begun.at + pause) }));
+                return (cause, Next::Wait(Wait::Dialog { until: until.min(begun.at + pause) }));
             }
             // One that comes again at once looks like one that stays: a rule that says how often is kept to.
             let used_up = own.is_some() && answered + begun.answers >= most && press.answers;

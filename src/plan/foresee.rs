@@ -239,11 +239,17 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
     let mut goes_on = false;
     for (name, sighting) in &mut world.agents {
         let next = plan.changes.get(name).map(|change| &change.next);
-        if let Some(Next::Wait(Wait::Backoff { until } | Wait::Screen { until } | Wait::Wave { until })) = next {
+        if let Some(Next::Wait(
+            Wait::Backoff { until } | Wait::Condition { until } | Wait::Dialog { until } | Wait::Screen { until } | Wait::Wave { until },
+        )) = next
+        {
             goes_on |= *until > world.at;
             world.at = world.at.max(*until);
         }
-        if matches!(next, Some(Next::Wait(Wait::Screen { .. }))) && sighting.typing.is_none() && sighting.answering.is_none() {
+        if matches!(next, Some(Next::Wait(Wait::Dialog { .. } | Wait::Screen { .. })))
+            && sighting.typing.is_none()
+            && sighting.answering.is_none()
+        {
             sighting.screen.activity = Activity::Idle;
         }
         if let Some(Next::Wait(Wait::Read { .. })) = next {

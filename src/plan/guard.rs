@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, GuardCheck, Kind, Next, Terms};
+use super::{Change, GuardCheck, GuardName, Kind, Next, Terms};
 use crate::desired::{AgentName, Desired, Limit};
 use crate::observed::{Observed, Phase, Sighting};
 
@@ -23,9 +23,9 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
     let allow_empty = desired.guard.allow_empty || terms.allow_empty;
     let empties = desired.agents.is_empty() && ends > 0;
     vec![
-        GuardCheck { name: "max_stop", limit: limit.to_string(), value: ends, pass: ends <= most },
+        GuardCheck { name: GuardName::MaxStop, limit: limit.to_string(), value: ends, pass: ends <= most },
         GuardCheck {
-            name: "allow_empty",
+            name: GuardName::AllowEmpty,
             limit: allow_empty.to_string(),
             value: if empties { ends } else { 0 },
             pass: allow_empty || !empties,

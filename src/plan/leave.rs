@@ -86,7 +86,7 @@ pub(super) fn next_step(
     match leaving.step {
         Step::Drain(asked) => step(agent, asked + 1, purpose, steps),
         Step::Kill => blocked(
-            Reason::GaveUp,
+            Reason::KillFailed,
             format!("still there {KILL_PATIENCE} after the kill of its whole tree: {}", survivors(agent.sighting.instance.as_ref())),
         ),
     }

@@ -80,5 +80,5 @@ fn given_up(agent: &Agent<'_>, declared: &Declared, since: Timestamp, health: &H
         "{fault}; after {often} it is left running as it is; mend what is looked for, or have it replaced: reconcile restart {}",
         agent.name
     );
-    Some(blocked(Reason::GaveUp, message))
+    Some(blocked(Reason::Unhealthy, message))
 }

@@ -56,7 +56,7 @@ fn renaming(observed: &Observed, to: &AgentName, from: &AgentName, terms: &Terms
     };
     let cause = Cause::Renamed(from.clone());
     if let Some(why) = why_unknown(from).or_else(|| why_unknown(to)) {
-        let next = blocked(Reason::Unreadable, why.clone());
+        let next = blocked(Reason::Unknown, why.clone());
         return (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next });
     }
     let before = Agent { sighting: &observed.agents[from], now: observed.at, terms, name: from };
@@ -116,7 +116,7 @@ impl Agent<'_> {
 
     fn unknown(&self, kind: Kind) -> Option<Change> {
         let Phase::Unknown { why } = &self.sighting.phase else { return None };
-        Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next: blocked(Reason::Unreadable, why.clone()) })
+        Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next: blocked(Reason::Unknown, why.clone()) })
     }
 
     /// What is left of earlier lives must be gone before anything else happens.
@@ -158,7 +158,7 @@ impl Agent<'_> {
                 Next::Wait(Wait::Ready { look_at, until })
             }
             Health::Failing { why } => blocked(
-                Reason::GaveUp,
+                Reason::NotReady,
                 format!(
                     "not ready: {why}; it was left running; mend what it waits for, or have it replaced: reconcile restart {}",
                     self.name

@@ -16,10 +16,10 @@ pub(super) fn due(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     let failed = failed.filter(|failed| agent.terms.begun.is_none_or(|begun| failed.at >= begun));
     let next = match (&note.unusable, failed) {
         (None, Some(failed)) => {
-            blocked(Reason::Unreadable, format!("the note {} could not be delivered: {}", note.source.display(), failed.why))
+            blocked(Reason::Undelivered, format!("the note {} could not be delivered: {}", note.source.display(), failed.why))
         }
         (None, None) => Next::Act(Action::Deliver { generation: agent.sighting.generation, note: note.clone() }),
-        (Some(why), _) => blocked(Reason::Unreadable, format!("the note {} cannot be delivered: {why}", note.source.display())),
+        (Some(why), _) => blocked(Reason::Undelivered, format!("the note {} cannot be delivered: {why}", note.source.display())),
     };
     Some(Change { kind: Kind::Deliver, cause: cause(note), fields: Vec::new(), next })
 }
@@ -42,7 +42,7 @@ fn unread(agent: &Agent<'_>, care: &Care) -> Option<Change> {
         OnTimeout::Fail => change(
             cause,
             blocked(
-                Reason::GaveUp,
+                Reason::NotAcknowledged,
                 format!(
                     "the note {id} was not acknowledged within {}: {said}; have it begin anew: reconcile restart {}",
                     ack.timeout, agent.name

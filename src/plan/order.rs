@@ -79,7 +79,7 @@ fn order_starts(changes: &mut Changes, desired: &Desired, observed: &Observed, t
     }
     for name in circle {
         let change = changes.get_mut(name).expect("starts are changes");
-        change.next = blocked(Reason::DependencyEnded, "waits for itself in a circle of `after`".to_owned());
+        change.next = blocked(Reason::DependencyCycle, "waits for itself in a circle of `after`".to_owned());
     }
 }
 
@@ -118,7 +118,10 @@ fn reach(other: &AgentName, milestone: Milestone, changes: &Changes, desired: &D
             Milestone::Started | Milestone::Ready | Milestone::Succeeded => Reach::Never("is being stopped".to_owned()),
         },
         // On its way to another life: only what this life has reached for good counts.
-        Some((Kind::Spawn, Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }))) => seen,
+        Some((
+            Kind::Spawn,
+            Next::Wait(Wait::Ready { .. } | Wait::Dialog { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }),
+        )) => seen,
         Some((Kind::Restart, _)) if milestone == Milestone::Exited => seen,
         Some((Kind::Spawn | Kind::Replace | Kind::Restart, _)) => Reach::NotYet,
     }

@@ -42,11 +42,11 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
     let next = match restart.policy {
         Policy::OnFailure | Policy::Never if success => return agent.amend(declared),
         Policy::Never => blocked(
-            Reason::GaveUp,
+            Reason::Failed,
             format!("it {}, and restart.policy is \"never\"; change it, or have it run again: reconcile start {}", ended.exit, agent.name),
         ),
         Policy::OnFailure | Policy::Always if !success && failures.recent.len() >= restart.give_up.failures as usize => blocked(
-            Reason::GaveUp,
+            Reason::FailedRepeatedly,
             format!(
                 "it {} and failed {} times within {}; see its output, then change it or try again: reconcile start {}",
                 ended.exit,
@@ -103,7 +103,7 @@ fn unconsented(agent: &Agent<'_>, ended: &Ended) -> Unconsented {
         Some(Consent::No(_)) => return Unconsented::No,
         Some(Consent::Unknown(why)) => why.as_str(),
         Some(Consent::Pending) => {
-            let next = Next::Wait(Wait::Backoff { until: agent.now + ASK_AGAIN });
+            let next = Next::Wait(Wait::Condition { until: agent.now + ASK_AGAIN });
             return Unconsented::NotYet(Change {
                 kind: Kind::Restart,
                 cause: Cause::Ended(ended.exit.to_string()),
@@ -113,7 +113,8 @@ fn unconsented(agent: &Agent<'_>, ended: &Ended) -> Unconsented {
         }
         None => "it was not asked",
     };
-    let next = blocked(Reason::Unreadable, format!("restart.only_if could not be asked, and without its yes nothing is started: {why}"));
+    let next =
+        blocked(Reason::ConditionUnknown, format!("restart.only_if could not be asked, and without its yes nothing is started: {why}"));
     Unconsented::NotYet(Change { kind: Kind::Restart, cause: Cause::Ended(ended.exit.to_string()), fields: Vec::new(), next })
 }
 

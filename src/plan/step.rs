@@ -1,7 +1,6 @@
 //! The steps of a plan: what is done, waited for, held or blocked.
 
-use serde::{Deserialize, Serialize};
-
+use super::{GuardName, Reason};
 use crate::desired::{AgentName, Auto, DrainAsk, Generation, Milestone};
 use crate::observed::{Failures, Message, MessageKind, Note, Press, Purpose, Receipt, Step};
 use crate::time::Timestamp;
@@ -137,7 +136,17 @@ pub enum Wait {
         /// When it is overdue.
         until: Timestamp,
     },
-    /// What its terminal shows next.
+    /// The answer of `restart.only_if`.
+    Condition {
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// The effect of a key that answers a dialog.
+    Dialog {
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// Its terminal, for what is typed into it.
     Screen {
         /// When to look again.
         until: Timestamp,
@@ -204,7 +213,7 @@ pub enum Held {
     /// A watcher of this level does not do it by itself.
     Auto(Auto),
     /// A guard of this name refuses it to a watcher.
-    Guard(&'static str),
+    Guard(GuardName),
     /// An agent that depends on it is held itself.
     Dependant(AgentName),
 }
@@ -216,32 +225,4 @@ pub struct Blocked {
     pub reason: Reason,
     /// What is wrong and what to do.
     pub message: String,
-}
-
-/// The reasons of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The place is in the hands of somebody else.
-    PlaceTaken,
-    /// The folder does not exist.
-    CwdMissing,
-    /// The program does not exist.
-    CommandMissing,
-    /// What it waits for will not come.
-    DependencyEnded,
-    /// It failed, and is not tried again.
-    GaveUp,
-    /// It asks something that is not accepted or that no rule knows.
-    Dialog,
-    /// A person must log in.
-    Login,
-    /// It asks whether it may do something.
-    Permission,
-    /// Record and mark contradict each other.
-    RecordMismatch,
-    /// The tmux server cannot hold more panes.
-    TooManyPanes,
-    /// It could not be looked at, or a file that it needs could not be read.
-    Unreadable,
 }

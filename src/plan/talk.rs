@@ -37,7 +37,7 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
             stranded.as_str(),
             agent.name
         );
-        return change(Cause::Message(stranded), blocked(Reason::Dialog, what));
+        return change(Cause::Message(stranded), blocked(Reason::Stranded, what));
     }
     let message = agent.sighting.messages.first()?;
     if let Some(shell) = &agent.sighting.screen.shell {

@@ -150,6 +150,8 @@ fn show_next(next: &Next) -> String {
         Next::Wait(Wait::Leave { step: Step::Kill, until, .. }) => format!("leaves by kill, has {}", left(until)),
         Next::Wait(Wait::Read { look_at, until }) => format!("read? look in {}, until {}", left(look_at), left(until)),
         Next::Wait(Wait::Wave { until }) => format!("wave in {}", left(until)),
+        Next::Wait(Wait::Condition { until }) => format!("only_if, look in {}", left(until)),
+        Next::Wait(Wait::Dialog { until }) => format!("dialog, look in {}", left(until)),
         Next::Wait(Wait::Screen { until }) => format!("screen, look in {}", left(until)),
         Next::Wait(wait @ (Wait::After { .. } | Wait::Dependants(_) | Wait::Turn)) => wait.to_string(),
         Next::Held(Held::Attached(count)) => format!("held: {count} attached"),
@@ -170,7 +172,7 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Auto(auto)) => format!("held: auto {}", auto.as_str()),
         Next::Held(Held::Guard(name)) => format!("held: guard {name}"),
         Next::Blocked(Blocked { reason, message }) => {
-            format!("{}: {message}", serde_json::to_value(reason).unwrap().as_str().unwrap())
+            format!("{}: {message}", reason.as_str())
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Action, Cause, Change, FieldChange, Held, Kind, Reason, ServerChange, Wait};
+use super::{Action, Cause, Change, FieldChange, Held, HoldReason, Kind, ServerChange, Wait, WaitReason};
 use crate::desired::{DrainAsk, SignalTo};
 use crate::observed::Step;
 
@@ -159,17 +159,20 @@ impl fmt::Display for DrainAsk {
 
 impl Wait {
     /// What is waited for, as one word.
-    pub fn as_str(&self) -> &'static str {
+    pub fn reason(&self) -> WaitReason {
         match self {
-            Self::Backoff { .. } => "backoff",
-            Self::Ready { .. } => "ready",
-            Self::Screen { .. } => "screen",
-            Self::Read { .. } => "read",
-            Self::Leave { .. } => "leave",
-            Self::After { .. } => "after",
-            Self::Dependants(_) => "dependants",
-            Self::Turn => "turn",
-            Self::Wave { .. } => "wave",
+            Self::Backoff { .. } => WaitReason::Backoff,
+            Self::Condition { .. } => WaitReason::Condition,
+            Self::Ready { .. } => WaitReason::Ready,
+            Self::Dialog { .. } => WaitReason::Dialog,
+            Self::Screen { .. } => WaitReason::Screen,
+            Self::Read { .. } => WaitReason::Acknowledgement,
+            Self::Leave { step: Step::Drain(_), .. } => WaitReason::Drain,
+            Self::Leave { step: Step::Kill, .. } => WaitReason::Kill,
+            Self::After { .. } => WaitReason::After,
+            Self::Dependants(_) => WaitReason::Dependants,
+            Self::Turn => WaitReason::Turn,
+            Self::Wave { .. } => WaitReason::Wave,
         }
     }
 }
@@ -179,7 +182,8 @@ impl fmt::Display for Wait {
         match self {
             Self::Backoff { until } => write!(f, "tries again at {}", until.clock()),
             Self::Ready { until, .. } => write!(f, "waits to be ready, until {}", until.clock()),
-            Self::Screen { .. } => f.write_str("waits for its terminal"),
+            Self::Condition { .. } => f.write_str("waits for the answer of restart.only_if"),
+            Self::Dialog { .. } | Self::Screen { .. } => f.write_str("waits for its terminal"),
             Self::Read { until, .. } => write!(f, "waits until it has read it, until {}", until.clock()),
             Self::Leave { step: Step::Drain(step), until, .. } => {
                 write!(f, "was asked to end (step {}), has until {}", step + 1, until.clock())
@@ -200,41 +204,22 @@ impl fmt::Display for Wait {
 
 impl Held {
     /// What holds it, as one word.
-    pub fn as_str(&self) -> &'static str {
+    pub fn reason(&self) -> HoldReason {
         match self {
-            Self::Attached(_) => "attached",
-            Self::Protected => "protected",
-            Self::Busy => "busy",
-            Self::Draft => "draft",
-            Self::Shell(_) => "shell",
-            Self::NoNote => "no_note",
-            Self::Unclear => "unclear",
-            Self::Limit(_) => "limit",
-            Self::NotShown => "not_shown",
-            Self::Paused(_) => "paused",
-            Self::Halted => "halted",
-            Self::Auto(_) => "auto",
-            Self::Guard(_) => "guard",
-            Self::Dependant(_) => "dependant",
-        }
-    }
-}
-
-impl Reason {
-    /// The reason as one word of the contract.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PlaceTaken => "place_taken",
-            Self::CwdMissing => "cwd_missing",
-            Self::CommandMissing => "command_missing",
-            Self::DependencyEnded => "dependency_ended",
-            Self::GaveUp => "gave_up",
-            Self::Dialog => "dialog",
-            Self::Login => "login",
-            Self::Permission => "permission",
-            Self::RecordMismatch => "record_mismatch",
-            Self::TooManyPanes => "too_many_panes",
-            Self::Unreadable => "unreadable",
+            Self::Attached(_) => HoldReason::Attached,
+            Self::Protected => HoldReason::Protected,
+            Self::Busy => HoldReason::Busy,
+            Self::Draft => HoldReason::Draft,
+            Self::Shell(_) => HoldReason::Shell,
+            Self::NoNote => HoldReason::NoNote,
+            Self::Unclear => HoldReason::Unclear,
+            Self::Limit(_) => HoldReason::Limit,
+            Self::NotShown => HoldReason::NotShown,
+            Self::Paused(_) => HoldReason::Paused,
+            Self::Halted => HoldReason::Halted,
+            Self::Auto(_) => HoldReason::Auto,
+            Self::Guard(_) => HoldReason::Guard,
+            Self::Dependant(_) => HoldReason::Dependant,
         }
     }
 }

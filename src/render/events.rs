@@ -27,7 +27,7 @@ pub fn events_after(events: &[Event], start: Timestamp, style: Style) -> String 
 }
 
 fn told(event: &Event, time: &str, names: usize, style: Style) -> String {
-    let Event { at: _, agent, generation: _, what, why } = event;
+    let Event { at: _, agent, generation: _, what, reason: _, why } = event;
     let agent = agent.as_ref().map_or("(fleet)", |agent| agent.as_str());
     let (word, ink) = word(*what);
     let time = paint(time, DIM, style.color);
@@ -67,7 +67,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Left => ("left", YELLOW),
         What::Held => ("held", YELLOW),
         What::Blocked => ("blocked", RED),
-        What::GaveUp => ("gave up", RED),
+        What::FailedRepeatedly => ("failed repeatedly", RED),
         What::HeldOverdue => ("overdue", RED),
         What::MassDeath => ("many ended", RED),
         What::Requested => ("request", YELLOW),

@@ -8,18 +8,22 @@ use serde::Serialize;
 
 use super::text::is_unsafe;
 
+mod error;
 mod event;
 mod plan;
 mod simulation;
 mod status;
+mod words;
 
+pub use error::{ErrorCode, ErrorDocument, ErrorEntry, error_schema};
 pub use event::{entry_line, event_line, event_schema};
 pub use plan::{
     BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,
-    ServerEntry, Source, Summary, plan_document, plan_schema,
+    ServerEntry, Source, Summary, WaitEntry, plan_document, plan_schema,
 };
 pub use simulation::{Fared, SimulationDocument, simulation_document};
 pub use status::{AgentStatus, Blocker, ExitStatus, Hold, State, StatusDocument, StrangerEntry, status_document, status_schema};
+pub use words::{Act, CauseReason, NextStep, Runtime};
 
 /// The version of the form of all documents: the first number changes when something is taken away or means something else.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -54,9 +54,9 @@ pub fn simulation_human(view: &SimulationView<'_>, style: Style) -> String {
 pub(super) fn findings(view: &SimulationView<'_>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, fate) in &view.report.fates {
-        if let Some(after) = fate.gave_up_after {
+        if let Some(after) = fate.failed_after {
             all.push(format!(
-                "{name} was given up after {}: `restart.give_up` says how often it may fail, and `reconcile start {name}` starts it again",
+                "{name} failed repeatedly, and was given up after {}: `restart.give_up` says how often it may fail, and `reconcile start {name}` starts it again",
                 length(after.as_millis())
             ));
         }
@@ -78,7 +78,7 @@ fn is_asked(desired: &Desired, name: &AgentName) -> bool {
 
 fn ink(agent: &Fared) -> Ink {
     match agent.state {
-        _ if agent.gave_up_after_ms.is_some() => RED,
+        _ if agent.failed_after_ms.is_some() => RED,
         State::Ready => GREEN,
         State::Starting | State::Leaving => YELLOW,
         State::Unknown => RED,

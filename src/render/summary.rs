@@ -2,7 +2,7 @@
 
 use super::text::count;
 use super::words::{Class, class};
-use crate::plan::{GuardCheck, Kind, Plan};
+use crate::plan::{GuardCheck, GuardName, Kind, Plan};
 
 /// How many changes there are of each sort. A change that is held or blocked counts as that only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(super) fn summary(plan: &Plan) -> String {
 pub fn refusal(guard: &GuardCheck) -> String {
     let GuardCheck { name, limit, value, pass: _ } = guard;
     let agents = count(*value, "agent");
-    if *name == "allow_empty" {
+    if *name == GuardName::AllowEmpty {
         return format!(
             "refused by guard allow_empty: the manifest declares nothing, and {agents} would be stopped; --allow-empty allows it"
         );

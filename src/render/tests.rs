@@ -164,9 +164,10 @@ fn events_are_lines() {
         agent: Some(name("builder")),
         generation: Some(Generation(8)),
         what: What::Spawn,
+        reason: None,
         why: "command changed".to_owned(),
     };
-    let fleets = Event { agent: None, generation: None, what: What::Done, why: "at rest".to_owned(), ..event.clone() };
+    let fleets = Event { agent: None, generation: None, what: What::Done, reason: None, why: "at rest".to_owned(), ..event.clone() };
     let lines = [event_human(&event, 9, Style::PLAIN), event_human(&fleets, 9, Style::PLAIN)].concat();
     assert_eq!(in_our_zone(&lines), "14:02:11  builder    spawn    command changed\n14:02:11  (fleet)    done     at rest\n");
     insta::assert_snapshot!(event_line(&event), @r#"{"at":"2026-11-20T14:02:11Z","agent":"builder","generation":8,"what":"spawn","why":"command changed"}"#);
@@ -183,13 +184,13 @@ fn a_plan_document_has_what_the_contract_names() {
     for spec in ["before", "after"] {
         builder["change"][spec] = builder["change"][spec]["command"].take();
     }
-    insta::assert_snapshot!(builder.to_string(), @r#"{"action_reason":"launch_changed","address":"builder","cause":"command changed","change":{"actions":["delete","create"],"after":["claude","--model","opus"],"after_sensitive":{},"before":["claude","--model","sonnet"],"before_sensitive":{},"replace_paths":[["command",2]]},"deliveries":[],"interrupts":{"attached":0,"busy":null,"uptime_s":187200},"kind":"replace","name":"builder","next":"drain","precondition":{"generation":7,"launch_digest":"blake3:4bb58de9f4466a152cf6ef9415c59882","pid":41771},"source":{"file":"constellation.toml","line":41},"type":"agent","why":"command[2] \"sonnet\" → \"opus\""}"#);
+    insta::assert_snapshot!(builder.to_string(), @r#"{"action_reason":"launch_changed","address":"builder","cause":"command changed","change":{"actions":["delete","create"],"after":["claude","--model","opus"],"after_sensitive":{},"before":["claude","--model","sonnet"],"before_sensitive":{},"replace_paths":[["command",2]]},"deliveries":[],"interrupts":{"attached":0,"busy":null,"uptime_s":187200},"kind":"replace","name":"builder","next":"drain","precondition":{"generation":7,"launch_digest":"blake3:4bb58de9f4466a152cf6ef9415c59882","pid":41771},"source":{"file":"constellation.toml","line":41},"type":"agent","wait":null,"why":"command[2] \"sonnet\" → \"opus\""}"#);
     let mut rest = serde_json::to_value(&document).unwrap();
     rest.as_object_mut().unwrap().remove("resource_changes");
     insta::assert_snapshot!(serde_json::to_string(&rest).unwrap(), @r#"{"basis":"live","blocked":[{"address":"relay","message":"cwd \"/srv/relay\" does not exist","reason":"cwd_missing"}],"complete":true,"fleet":"atlas","format_version":"1.0","gaps":[],"guards":[{"limit":"50%","name":"max_stop","pass":true,"value":2},{"limit":"false","name":"allow_empty","pass":true,"value":0}],"halted":null,"held":[{"address":"lead","reason":"attached","release":"detached, or --now"}],"manifest":{"digest":"blake3:00","path":"constellation.toml"},"observed_at":"2026-11-20T14:02:11Z","rounds":[["builder drain","clone-3 spawn","mailbox amend","scout drain"],["builder spawn","scout forget"]],"server_change":null,"summary":{"adopt":0,"amend":1,"blocked":1,"deliver":0,"forget":0,"held":1,"replace":1,"rest":3,"restart":0,"spawn":1,"starting":0,"stop":1},"tool_version":"0.1.0"}"#);
     let all = plan_document(&all_sorts().plan_view(), Extent::All);
     let calm = all.resource_changes.iter().find(|change| change.name == "calm-1").unwrap();
-    assert_eq!((calm.change.actions.as_slice(), calm.kind), (&["no-op".to_owned()][..], None));
+    assert_eq!((calm.change.actions.as_slice(), calm.kind), (&[super::json::Act::NoOp][..], None));
     let read: json::PlanDocument = serde_json::from_str(&pretty(&all)).unwrap();
     assert_eq!(read, all);
 }
@@ -197,9 +198,9 @@ fn a_plan_document_has_what_the_contract_names() {
 #[test]
 fn a_status_document_has_what_the_contract_names() {
     let document = status_document(&all_sorts().status_view());
-    insta::assert_snapshot!(serde_json::to_string(&document.agents[0]).unwrap(), @r#"{"name":"builder","state":"ready","runtime":"tmux","place":"atlas:builder %3","pid":41771,"keeper":41770,"generation":7,"since":"2026-11-18T10:02:11Z","busy":null,"attached":0,"restarts":0,"next_try":null,"exit":null,"paused":null,"held":null,"blocked":null,"wanted":"running","cpu_s":12.4,"rss_bytes":91750400,"stale":false,"handoffs_waiting":0,"usage_limit":null,"note":null}"#);
+    insta::assert_snapshot!(serde_json::to_string(&document.agents[0]).unwrap(), @r#"{"name":"builder","state":"ready","runtime":"tmux","place":"atlas:builder %3","pid":41771,"keeper":41770,"generation":7,"since":"2026-11-18T10:02:11Z","busy":null,"attached":0,"restarts":0,"next_try":null,"exit":null,"paused":null,"wait":null,"held":null,"blocked":null,"wanted":"running","cpu_s":12.4,"rss_bytes":91750400,"stale":false,"handoffs_waiting":0,"usage_limit":null,"note":null}"#);
     let lead = document.agents.iter().find(|agent| agent.name == "lead").unwrap();
-    assert_eq!(lead.held.as_ref().unwrap().reason, "attached");
+    assert_eq!(lead.held.as_ref().unwrap().reason, crate::plan::HoldReason::Attached);
     let relay = document.agents.iter().find(|agent| agent.name == "relay").unwrap();
     assert_eq!((relay.state, relay.blocked.is_some(), relay.restarts), (json::State::Absent, true, 2));
 }
@@ -219,7 +220,7 @@ fn documents_keep_to_their_schemas() {
         keeps(plan_schema(), serde_json::to_value(plan_document(&sample.plan_view(), extent)).unwrap());
     }
     keeps(status_schema(), serde_json::to_value(status_document(&sample.status_view())).unwrap());
-    let event = Event { at: NOW, agent: Some(name("a")), generation: None, what: What::Held, why: String::new() };
+    let event = Event { at: NOW, agent: Some(name("a")), generation: None, what: What::Held, reason: None, why: String::new() };
     keeps(json::event_schema(), serde_json::from_str(&event_line(&event)).unwrap());
     keeps(json::event_schema(), serde_json::from_str(&json::entry_line(&Entry { number: 1, event })).unwrap());
 }
@@ -284,7 +285,7 @@ proptest! {
             spec.care.title = Some(text.clone());
         }
         sample.plan_again();
-        let event = Event { at: NOW, agent: None, generation: None, what: What::Failed, why: text.clone() };
+        let event = Event { at: NOW, agent: None, generation: None, what: What::Failed, reason: None, why: text.clone() };
         let view = PlanView { manifest: &text, ..sample.plan_view() };
         let outputs = [
             plan_human(&view, Extent::All, Style::PLAIN),

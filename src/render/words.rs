@@ -2,41 +2,9 @@
 
 use super::text::count;
 use crate::desired::AgentName;
-use crate::observed::{Fault, MessageKind, Note, Phase, Sighting};
+use crate::observed::{Note, Phase, Sighting};
 use crate::plan::{Action, Cause, Change, Held, Kind, Next, Wait};
 use crate::time::{Duration, Timestamp};
-
-/// `action_reason`: the cause as one word.
-pub(super) fn reason(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::New => "new",
-        Cause::LaunchChanged => "launch_changed",
-        Cause::LaunchUnknown => "launch_unknown",
-        Cause::SecretChanged(_) => "secret_changed",
-        Cause::Asked => "asked",
-        Cause::Ended(_) => "ended",
-        Cause::WantedAgain => "wanted_again",
-        Cause::NotReady => "not_ready",
-        Cause::Faulty(Fault::NotAlive(_)) => "not_alive",
-        Cause::Faulty(Fault::Memory { .. }) => "memory",
-        Cause::Faulty(Fault::Runtime { .. }) => "runtime",
-        Cause::Shows(_) => "screen",
-        Cause::Message(MessageKind::Prompt) => "prompt",
-        Cause::Message(MessageKind::Sent) => "sent",
-        Cause::Message(MessageKind::Handoff) => "handoff",
-        Cause::Message(MessageKind::Ask) => "ask",
-        Cause::Message(MessageKind::Nudge) => "nudge",
-        Cause::Note { .. } => "note",
-        Cause::Unread(_) => "unread",
-        Cause::CareChanged => "care_changed",
-        Cause::Unrecorded => "unrecorded",
-        Cause::Renamed(_) => "renamed",
-        Cause::NotDeclared => "not_declared",
-        Cause::WantedStopped => "wanted_stopped",
-        Cause::Remains => "remains",
-        Cause::Unknown => "unknown",
-    }
-}
 
 /// The cause in short, naming whole fields: `command changed`.
 pub(super) fn cause_in_short(change: &Change) -> String {
@@ -44,16 +12,6 @@ pub(super) fn cause_in_short(change: &Change) -> String {
     names.dedup();
     let is_about_fields = matches!(change.cause, Cause::LaunchChanged | Cause::CareChanged);
     if is_about_fields && !names.is_empty() { format!("{} changed", names.join(", ")) } else { change.cause.to_string() }
-}
-
-/// `next`: the step of this round as one word.
-pub(super) fn step(next: &Next) -> String {
-    match next {
-        Next::Act(action) => action.to_string(),
-        Next::Wait(_) => "wait".to_owned(),
-        Next::Held(_) => "held".to_owned(),
-        Next::Blocked(_) => "blocked".to_owned(),
-    }
 }
 
 /// What releases a change that is held.
@@ -95,7 +53,9 @@ pub(super) fn class(change: &Change) -> Class {
     match (&change.next, change.kind) {
         (Next::Held(_), _) => Class::Held,
         (Next::Blocked(_), _) => Class::Blocked,
-        (Next::Wait(Wait::Ready { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }), Kind::Spawn) => Class::Starting,
+        (Next::Wait(Wait::Ready { .. } | Wait::Dialog { .. } | Wait::Screen { .. }) | Next::Act(Action::Answer { .. }), Kind::Spawn) => {
+            Class::Starting
+        }
         (Next::Wait(Wait::Ready { .. }), _) => Class::Starting,
         (Next::Act(_) | Next::Wait(_), Kind::Spawn | Kind::Restart) => Class::Begins,
         (Next::Act(_) | Next::Wait(_), Kind::Replace) => Class::Replaced,

@@ -20,8 +20,8 @@ pub struct Fate {
     pub down: Duration,
     /// The longest time of that without a break.
     pub worst: Option<Outage>,
-    /// When it was given up, if it was.
-    pub gave_up_after: Option<Duration>,
+    /// When it had failed too often to be started again, if it did.
+    pub failed_after: Option<Duration>,
     /// Since when it hung at the end, if it did: nobody had noticed.
     pub unnoticed_since: Option<Duration>,
     /// How long it stood still, by what for.

@@ -172,7 +172,7 @@ mod tests {
     use crate::time::Timestamp;
 
     fn event(why: &str) -> Event {
-        Event { at: Timestamp::from_millis(0), agent: None, generation: None, what: What::Began, why: why.to_owned() }
+        Event { at: Timestamp::from_millis(0), agent: None, generation: None, what: What::Began, reason: None, why: why.to_owned() }
     }
 
     fn journal(root: &tempfile::TempDir, full: u64) -> Journal {

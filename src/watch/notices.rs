@@ -77,7 +77,7 @@ impl Notices {
 
 /// An event as those hear of it who want to: one line of JSON.
 fn text(desired: &Desired, on: Occasion, event: &Event) -> String {
-    let Event { at, agent, generation, what, why } = event;
+    let Event { at, agent, generation, what, reason, why } = event;
     json!({
         "format_version": "1.0",
         "fleet": desired.fleet,
@@ -86,6 +86,7 @@ fn text(desired: &Desired, on: Occasion, event: &Event) -> String {
         "agent": agent,
         "generation": generation,
         "what": what,
+        "reason": reason,
         "why": why,
     })
     .to_string()
@@ -100,7 +101,7 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         What::Held => Occasion::Held,
         What::HeldOverdue => Occasion::HeldOverdue,
         What::Blocked => Occasion::Blocked,
-        What::GaveUp => Occasion::GaveUp,
+        What::FailedRepeatedly => Occasion::FailedRepeatedly,
         What::Undelivered | What::DeadLetter => Occasion::Undelivered,
         What::Ready => Occasion::Ready,
         What::Manifest => Occasion::Manifest,

@@ -70,12 +70,28 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
         Next::Held(Held::Attached(_)) if is_heard(agent) => Some(now + LOOK_AGAIN_HEARD),
         Next::Held(held) => release(held, now),
         Next::Blocked(blocked) => match blocked.reason {
-            Reason::Dialog | Reason::Login | Reason::Permission | Reason::Unreadable => Some(now + LOOK_AGAIN),
+            Reason::Dialog
+            | Reason::Login
+            | Reason::Permission
+            | Reason::Stranded
+            | Reason::ContextFull
+            | Reason::Crashed
+            | Reason::Unknown
+            | Reason::Unreadable
+            | Reason::Undelivered
+            | Reason::ConditionUnknown => Some(now + LOOK_AGAIN),
             Reason::PlaceTaken
             | Reason::CwdMissing
             | Reason::CommandMissing
             | Reason::DependencyEnded
-            | Reason::GaveUp
+            | Reason::DependencyCycle
+            | Reason::Failed
+            | Reason::FailedRepeatedly
+            | Reason::Unhealthy
+            | Reason::NotReady
+            | Reason::NotAcknowledged
+            | Reason::KillFailed
+            | Reason::NoEffect
             | Reason::RecordMismatch
             | Reason::TooManyPanes => None,
         },

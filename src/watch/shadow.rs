@@ -26,7 +26,7 @@ pub(super) fn say(
         let text = format!("{action}: {}", change.why());
         if said.get(agent) != Some(&text) {
             let why = format!("a shadow would {text}");
-            events.push(Event { at, agent: Some(agent.clone()), generation: None, what: What::Planned, why });
+            events.push(Event { at, agent: Some(agent.clone()), generation: None, what: What::Planned, reason: None, why });
         }
         now.insert(agent.clone(), text);
     }

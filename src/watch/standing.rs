@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Event;
 use crate::converge::Round;
 use crate::desired::{AgentName, Care, Desired};
-use crate::event::What;
+use crate::event::{What, Word};
 use crate::observed::Observed;
 use crate::plan::{Next, Plan, Reason};
 use crate::state::{Fleet, Standing, Standings};
@@ -28,21 +28,22 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
     let mut events = Vec::new();
     let mut standings = Standings::new();
     for (agent, change) in &plan.changes {
-        let (what, state, reason, why) = match &change.next {
-            Next::Held(held) => (What::Held, "held", held.as_str().to_owned(), format!("{}: {held}", change.kind)),
-            Next::Blocked(blocked) if blocked.reason == Reason::GaveUp => {
-                (What::GaveUp, "blocked", blocked.reason.as_str().to_owned(), blocked.message.clone())
+        let (what, state, word, why) = match &change.next {
+            Next::Held(held) => (What::Held, "held", Word::Held(held.reason()), format!("{}: {held}", change.kind)),
+            Next::Blocked(blocked) => {
+                let what = if is_repeated_failure(blocked.reason) { What::FailedRepeatedly } else { What::Blocked };
+                (what, "blocked", Word::Blocked(blocked.reason), blocked.message.clone())
             }
-            Next::Blocked(blocked) => (What::Blocked, "blocked", blocked.reason.as_str().to_owned(), blocked.message.clone()),
             Next::Act(_) | Next::Wait(_) => continue,
         };
-        let event = |what, why| Event { at, agent: Some(agent.clone()), generation: generation(agent, observed), what, why };
-        let known = before.get(agent).filter(|known| known.state == state && known.reason == reason);
+        let generation = generation(agent, observed);
+        let event = |what, why| Event { at, agent: Some(agent.clone()), generation, what, reason: Some(word), why };
+        let known = before.get(agent).filter(|known| known.state == state && known.reason == word.as_str());
         let mut standing = match known {
             Some(known) => known.clone(),
             None => {
                 events.push(event(what, why.clone()));
-                Standing { state: state.to_owned(), reason, since: at, overdue: false }
+                Standing { state: state.to_owned(), reason: word.as_str().to_owned(), since: at, overdue: false }
             }
         };
         let longest = desired.agents.get(agent).map_or(usual, |declared| declared.spec.care.hold_max);
@@ -53,6 +54,35 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
         standings.insert(agent.clone(), standing);
     }
     (standings, events)
+}
+
+/// Whether an agent is left as it is because it failed too often: what a listener of `failed_repeatedly` hears of.
+fn is_repeated_failure(reason: Reason) -> bool {
+    match reason {
+        Reason::FailedRepeatedly | Reason::Unhealthy => true,
+        Reason::PlaceTaken
+        | Reason::CwdMissing
+        | Reason::CommandMissing
+        | Reason::DependencyEnded
+        | Reason::DependencyCycle
+        | Reason::Failed
+        | Reason::NotReady
+        | Reason::NotAcknowledged
+        | Reason::ContextFull
+        | Reason::Crashed
+        | Reason::KillFailed
+        | Reason::NoEffect
+        | Reason::Dialog
+        | Reason::Login
+        | Reason::Permission
+        | Reason::Stranded
+        | Reason::RecordMismatch
+        | Reason::TooManyPanes
+        | Reason::Unknown
+        | Reason::Unreadable
+        | Reason::Undelivered
+        | Reason::ConditionUnknown => false,
+    }
 }
 
 fn generation(agent: &AgentName, observed: &Observed) -> Option<crate::desired::Generation> {
@@ -75,7 +105,7 @@ mod tests {
         let mut standings = Standings::new();
         let mut told = Vec::new();
         let held = || Next::Held(Held::Attached(1));
-        let stuck = || Next::Blocked(Blocked { reason: Reason::GaveUp, message: "it failed".to_owned() });
+        let stuck = || Next::Blocked(Blocked { reason: Reason::FailedRepeatedly, message: "it failed".to_owned() });
         for (minute, next) in [
             (0, Some(held())),
             (10, Some(held())),
@@ -92,6 +122,6 @@ mod tests {
             told.extend(events.into_iter().map(|event| (minute, event.what)));
             standings = now;
         }
-        assert_eq!(told, [(0, What::Held), (30, What::HeldOverdue), (50, What::GaveUp), (70, What::Held)]);
+        assert_eq!(told, [(0, What::Held), (30, What::HeldOverdue), (50, What::FailedRepeatedly), (70, What::Held)]);
     }
 }

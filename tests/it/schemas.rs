@@ -5,7 +5,12 @@ use reconcile::render::json;
 #[test]
 fn committed_schemas_are_current() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
-    let schemas = [("plan", json::plan_schema()), ("status", json::status_schema()), ("event", json::event_schema())];
+    let schemas = [
+        ("plan", json::plan_schema()),
+        ("status", json::status_schema()),
+        ("event", json::event_schema()),
+        ("error", json::error_schema()),
+    ];
     for (name, schema) in schemas {
         let path = folder.join(format!("{name}.schema.json"));
         let current = json::pretty(&schema);

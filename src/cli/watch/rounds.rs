@@ -277,7 +277,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn tell_of_manifest(&mut self, why: String) {
-        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, why };
+        let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Manifest, reason: None, why };
         if self.dry_run {
             return self.listener.aside(event);
         }

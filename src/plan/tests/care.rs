@@ -95,7 +95,7 @@ fn a_server_that_nobody_needs_is_closed() {
     let stop = "lead  stop  not in the manifest  drain 1 by 1: keys C-c";
     server("", "lead running", |_| {}, stop);
     server("", "lead running released on_remove=\"leave\"", |_| {}, "");
-    let unknown = "lead  stop  cannot be told how it is  unreadable: timed out";
+    let unknown = "lead  stop  cannot be told how it is  unknown: timed out";
     server("", "lead unknown=\"timed out\" gen=1", |_| {}, unknown);
     // Who is to be started in it needs it too.
     server(LEAD, "lead absent wanted=stopped", |_| {}, "");

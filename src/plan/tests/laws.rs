@@ -95,7 +95,14 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
 fn each_wait_ends_later(observed: &Observed, plan: &Plan) {
     for (agent, change) in &plan.changes {
         match &change.next {
-            Next::Wait(Wait::Backoff { until } | Wait::Leave { until, .. } | Wait::Screen { until } | Wait::Wave { until }) => {
+            Next::Wait(
+                Wait::Backoff { until }
+                | Wait::Leave { until, .. }
+                | Wait::Condition { until }
+                | Wait::Dialog { until }
+                | Wait::Screen { until }
+                | Wait::Wave { until },
+            ) => {
                 assert!(*until > observed.at, "{agent}")
             }
             Next::Wait(Wait::Ready { look_at, .. } | Wait::Read { look_at, .. }) => assert!(*look_at >= observed.at, "{agent}"),

@@ -72,7 +72,7 @@ fn each_step_has_its_time_and_the_kill_comes_last() {
     check(
         TMUX,
         &leaving("kill asked=5s"),
-        &format!("{replace}  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101"),
+        &format!("{replace}  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101"),
     );
 }
 
@@ -88,7 +88,7 @@ fn a_kill_that_an_earlier_run_asked_for_is_asked_for_again() {
         "begun=10s",
         TMUX,
         &look("6s"),
-        &format!("{replace}  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101"),
+        &format!("{replace}  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101"),
     );
     // A question is not asked twice: what was typed may have been read.
     check_under(

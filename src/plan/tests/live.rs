@@ -72,7 +72,7 @@ fn who_waits_for_a_person_or_the_end_of_a_limit_is_as_alive_as_can_be() {
 fn a_hopeless_one_is_not_replaced_for_ever_and_left_running() {
     let left = |why: &str, often: &str| {
         format!(
-            "lead  replace  it is not alive: {why}  gave_up: it is not alive: {why}; after {often} it is left running as it is; mend what is looked for, or have it replaced: reconcile restart lead"
+            "lead  replace  it is not alive: {why}  unhealthy: it is not alive: {why}; after {often} it is left running as it is; mend what is looked for, or have it replaced: reconcile restart lead"
         )
     };
     let refused = "refused, 3 times in a row";
@@ -169,7 +169,7 @@ fn a_restart_is_asked_for_first() {
     check(ASKED, &format!("{ended} ago=1h consent=no"), "");
     let blocked = |why: &str| {
         format!(
-            "lead  restart  it exited with status 1  unreadable: restart.only_if could not be asked, and without its yes nothing is started: {why}"
+            "lead  restart  it exited with status 1  condition_unknown: restart.only_if could not be asked, and without its yes nothing is started: {why}"
         )
     };
     check(ASKED, &format!("{ended} ago=1h consent=unknown"), &blocked("timed out"));

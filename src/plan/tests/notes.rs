@@ -13,7 +13,7 @@ fn a_note_is_delivered_to_one_that_is_ready() {
     check(
         LEAD,
         "lead running note=\"it is a link\"",
-        "lead  deliver  /notes/lead.md (2150 bytes)  unreadable: the note /notes/lead.md cannot be delivered: it is a link",
+        "lead  deliver  /notes/lead.md (2150 bytes)  undelivered: the note /notes/lead.md cannot be delivered: it is a link",
     );
     // What a person is asked on the terminal is no reason to keep an inbox empty.
     check(
@@ -67,7 +67,7 @@ fn what_was_delivered_is_waited_for_until_it_was_read() {
         &manifest(""),
         "lead running unread=1m:no",
         &format!(
-            "{due}  gave_up: the note 00000000000000aa was not acknowledged within 1m: no; have it begin anew: reconcile restart lead"
+            "{due}  not_acknowledged: the note 00000000000000aa was not acknowledged within 1m: no; have it begin anew: reconcile restart lead"
         ),
     );
     check(&manifest(", on_timeout = \"proceed\""), "lead running unread=1m:no", "");

@@ -269,7 +269,7 @@ fn one_that_is_held_holds_what_it_depends_on() {
         "ada running\n bob leaving kill asked=5s after=[\"ada\"]",
         "
         ada  stop  asked for  held: by bob
-        bob  stop  asked for  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101
+        bob  stop  asked for  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101
     ",
     );
     // Held by one and waiting for another: held is what it is in the end.
@@ -409,9 +409,9 @@ fn a_circle_of_those_who_start_is_blocked() {
         show(&plan),
         tidy(
             "
-        ada  spawn  new in the manifest  dependency_ended: waits for itself in a circle of `after`
-        bob  spawn  new in the manifest  dependency_ended: waits for itself in a circle of `after`
-        cyd  spawn  new in the manifest  dependency_ended: waits for itself in a circle of `after`
+        ada  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
+        bob  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
+        cyd  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
     "
         )
     );
@@ -528,12 +528,12 @@ fn one_that_does_not_get_on_takes_up_no_turn() {
         manifest,
         "a leaving kill asked=1h purpose=replace command=[\"old\"]\n b absent",
         "
-        a  replace  command[0] \"old\" → \"run\"  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101
+        a  replace  command[0] \"old\" → \"run\"  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101
         b  spawn    new in the manifest           spawn 1
     ",
     );
     check_under("parallelism=1", manifest, "a running failing=\"no prompt\"\n b absent", "
-        a  spawn  not ready yet        gave_up: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: reconcile restart a
+        a  spawn  not ready yet        not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: reconcile restart a
         b  spawn  new in the manifest  spawn 1
     ");
 }
@@ -548,7 +548,7 @@ fn who_is_held_for_another_is_no_reason_to_wait() {
         "
         cyd  replace  command[0] \"old\" → \"run\"  held: by eve
         dan  spawn    new in the manifest           spawn 1
-        eve  replace  command[0] \"old\" → \"run\"  gave_up: still there 5s after the kill of its whole tree: pid 100, pid 101
+        eve  replace  command[0] \"old\" → \"run\"  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101
     ",
     );
 }

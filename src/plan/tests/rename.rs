@@ -72,7 +72,7 @@ fn a_rename_that_was_done_is_done() {
 
 #[test]
 fn what_cannot_be_told_is_not_renamed() {
-    let blocked = "new  amend  renamed from old  unreadable: timed out";
+    let blocked = "new  amend  renamed from old  unknown: timed out";
     check(
         NEW,
         r#"new absent

@@ -10,14 +10,14 @@ fn an_accepted_dialog_is_answered_key_by_key() {
     let asks = "lead  spawn  it asks `trust`";
     check(LEAD, "lead running starting screen=asks:trust key=Down", &format!("{asks}  answer trust by Down, press 1"));
     // Keys that come too fast get lost.
-    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:1:0:100ms", &format!("{asks}  screen, look in 100ms"));
+    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:1:0:100ms", &format!("{asks}  dialog, look in 100ms"));
     check(
         LEAD,
         "lead running starting screen=asks:trust key=Enter answering=trust:1:0:200ms",
         &format!("{asks}  answer trust by Enter, press 2"),
     );
     // After the answer it is looked for the end of the dialog, and only then answered again.
-    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:2:1:1s", &format!("{asks}  screen, look in 100ms"));
+    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:2:1:1s", &format!("{asks}  dialog, look in 100ms"));
     check(
         LEAD,
         "lead running starting screen=asks:trust key=Enter answering=trust:2:1:2s",
@@ -89,12 +89,12 @@ fn what_only_a_person_can_do_is_blocked_and_nothing_is_typed() {
     check(
         LEAD,
         "lead running screen=exhausted message=prompt",
-        "lead  deliver  its context is full  gave_up: its context is full, and it can act no more: \"what it says\"; have it begin anew: reconcile restart lead",
+        "lead  deliver  its context is full  context_full: its context is full, and it can act no more: \"what it says\"; have it begin anew: reconcile restart lead",
     );
     check(
         LEAD,
         "lead running screen=crashed",
-        "lead  deliver  it crashed  gave_up: it crashed and left its screen behind: \"what it says\"; reconcile restart lead",
+        "lead  deliver  it crashed  crashed: it crashed and left its screen behind: \"what it says\"; reconcile restart lead",
     );
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::super::Basis;
 use super::status::HaltEntry;
-use crate::plan::{Kind, Reason};
+use super::words::{Act, CauseReason, NextStep};
+use crate::plan::{GuardName, HoldReason, Kind, Reason, Wait, WaitReason};
 use crate::time::Timestamp;
 
 mod fill;
@@ -73,8 +74,8 @@ pub struct ResourceChange {
     pub kind: Option<Kind>,
     /// Before and after.
     pub change: ChangeEntry,
-    /// Why, as one word: `new`, `launch_changed`, `not_declared`…; null for an agent at rest.
-    pub action_reason: Option<String>,
+    /// Why, as one word; null for an agent at rest.
+    pub action_reason: Option<CauseReason>,
     /// Why, in short: `command changed`.
     pub cause: Option<String>,
     /// Why, in full: `command[2] "sonnet" → "opus"`.
@@ -85,8 +86,11 @@ pub struct ResourceChange {
     pub deliveries: Vec<Delivery>,
     /// What the end of the running instance costs; null if none ends.
     pub interrupts: Option<Interrupts>,
-    /// The step of this round: an action, `wait`, `held` or `blocked`; null for an agent at rest.
-    pub next: Option<String>,
+    /// The step of this round; null for an agent at rest.
+    pub next: Option<NextStep>,
+    /// What it waits for; null if it waits for nothing.
+    #[serde(default)]
+    pub wait: Option<WaitEntry>,
     /// What must still be so when the plan is applied.
     pub precondition: Precondition,
 }
@@ -94,8 +98,8 @@ pub struct ResourceChange {
 /// An agent before and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeEntry {
-    /// `create`, `update`, `delete`, `forget`, `no-op`, or `delete` and `create`.
-    pub actions: Vec<String>,
+    /// One act, or `delete` and `create`.
+    pub actions: Vec<Act>,
     /// The effective spec that it runs with; null if it does not run or that is not known.
     pub before: Option<Map<String, Value>>,
     /// The effective spec that it should run with; null if it should not.
@@ -154,7 +158,7 @@ pub struct Precondition {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerEntry {
     /// `update`: options are set anew; `delete`: it ends, because no agent needs it.
-    pub actions: Vec<String>,
+    pub actions: Vec<Act>,
     /// The fields that differ.
     pub paths: Vec<Vec<Value>>,
     /// The same in words.
@@ -166,10 +170,39 @@ pub struct ServerEntry {
 pub struct HeldEntry {
     /// The agent.
     pub address: String,
-    /// What holds it: `attached`, `protected` or `dependant`.
-    pub reason: String,
+    /// What holds it, as one word.
+    pub reason: HoldReason,
     /// What releases it.
     pub release: String,
+}
+
+/// What a change waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitEntry {
+    /// What for, as one word.
+    pub reason: WaitReason,
+    /// When the wait is over at the latest; null if that depends on other agents.
+    pub until: Option<Timestamp>,
+    /// The same in words.
+    pub why: String,
+}
+
+impl WaitEntry {
+    /// What a step waits for.
+    pub(super) fn of(wait: &Wait) -> Self {
+        let until = match wait {
+            Wait::Backoff { until }
+            | Wait::Condition { until }
+            | Wait::Dialog { until }
+            | Wait::Screen { until }
+            | Wait::Wave { until }
+            | Wait::Ready { until, .. }
+            | Wait::Read { until, .. }
+            | Wait::Leave { until, .. } => Some(*until),
+            Wait::After { .. } | Wait::Dependants(_) | Wait::Turn => None,
+        };
+        Self { reason: wait.reason(), until, why: wait.to_string() }
+    }
 }
 
 /// A change that needs a person.
@@ -186,8 +219,8 @@ pub struct BlockedEntry {
 /// A limit on what the plan may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardEntry {
-    /// `max_stop` or `allow_empty`.
-    pub name: String,
+    /// Which one.
+    pub name: GuardName,
     /// The limit.
     pub limit: String,
     /// What the plan would do.

@@ -48,8 +48,8 @@ pub struct Fared {
     pub worst_ms: u64,
     /// When that began.
     pub worst_after_ms: Option<u64>,
-    /// When it was given up.
-    pub gave_up_after_ms: Option<u64>,
+    /// When it had failed too often to be started again.
+    pub failed_after_ms: Option<u64>,
     /// Since when it hung at the end.
     pub unnoticed_since_ms: Option<u64>,
     /// How long it stood still, by what for.
@@ -68,7 +68,7 @@ pub fn simulation_document(view: &SimulationView<'_>) -> SimulationDocument {
         down_ms: fate.down.as_millis(),
         worst_ms: fate.worst.map_or(0, |worst| worst.length.as_millis()),
         worst_after_ms: fate.worst.map(|worst| worst.after.as_millis()),
-        gave_up_after_ms: fate.gave_up_after.map(millis),
+        failed_after_ms: fate.failed_after.map(millis),
         unnoticed_since_ms: fate.unnoticed_since.map(millis),
         waits_ms: fate.waits.iter().map(|(what, length)| (*what, length.as_millis())).collect(),
     });

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::super::words::release;
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
+use super::plan::WaitEntry;
+use super::words::Runtime;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
 use crate::observed::{Activity, Consent, Exit, Halt, Health, Phase, Seat, Sighting, Vitals};
-use crate::plan::{Change, Next, Reason, Wait};
+use crate::plan::{Change, HoldReason, Next, Reason, Wait};
 use crate::time::Timestamp;
 
 /// How a fleet does.
@@ -47,8 +49,8 @@ pub struct AgentStatus {
     pub name: String,
     /// Where it stands in its life.
     pub state: State,
-    /// `tmux` or `daemon`; null if that is not known.
-    pub runtime: Option<String>,
+    /// How it is run; null if that is not known.
+    pub runtime: Option<Runtime>,
     /// `socket:session pane`, or the pidfile; null if that is not known.
     pub place: Option<String>,
     /// Its own program; null if it does not run.
@@ -75,6 +77,9 @@ pub struct AgentStatus {
     /// That a person wants it to be left alone; null if nobody does.
     #[serde(default)]
     pub paused: Option<PauseEntry>,
+    /// What a change that is due waits for; null if it waits for nothing.
+    #[serde(default)]
+    pub wait: Option<WaitEntry>,
     /// What holds a change that is due; null if nothing does.
     pub held: Option<Hold>,
     /// What needs a person; null if nothing does.
@@ -183,8 +188,8 @@ pub struct LeftEntry {
 /// What holds a change that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
-    /// `attached`, `protected` or `dependant`.
-    pub reason: String,
+    /// The reason as one word.
+    pub reason: HoldReason,
     /// What releases it.
     pub release: String,
     /// Since when it is held, as a watcher saw it; null if none did.
@@ -256,7 +261,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
     AgentStatus {
         name: name.to_string(),
         state,
-        runtime: runtime(sighting, spec).map(str::to_owned),
+        runtime: runtime(sighting, spec),
         place: place(sighting, spec),
         pid: instance.and_then(|instance| instance.program.as_ref()).map(|program| program.pid),
         keeper: instance.and_then(|instance| instance.keeper.as_ref()).map(|keeper| keeper.pid),
@@ -276,12 +281,16 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
             until: pause.until,
             why: pause.why.clone(),
         }),
+        wait: match next {
+            Some(Next::Wait(wait)) => Some(WaitEntry::of(wait)),
+            Some(Next::Act(_) | Next::Held(_) | Next::Blocked(_)) | None => None,
+        },
         held: match next {
             Some(Next::Held(held)) => {
                 let longest = spec.map(|spec| spec.care.hold_max);
                 let since = view.held_since.get(name).copied();
                 let overdue = since.zip(longest).is_some_and(|(since, longest)| view.observed.at.since(since) >= longest);
-                Some(Hold { reason: held.as_str().to_owned(), release: release(held, name), since, overdue })
+                Some(Hold { reason: held.reason(), release: release(held, name), since, overdue })
             }
             Some(Next::Act(_) | Next::Wait(_) | Next::Blocked(_)) | None => None,
         },
@@ -344,11 +353,11 @@ fn exit(phase: &Phase) -> Option<ExitStatus> {
     Some(ExitStatus { code, signal, at: ended.at, asked: ended.asked.is_some(), how: ended.exit.to_string() })
 }
 
-fn runtime(sighting: &Sighting, spec: Option<&AgentSpec>) -> Option<&'static str> {
-    match (sighting.instance.as_ref().map(|instance| &instance.seat), spec.map(|spec| &spec.launch.place)) {
-        (Some(Seat::Pane { .. }), _) | (Some(Seat::Adrift { .. }) | None, Some(Place::Tmux { .. })) => Some("tmux"),
-        (Some(Seat::Detached { .. }), _) | (Some(Seat::Adrift { .. }) | None, Some(Place::Daemon { .. })) => Some("daemon"),
-        (Some(Seat::Adrift { .. }) | None, None) => None,
+fn runtime(sighting: &Sighting, spec: Option<&AgentSpec>) -> Option<Runtime> {
+    match sighting.instance.as_ref().map(|instance| &instance.seat) {
+        Some(Seat::Pane { .. }) => Some(Runtime::Tmux),
+        Some(Seat::Detached { .. }) => Some(Runtime::Daemon),
+        Some(Seat::Adrift { .. }) | None => spec.map(|spec| Runtime::of(&spec.launch.place)),
     }
 }
 

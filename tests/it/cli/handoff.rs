@@ -144,7 +144,7 @@ fn a_link_is_left_alone_and_blocks() {
     program.write("secret", "not a note");
     std::os::unix::fs::symlink("secret", program.at("ada.md")).unwrap();
     assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
-    assert_eq!(program.json(&["status", "--json"])["agents"][0]["blocked"]["reason"], "unreadable");
+    assert_eq!(program.json(&["status", "--json"])["agents"][0]["blocked"]["reason"], "undelivered");
     assert!(program.at("ada.md").is_symlink());
     assert_eq!(envelopes(&program), [] as [Value; 0]);
 }

@@ -92,7 +92,7 @@ fn a_hopeless_one_is_left_running_in_the_end() {
         daemons("[agents.ada]\ncommand = [\"sleep\", \"1003\"]\nlive = { file = \"alive\", interval = \"10ms\", failures = 1 }\n");
     eventually(|| (program.code(&["apply", "--auto-approve"]) == 3).then_some(()), LIMIT);
     let ada = agent(&program, "ada");
-    assert_eq!((&ada["generation"], &ada["state"], &ada["blocked"]["reason"]), (&json!(3), &json!("ready"), &json!("gave_up")), "{ada}");
+    assert_eq!((&ada["generation"], &ada["state"], &ada["blocked"]["reason"]), (&json!(3), &json!("ready"), &json!("unhealthy")), "{ada}");
     assert!(alive(ada["pid"].as_u64().unwrap()));
     // A person's wish begins anew.
     program.write("alive", "");
@@ -182,7 +182,7 @@ fn nothing_is_started_on_a_guess() {
     let program = daemons("[agents.ada]\ncommand = \"exit 1\"\nrestart = { only_if = { command = [\"./no-such-program\"] } }\n");
     eventually(|| (program.code(&["apply", "--auto-approve"]) == 3).then_some(()), LIMIT);
     let ada = agent(&program, "ada");
-    assert_eq!((&ada["generation"], &ada["blocked"]["reason"]), (&json!(1), &json!("unreadable")), "{ada}");
+    assert_eq!((&ada["generation"], &ada["blocked"]["reason"]), (&json!(1), &json!("condition_unknown")), "{ada}");
 }
 
 #[test]

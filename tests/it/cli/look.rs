@@ -219,7 +219,7 @@ restart = { policy = "never" }
       | no such model
     "#);
     let document = program.json(&["explain", "ada", "--json"]);
-    assert_eq!(document["plan"]["blocked"][0]["reason"], "gave_up");
+    assert_eq!(document["plan"]["blocked"][0]["reason"], "failed");
     assert_eq!(document["events"].as_array().unwrap().last().unwrap()["what"], "exited");
     assert_eq!(document["printed"][0], "no such model");
     assert_eq!(program.code(&["explain", "nobody"]), 1);
@@ -305,4 +305,21 @@ fn a_start_that_another_run_is_about_to_do_is_no_end() {
     apply.0.kill().unwrap();
     apply.0.wait().unwrap();
     assert_eq!(state("cyd"), "exited null");
+}
+
+#[test]
+fn each_error_has_a_code_that_a_program_can_act_on() {
+    let program = Program::new("version = 1\nfleet = \"it\"\n[agents.a]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1000\"]\n");
+    let told = |args: &[&str]| {
+        let error = program.json(args)["error"].clone();
+        (error["code"].as_str().unwrap_or_default().to_owned(), error["retryable"].as_bool().unwrap())
+    };
+    assert_eq!(told(&["status", "--json", "--no-such-flag"]), ("usage".to_owned(), false));
+    assert_eq!(told(&["status", "--json", "none.toml"]), ("manifest_missing".to_owned(), false));
+    program.write("wrong.toml", "version = 1\nfleet = 3");
+    assert_eq!(told(&["status", "--json", "wrong.toml"]), ("manifest_invalid".to_owned(), false));
+    assert_eq!(told(&["explain", "nobody", "--json"]), ("agent_unknown".to_owned(), false));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    program.write("other.toml", "version = 1\nfleet = \"it\"\n");
+    assert_eq!(told(&["apply", "--auto-approve", "--json", "other.toml"]), ("other_manifest".to_owned(), false));
 }

@@ -104,7 +104,7 @@ fn patterns_need_an_approval_and_keep_to_the_guard() {
     assert_snapshot!(program.brief(&["stop", "--all", "--auto-approve", "--json"]), @r#"
     exit 4
     --- stdout
-    {"error":{"code":"refused","hint":null,"message":"refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it","retryable":false}}
+    {"error":{"code":"guard","message":"refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it","retryable":false,"hint":null}}
     --- stderr
     error: refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
     "#);
@@ -217,7 +217,7 @@ fn a_restart_tells_what_came_of_it_and_why_it_was() {
     assert!(program.shot(&["history"]).contains("(fleet)  began    a new token"));
     // What goes wrong is told to programs too.
     let error = program.json(&["restart", "nobody", "--json"]);
-    assert_eq!((&error["error"]["code"], &error["error"]["retryable"]), (&Value::from("failed"), &Value::from(false)), "{error}");
+    assert_eq!((&error["error"]["code"], &error["error"]["retryable"]), (&Value::from("agent_unknown"), &Value::from(false)), "{error}");
 }
 
 #[test]

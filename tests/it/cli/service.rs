@@ -277,7 +277,7 @@ fn nothing_is_installed_for_a_manifest_that_is_wrong_or_not_the_fleets() {
     machine.0.edit("command = ", "comand = ");
     assert_eq!((machine.code(&["install"]), machine.code(&["status"])), (1, 1));
     let error = machine.json(&["status", "--json"]);
-    assert_eq!(error["error"]["code"], "failed", "{error}");
+    assert_eq!(error["error"]["code"], "manifest_invalid", "{error}");
     machine.0.edit("comand = ", "command = ");
     let applied = machine.0.command(&["apply", "--auto-approve"]).env("TOKEN_DIR", "/tokens").env("API_KEY", "so secret").output().unwrap();
     assert!(applied.status.success(), "{}", machine.shown(&applied));

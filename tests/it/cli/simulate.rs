@@ -42,7 +42,7 @@ fn what_would_happen_is_told_and_nothing_happens() {
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN   WORST            STOOD STILL FOR
       job       exited      1       1     0      -      -
-      lead      ready       2       1     1      1m31s  1m31s after 30m  after 9s, backoff 1s, leave 19s
+      lead      ready       2       1     1      1m31s  1m31s after 30m  after 9s, backoff 1s, drain 19s
       worker-1  ready       2       1     1      1h     1h after 1h      after 9s, backoff 1s, ready 1s
       worker-2  absent      0       0     0      -      -
 
@@ -93,7 +93,7 @@ fn what_would_happen_is_told_and_nothing_happens() {
           46s  lead      submit
           46s  lead      receipt  prompt confirmed
           51s  lead      exited   exited with status 1
-          51s  lead      gave up  it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead
+          51s  lead      failed repeatedly  it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead
           30m  worker-1  exited   ended unseen
         30m1s  worker-1  blocked  waits for lead to be ready, but lead is blocked: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead
 
@@ -101,11 +101,11 @@ fn what_would_happen_is_told_and_nothing_happens() {
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN    WORST            STOOD STILL FOR
       job       exited      1       1     0      -       -
-      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, gave_up AGE, screen 1s
+      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, failed_repeatedly 59m8s, s…
       worker-1  exited      1       1     0      30m     30m after 30m    after 9s, backoff 1s, dependency_ended 29m58s
       worker-2  absent      0       0     0      -       -
 
-    lead was given up after 51s: `restart.give_up` says how often it may fail, and `reconcile start lead` starts it again
+    lead failed repeatedly, and was given up after 51s: `restart.give_up` says how often it may fail, and `reconcile start lead` starts it again
     ");
     assert!(!program.at("state").join(&program.fleet.1).exists(), "it left something behind");
     assert!(program.pids().is_empty());

@@ -290,7 +290,7 @@ fn what_could_not_be_submitted_is_told_and_holds_no_replacement() {
     let program = fleet("--swallow-enter 99", "prompt = \"go\"");
     let report = program.brief(&["apply", "--auto-approve"]);
     assert!(report.starts_with("exit 3") && report.contains("1 not confirmed"), "{report}");
-    assert_eq!(ada(&program)["blocked"]["reason"], "dialog");
+    assert_eq!(ada(&program)["blocked"]["reason"], "stranded");
     assert_eq!(program.code(&["restart", "ada"]), 3);
     assert_eq!(ada(&program)["generation"], 2);
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::super::super::words::{Class, cause_in_short, class, deliveries, interrupted, reason, release, step};
+use super::super::super::words::{Class, cause_in_short, class, deliveries, interrupted, release};
 use super::super::super::{Extent, PlanView, rounds, summary};
 use super::super::FORMAT_VERSION;
 use super::super::status::HaltEntry;
+use super::super::words::{Act, CauseReason, NextStep};
 use super::{
     BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,
-    ServerEntry, Source, Summary,
+    ServerEntry, Source, Summary, WaitEntry,
 };
 use crate::desired::{AgentName, AgentSpec, Declared, canonical_digest, effective, launch_fields};
 use crate::observed::{Note, Sighting};
@@ -28,7 +29,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
     let sighting = |name: &AgentName| observed.agents.get(name).unwrap_or(&never_seen);
     let change = |name: &AgentName| resource(name, plan.changes.get(name), desired.agents.get(name), sighting(name), observed.at);
     let held = plan.changes.iter().filter_map(|(name, change)| match &change.next {
-        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: held.as_str().to_owned(), release: release(held, name) }),
+        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: held.reason(), release: release(held, name) }),
         Next::Act(_) | Next::Wait(_) | Next::Blocked(_) => None,
     });
     let blocked = plan.changes.iter().filter_map(|(name, change)| match &change.next {
@@ -37,12 +38,8 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         }
         Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
     });
-    let guards = plan.guards.iter().map(|guard| GuardEntry {
-        name: guard.name.to_owned(),
-        limit: guard.limit.clone(),
-        value: guard.value,
-        pass: guard.pass,
-    });
+    let guards =
+        plan.guards.iter().map(|guard| GuardEntry { name: guard.name, limit: guard.limit.clone(), value: guard.value, pass: guard.pass });
     PlanDocument {
         format_version: FORMAT_VERSION.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -55,7 +52,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         halted: observed.halted.as_ref().map(HaltEntry::of),
         resource_changes: names.into_iter().map(change).collect(),
         server_change: plan.server.as_ref().map(|change| ServerEntry {
-            actions: vec![if matches!(change, ServerChange::Close(_)) { "delete" } else { "update" }.to_owned()],
+            actions: vec![if matches!(change, ServerChange::Close(_)) { Act::Delete } else { Act::Update }],
             paths: match change {
                 ServerChange::Set { fields, .. } => fields.iter().map(|field| field.path.clone()).collect(),
                 ServerChange::Close(_) => Vec::new(),
@@ -85,20 +82,24 @@ fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declare
         name: name.to_string(),
         kind: change.map(|change| change.kind),
         change: ChangeEntry {
-            actions: change.map_or(&["no-op"][..], actions).iter().map(|action| (*action).to_owned()).collect(),
+            actions: change.map_or(&[Act::NoOp][..], actions).to_vec(),
             before: before(change, sighting),
             after: after(change, declared),
             before_sensitive: Map::new(),
             after_sensitive: Map::new(),
             replace_paths: change.map(|change| replace_paths(change, sighting.spec.as_ref(), declared)).unwrap_or_default(),
         },
-        action_reason: change.map(|change| reason(&change.cause).to_owned()),
+        action_reason: change.map(|change| CauseReason::of(&change.cause)),
         cause: change.map(cause_in_short),
         why: change.map(Change::why),
         source: declared.map(|declared| Source { file: declared.source.file.to_string(), line: declared.source.line }),
         deliveries: change.map(|change| deliveries(change, Some(sighting)).map(delivery).collect()).unwrap_or_default(),
         interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: sighting.is_busy(), attached }),
-        next: change.map(|change| step(&change.next)),
+        next: change.map(|change| NextStep::of(&change.next)),
+        wait: change.and_then(|change| match &change.next {
+            Next::Wait(wait) => Some(WaitEntry::of(wait)),
+            Next::Act(_) | Next::Held(_) | Next::Blocked(_) => None,
+        }),
         precondition: Precondition {
             generation: sighting.generation.0,
             pid: sighting.instance.as_ref().and_then(|instance| instance.program.as_ref()).map(|program| program.pid),
@@ -111,21 +112,21 @@ fn delivery(note: &Note) -> Delivery {
     Delivery { id: note.id.clone(), source: note.source.display().to_string(), bytes: note.bytes }
 }
 
-fn actions(change: &Change) -> &'static [&'static str] {
+fn actions(change: &Change) -> &'static [Act] {
     if class(change) == Class::Starting {
-        return &["no-op"];
+        return &[Act::NoOp];
     }
     match change.kind {
-        Kind::Spawn | Kind::Restart => &["create"],
-        Kind::Replace => &["delete", "create"],
-        Kind::Amend | Kind::Deliver | Kind::Adopt => &["update"],
-        Kind::Stop => &["delete"],
-        Kind::Forget => &["forget"],
+        Kind::Spawn | Kind::Restart => &[Act::Create],
+        Kind::Replace => &[Act::Delete, Act::Create],
+        Kind::Amend | Kind::Deliver | Kind::Adopt => &[Act::Update],
+        Kind::Stop => &[Act::Delete],
+        Kind::Forget => &[Act::Forget],
     }
 }
 
 fn before(change: Option<&Change>, sighting: &Sighting) -> Option<Map<String, Value>> {
-    let creates = change.is_some_and(|change| actions(change) == ["create"]);
+    let creates = change.is_some_and(|change| actions(change) == [Act::Create]);
     sighting.spec.as_ref().filter(|_| !creates).map(effective)
 }
 

@@ -1,0 +1,161 @@
+//! Why a change is not carried out now, as one word each: what it waits for, what holds it, what needs a person. Programs act on these words, so
+//! each stands for one fact.
+
+/// Defines a closed set of words, each with its fact; the word is that of the JSON documents.
+macro_rules! words {
+    ($(#[$about:meta])* $type:ident { $($(#[$fact:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        pub enum $type {
+            $($(#[$fact])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use words;
+
+words! {
+    /// Why a change needs a person.
+    Reason {
+        /// Another process has the place.
+        PlaceTaken = "place_taken",
+        /// The folder does not exist.
+        CwdMissing = "cwd_missing",
+        /// The program does not exist.
+        CommandMissing = "command_missing",
+        /// What it waits for will not come.
+        DependencyEnded = "dependency_ended",
+        /// It waits for itself in a circle of `after`.
+        DependencyCycle = "dependency_cycle",
+        /// It failed, and `restart.policy` is `never`.
+        Failed = "failed",
+        /// It failed too often, and is not started again.
+        FailedRepeatedly = "failed_repeatedly",
+        /// It is not alive or over its limits, and so were the instances before it: it is left running.
+        Unhealthy = "unhealthy",
+        /// It was not ready in time, and is left running.
+        NotReady = "not_ready",
+        /// It did not acknowledge a note in time.
+        NotAcknowledged = "not_acknowledged",
+        /// The context of its model is full.
+        ContextFull = "context_full",
+        /// Its program crashed and left its screen behind.
+        Crashed = "crashed",
+        /// Processes of it are there after its tree was killed.
+        KillFailed = "kill_failed",
+        /// A step was taken again and again without an effect.
+        NoEffect = "no_effect",
+        /// It asks something that is not accepted or that no rule knows.
+        Dialog = "dialog",
+        /// A person must log in.
+        Login = "login",
+        /// It asks whether it may do something.
+        Permission = "permission",
+        /// A text that was typed stands in its terminal and could not be submitted.
+        Stranded = "stranded",
+        /// Record and mark contradict each other.
+        RecordMismatch = "record_mismatch",
+        /// The tmux server cannot hold more panes.
+        TooManyPanes = "too_many_panes",
+        /// It could not be observed.
+        Unknown = "unknown",
+        /// A file that it needs could not be read.
+        Unreadable = "unreadable",
+        /// A note could not be delivered.
+        Undelivered = "undelivered",
+        /// `restart.only_if` gave no answer.
+        ConditionUnknown = "condition_unknown",
+    }
+}
+
+words! {
+    /// What holds a change that is due.
+    HoldReason {
+        /// A client is attached to its session.
+        Attached = "attached",
+        /// `protect` is set.
+        Protected = "protected",
+        /// It is working.
+        Busy = "busy",
+        /// A draft is in its composer.
+        Draft = "draft",
+        /// A shell reads its terminal and would run what is typed.
+        Shell = "shell",
+        /// `handoff.require` asks for a note for its successor, and there is none.
+        NoNote = "no_note",
+        /// Its screen does not say whether it is working.
+        Unclear = "unclear",
+        /// Its usage limit is reached.
+        Limit = "limit",
+        /// The plan that was approved did not show that it would be interrupted.
+        NotShown = "not_shown",
+        /// A person paused it.
+        Paused = "paused",
+        /// A person halted the fleet.
+        Halted = "halted",
+        /// A watcher of this level does not do it by itself.
+        Auto = "auto",
+        /// A guard does not allow it to a watcher.
+        Guard = "guard",
+        /// An agent that depends on it is held or blocked.
+        Dependant = "dependant",
+    }
+}
+
+words! {
+    /// What a change waits for. Every wait ends by itself.
+    WaitReason {
+        /// The pause before the next restart.
+        Backoff = "backoff",
+        /// The answer of `restart.only_if`.
+        Condition = "condition",
+        /// Its readiness.
+        Ready = "ready",
+        /// The effect of a key that answers a dialog.
+        Dialog = "dialog",
+        /// Its terminal, for what is typed into it.
+        Screen = "screen",
+        /// That it acknowledges a note.
+        Acknowledgement = "acknowledgement",
+        /// The end that it was asked for.
+        Drain = "drain",
+        /// The end of its tree, which was killed.
+        Kill = "kill",
+        /// Another agent's milestone.
+        After = "after",
+        /// The end of the agents that depend on it.
+        Dependants = "dependants",
+        /// Its turn: `parallelism` agents are on their way.
+        Turn = "turn",
+        /// Its turn after a mass death.
+        Wave = "wave",
+    }
+}
+
+words! {
+    /// A limit on what a plan may do.
+    GuardName {
+        /// So many agents may be stopped or replaced.
+        MaxStop = "max_stop",
+        /// Whether a manifest without agents stops everything.
+        AllowEmpty = "allow_empty",
+    }
+}
