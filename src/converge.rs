@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::desired::{AgentName, Desired};
 use crate::event::Entry;
 use crate::host::{Host, Wake};
+use crate::intent::Intent;
 use crate::observe::{Seen, observe, observe_again};
 use crate::observed::Observed;
 use crate::plan::{Action, GuardCheck, Held, Next, Plan, Reason, Terms, Wait};
@@ -89,7 +90,7 @@ pub fn converge(
     let mut stuck: Option<BTreeSet<AgentName>> = None;
     let mut seen = match first {
         Some(seen) => seen,
-        None => observe(desired, fleet, host)?,
+        None => observe(desired, fleet, host, &Intent::default())?,
     };
     let terms = &Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
     let mut round = Round { desired, fleet, terms, audience, journal: &mut journal };

@@ -79,7 +79,16 @@ impl Round<'_> {
         self.digests = secret_digests(starts, self.fleet, self.host)?;
         let mut tasks = Vec::new();
         for (agent, change, action) in due {
-            tasks.push(self.prepare(agent, change, action).with_context(|| format!("{agent}: nothing was done to it in this round"))?);
+            tasks.push(match self.prepare(agent, change, action) {
+                Ok(task) => task,
+                // The others go on. What was not written down was not asked of the machine.
+                Err(error) => {
+                    let why = format!("nothing was done to it in this round: {error:#}");
+                    let generation = self.seen.records.get(*agent).map(|record| record.generation);
+                    let event = Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, why };
+                    Task { agent, acts: Vec::new(), event }
+                }
+            });
         }
         if !self.forgotten.is_empty() {
             self.fleet.remove_all(&std::mem::take(&mut self.forgotten))?;

@@ -3,11 +3,11 @@
 //! Two implementations: the live machine and a simulated one with a virtual clock and faults. A host decides nothing: it
 //! says what it sees and does what it is told, and only to exactly the instance that it is told about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::desired::{AgentName, AgentSpec, Hook, Mark, NoticeChannel, Probe, Server, Signal, SignalTo};
-use crate::observed::Instance;
+use crate::observed::{Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
@@ -50,7 +50,7 @@ mod typing;
 mod usage;
 mod wait;
 
-pub use ask::{Ask, Found, Gap, Known, Life, Look};
+pub use ask::{Ask, Found, Gap, Known, Life, Look, Successor};
 pub use attach::{Way, attach_command};
 pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;
@@ -74,6 +74,9 @@ pub trait Host {
 
     /// One look at all that `ask` names. What could not be looked at is a part of the answer.
     fn look(&mut self, ask: &Ask<'_>) -> Look;
+
+    /// What stands in the way of instances that would be started, found out before anything is ended for them. It belongs to the last look.
+    fn preflight(&mut self, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle>;
 
     /// One answer for each question, in their order.
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer>;

@@ -50,7 +50,8 @@
 //! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
-//! //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
+//! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
+//! | [`intent`] | what one run is asked for beyond the manifest | desired, observed |
 //! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, screen, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
@@ -60,10 +61,10 @@
 //! | [`keeper`] | the resident parent of one instance | desired, process, time |
 //! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
-//! | [`observe`] | host, state and rules of screens → `Observed` | desired, event, host, observed, process (`ProcId`), screen, state, time |
+//! | [`observe`] | host, state, intent and rules of screens → `Observed` | desired, event, host, intent, observed, plan (`successors`), process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
-//! | [`converge`] | rounds until at rest or out of time | the same, execute, process |
+//! | [`converge`] | rounds until at rest or out of time | the same, execute, intent, plan, process |
 //! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
 //! | [`simulate`] | a manifest played on the simulated machine in virtual time | the same, watch |
 //! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |
@@ -71,7 +72,7 @@
 //! | [`render`] | one function per thing shown and format | desired, diagnostic, event, manifest, observed, plan, screen, simulate, time |
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
-//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, manifest, schema, screen, plan, doctor,
+//! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, intent, manifest, schema, screen, plan, doctor,
 //! service, render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
@@ -112,6 +113,8 @@ pub mod paths;
 pub mod process;
 
 pub mod observed;
+
+pub mod intent;
 
 pub mod screen;
 

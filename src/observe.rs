@@ -10,10 +10,13 @@ use anyhow::Result;
 
 use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Server};
 use crate::event::Event;
-use crate::host::{Ask, Found, Gap, Host, Known, Look};
+use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor};
+use crate::intent::Intent;
 use crate::observed::{Message, Observed, Seat, Sighting};
+use crate::plan;
 use crate::process::ProcId;
 use crate::state::{Fleet, Record};
+use crate::time::Timestamp;
 
 mod before;
 mod begun;
@@ -43,27 +46,38 @@ pub struct Seen {
     pub learned: BTreeSet<AgentName>,
     /// What happened since the records were written.
     pub events: Vec<Event>,
-    /// What this process wants typed, by agent. Nobody else knows of it: when this process ends before that is begun, it is not done.
-    pub sent: BTreeMap<AgentName, Message>,
+    /// What this run types into terminals ([`Intent::messages`]).
+    pub messages: BTreeMap<AgentName, Message>,
 }
 
-/// Looks at every agent that is declared, remembered or found.
+/// Looks at every agent that is declared, remembered or found, and folds in what is asked for.
 ///
 /// # Errors
 ///
 /// If the state folder cannot be read. A machine that cannot be looked at is no error but a gap in [`Observed::gaps`].
-pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Seen> {
+pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, intent: &Intent) -> Result<Seen> {
     if let Some(server) = server(desired) {
         host.expect(server);
     }
-    look(desired, fleet, host, remembered(desired, fleet)?)
+    look(desired, fleet, host, intent, Remembered { messages: intent.messages.clone(), ..remembered(desired, fleet)? })
+}
+
+/// What the records alone tell, without a look at the machine: the names that are known, their specs, and what was asked of them.
+///
+/// # Errors
+///
+/// If the state folder cannot be read.
+pub fn recall(desired: &Desired, fleet: &Fleet, at: Timestamp) -> Result<Observed> {
+    let Remembered { records, .. } = remembered(desired, fleet)?;
+    let agents = records.iter().map(|(name, record)| (name.clone(), join::recalled(record, at))).collect();
+    Ok(Observed { agents, ..Observed::nothing(desired.fleet.clone(), at) })
 }
 
 /// What a look leaves to the next one.
 #[derive(Debug)]
 pub struct Memory {
     records: BTreeMap<AgentName, Record>,
-    sent: BTreeMap<AgentName, Message>,
+    messages: BTreeMap<AgentName, Message>,
     /// Whether there are records of no use: they are read again.
     is_partial: bool,
 }
@@ -71,7 +85,7 @@ pub struct Memory {
 impl Seen {
     /// What it leaves to the next look, and what was seen.
     pub fn into_memory(self) -> (Memory, Observed) {
-        let memory = Memory { records: self.records, sent: self.sent, is_partial: !self.unreadable.is_empty() };
+        let memory = Memory { records: self.records, messages: self.messages, is_partial: !self.unreadable.is_empty() };
         (memory, self.observed)
     }
 }
@@ -110,12 +124,12 @@ impl Memory {
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
-    let Memory { records, sent, is_partial } = before;
+    let Memory { records, messages, is_partial } = before;
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), sent, depth: Depth::Known },
-        true => Remembered { sent, ..remembered(desired, fleet)? },
+        false => Remembered { records, unreadable: BTreeMap::new(), messages, depth: Depth::Known },
+        true => Remembered { messages, ..remembered(desired, fleet)? },
     };
-    look(desired, fleet, host, remembered)
+    look(desired, fleet, host, &Intent::default(), remembered)
 }
 
 /// A look at some agents only, the same that are declared in `desired`, by their processes: whoever is in a pane is taken to be where it was. And
@@ -135,10 +149,10 @@ pub fn observe_closely(
     let few = Remembered {
         records: some.iter().filter_map(|name| others.records.remove_entry(name)).collect(),
         unreadable: BTreeMap::new(),
-        sent: BTreeMap::new(),
+        messages: BTreeMap::new(),
         depth: Depth::Processes,
     };
-    Ok((look(desired, fleet, host, few)?, others))
+    Ok((look(desired, fleet, host, &Intent::default(), few)?, others))
 }
 
 /// What a look begins with.
@@ -146,7 +160,7 @@ struct Remembered {
     records: BTreeMap<AgentName, Record>,
     /// Records that are of no use, and why.
     unreadable: BTreeMap<AgentName, String>,
-    sent: BTreeMap<AgentName, Message>,
+    messages: BTreeMap<AgentName, Message>,
     depth: Depth,
 }
 
@@ -179,14 +193,15 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok(Remembered { records, unreadable, sent: BTreeMap::new(), depth: Depth::Everything })
+    Ok(Remembered { records, unreadable, messages: BTreeMap::new(), depth: Depth::Everything })
 }
 
 fn look(
     desired: &Desired,
     fleet: &Fleet,
     host: &mut dyn Host,
-    Remembered { mut records, unreadable, sent, depth }: Remembered,
+    intent: &Intent,
+    Remembered { mut records, unreadable, messages, depth }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let claim = fleet.claim()?;
@@ -198,13 +213,16 @@ fn look(
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
-    notes::find(desired, fleet, &mut sightings, look.at)?;
+    for (name, request) in &intent.requests {
+        request.fold_into(sightings.entry(name.clone()).or_default());
+    }
+    notes::find(desired, fleet, &mut sightings, &intent.notes, look.at)?;
     if !is_frozen {
         live::feel(desired, &mut sightings, host, look.at);
     }
     for (name, sighting) in &mut sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
-        sighting.messages = screens::messages(sighting, records.get(name), care, sent.get(name), host, look.at);
+        sighting.messages = screens::messages(sighting, records.get(name), care, messages.get(name), host, look.at);
         sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
@@ -227,7 +245,7 @@ fn look(
         unreadable,
         learned: BTreeSet::new(),
         events: Vec::new(),
-        sent,
+        messages,
     };
     let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {
@@ -266,7 +284,22 @@ fn look(
     }
     seen.observed.agents = sightings;
     seen.records = records;
+    preflight(desired, &mut seen.observed, host);
     Ok(seen)
+}
+
+/// Looks for what stands in the way of each instance that the planner would start, whether it has to end another one first or not.
+fn preflight(desired: &Desired, observed: &mut Observed, host: &mut dyn Host) {
+    let names = plan::successors(desired, observed);
+    let successor = |name: &AgentName| {
+        let sighting = observed.agents.get(name);
+        let of = sighting.and_then(|sighting| sighting.instance.as_ref());
+        Some(Successor { agent: name.clone(), spec: &desired.agents.get(name)?.spec, of: of.cloned() })
+    };
+    let successors: Vec<Successor<'_>> = names.iter().filter_map(successor).collect();
+    for (name, obstacle) in host.preflight(&successors) {
+        observed.agents.entry(name).or_default().obstacle = Some(obstacle);
+    }
 }
 
 /// The care that counts for an agent: the declared one, else the one as last applied.
@@ -274,7 +307,7 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
     desired.agents.get(name).map(|declared| &declared.spec).or(spec).map(|spec| &*spec.care)
 }
 
-/// What to look at: everything that is declared or remembered, and the ground for what may have to be started. Where nothing is remembered,
+/// What to look at: everything that is declared or remembered, and what may run already where an agent is likely to be started. Where nothing is remembered,
 /// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
 fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, depth: Depth) -> Ask<'a> {
     let all_is_known = depth != Depth::Everything;
@@ -293,9 +326,7 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let starts: Vec<(AgentName, &AgentSpec)> = desired
         .agents
         .iter()
-        .filter(|(name, declared)| {
-            live::may_be_replaced(&declared.spec.care) || !records.get(*name).is_some_and(|record| rests(record, &declared.spec))
-        })
+        .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
         .map(|(name, declared)| (name.clone(), &declared.spec))
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
@@ -316,7 +347,7 @@ fn in_tmux(spec: &AgentSpec) -> bool {
     matches!(spec.launch.place, Place::Tmux { .. })
 }
 
-/// Whether nothing will have to be started for an agent, as far as its record tells.
+/// Whether nothing will have to be started for an agent, as far as its record tells. A guess: where it is wrong, tmux is asked once more.
 fn rests(record: &Record, declared: &AgentSpec) -> bool {
     let same = record.spec.as_ref().is_some_and(|spec| spec.launch == declared.launch);
     same && record.ended.is_none() && record.replace_up_to < record.generation

@@ -106,7 +106,7 @@ pub struct Sighting {
     pub unread: Option<Unread>,
     /// How alive it shows itself to be.
     pub vitals: Vitals,
-    /// What stands in the way of the declared launch; looked for only when it is not running.
+    /// What stands in the way of the declared launch; looked for where the planner would start an instance of it.
     pub obstacle: Option<Obstacle>,
     /// Secrets with `on_change = "replace"` whose value is another than at the spawn.
     pub changed_secrets: Vec<String>,
@@ -173,21 +173,6 @@ pub enum Step {
     Kill,
 }
 
-/// What a person asks of an agent beyond what the manifest says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// It is to run, again if it has ended or was given up.
-    Start,
-    /// It is not to run until it is started.
-    Stop,
-    /// It is to run, and anew.
-    Restart,
-    /// The life that it has is to give way to another, if it is to run at all.
-    Replace,
-    /// Its failures are to be forgotten.
-    Reset,
-}
-
 impl Sighting {
     /// Whether it works, or has something on its screen that an interruption would lose; none if that cannot be told.
     pub fn is_busy(&self) -> Option<bool> {
@@ -196,24 +181,6 @@ impl Sighting {
             (Phase::Running { .. } | Phase::Leaving(_), Activity::Unclear | Activity::Asks(Question { name: None, .. })) => None,
             (Phase::Running { .. } | Phase::Leaving(_), Activity::Unwatched) => None,
             (_, _) => Some(false),
-        }
-    }
-
-    /// Turns a request into what is wanted from here on: facts that stay true until something else is asked, and that the planner acts on.
-    pub fn ask(&mut self, request: Request) {
-        match request {
-            Request::Start | Request::Restart => self.wanted = Wish::Running,
-            Request::Stop => self.wanted = Wish::Stopped,
-            Request::Replace => {}
-            Request::Reset => self.failures = Failures::default(),
-        }
-        let anew = match request {
-            Request::Start => matches!(self.phase, Phase::Exited(_)),
-            Request::Restart | Request::Replace => true,
-            Request::Stop | Request::Reset => false,
-        };
-        if anew {
-            self.replace_up_to = self.generation;
         }
     }
 }

@@ -30,6 +30,7 @@ mod talk;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
+pub use local::successors;
 pub(crate) use reason::words;
 pub use reason::{GuardName, HoldReason, Reason, WaitReason};
 pub(crate) use restrain::{AT_ONCE, MANY};

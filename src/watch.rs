@@ -14,6 +14,7 @@ use crate::converge::{Audience, Patience, Round, processes, take_requests};
 use crate::desired::{AgentName, Auto, Desired};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
+use crate::intent::Intent;
 use crate::observe::{Memory, Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -159,7 +160,7 @@ impl Watch {
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
         let mut seen = match last.filter(|_| follows) {
             Some(last) => observe_again(desired, fleet, host, last.memory)?,
-            None => observe(desired, fleet, host)?,
+            None => observe(desired, fleet, host, &Intent::default())?,
         };
         let settled = keep_unsettled_back(&mut seen);
         let done = carry_out(&mut round, &mut seen, &mut self.patience, &mut self.deaths, host)?;
@@ -190,7 +191,7 @@ impl Watch {
     ///
     /// If the state folder cannot be read, or the journal cannot be written.
     pub fn shadow(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<Rest> {
-        let seen = observe(desired, fleet, host)?;
+        let seen = observe(desired, fleet, host, &Intent::default())?;
         let plan = plan(desired, &seen.observed, &self.terms);
         audience.round(&plan, &seen.observed);
         shadow::say(&plan, &mut self.said, fleet, seen.observed.at, audience)?;

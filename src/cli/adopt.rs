@@ -13,6 +13,7 @@ use super::terminal::Terminal;
 use crate::converge::note;
 use crate::event::What;
 use crate::host::Pointer;
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::ownership::adopt;
 use crate::render;
@@ -53,7 +54,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     };
     setup.fleet.prepare()?;
     let mut host = setup.machine()?;
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     note(&mut seen, &setup.fleet)?;
     let events = match adopt(&agent, &pointer, &setup.desired, &mut seen, &setup.fleet, &mut host)? {
         Ok(events) => events,

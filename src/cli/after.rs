@@ -10,6 +10,7 @@ use super::status::About;
 use super::terminal::Terminal;
 use crate::desired::AgentName;
 use crate::host::Live;
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -26,7 +27,7 @@ pub(super) struct After<'a> {
 impl<'a> After<'a> {
     /// Looks anew.
     pub(super) fn look(agents: &'a BTreeSet<AgentName>, setup: &'a Setup, host: &mut Live) -> Result<Self> {
-        let observed = observe(&setup.desired, &setup.fleet, host)?.observed;
+        let observed = observe(&setup.desired, &setup.fleet, host, &Intent::default())?.observed;
         let plan = plan(&setup.desired, &observed, &Terms { scope: Some(agents.clone()), ..Terms::default() });
         Ok(Self { setup, agents, observed, plan })
     }

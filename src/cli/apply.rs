@@ -17,7 +17,7 @@ use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live};
 use crate::observe::{Seen, observe};
-use crate::observed::{Note, Observed};
+use crate::observed::Observed;
 use crate::plan::{Plan, Terms, foresee, plan};
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
@@ -148,15 +148,11 @@ impl Run<'_> {
         let mut journal = self.setup.fleet.journal()?;
         take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host, &mut |event| journal.append(&[event]).map(drop))?;
         drop(journal);
-        let mut seen = observe(&desired, &self.setup.fleet, &mut self.host)?;
-        let asked = self.args.terms.ask(&self.setup.desired, &mut seen)?;
-        // What is given with this run is there for the plan too.
+        let mut intent = self.args.terms.intent(self.setup, &mut self.host)?;
         for (agent, text) in &self.args.notes {
-            if let Some(sighting) = seen.observed.agents.get_mut(agent) {
-                let source = PathBuf::from("--handoff");
-                sighting.notes.push(Note { id: None, source, bytes: text.len() as u64, unusable: None, written_at: None, expired: false });
-            }
+            intent.notes.entry(agent.clone()).or_default().push(text.len() as u64);
         }
+        let mut seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
         let plan = plan(&desired, &seen.observed, &terms);
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
@@ -170,7 +166,7 @@ impl Run<'_> {
         let approved = self.args.run.auto_approve || named;
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
-            order::remember(&self.setup.fleet, &mut seen, &asked)?;
+            order::remember(&self.setup.fleet, &mut seen, &intent)?;
             note(&mut seen, &self.setup.fleet)?;
             self.lay_down_notes()?;
             self.note_message()?;
@@ -193,7 +189,7 @@ impl Run<'_> {
         self.host.heed(Interrupts::install().context("cannot take over the signals")?);
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
-        order::remember(&self.setup.fleet, &mut seen, &asked)?;
+        order::remember(&self.setup.fleet, &mut seen, &intent)?;
         self.lay_down_notes()?;
         self.claim(&desired)?;
         self.note_message()?;

@@ -9,6 +9,7 @@ use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Way, attach_command};
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::Phase;
 
@@ -24,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let sighting = seen.observed.agents.get(&agent);
     if let Some(Phase::Unknown { why }) = sighting.map(|sighting| &sighting.phase) {

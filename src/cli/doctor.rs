@@ -11,6 +11,7 @@ use super::terminal::Terminal;
 use super::watch;
 use crate::doctor::{Finding, Ground, Light, Watch, examine};
 use crate::host::{room_for_panes, tmux_version};
+use crate::intent::Intent;
 use crate::observe::{Seen, observe};
 use crate::plan::{Terms, plan};
 use crate::render;
@@ -29,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let plan = plan(&setup.desired, &seen.observed, &Terms::default());
     let findings = examine(&ground(&setup, &seen)?, &setup.desired, &seen.observed, &plan);
     let worst = findings.iter().map(|finding| finding.light).max().unwrap_or(Light::Green);

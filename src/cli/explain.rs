@@ -12,6 +12,7 @@ use super::setup::Global;
 use super::status::About;
 use super::terminal::Terminal;
 use crate::event::Event;
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::plan::{Terms, foresee, plan};
 use crate::render::{self, Basis, Extent, PlanView};
@@ -31,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
 
     let only = BTreeSet::from([agent.clone()]);

@@ -10,6 +10,7 @@ use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
 use crate::converge::note;
 use crate::desired::AgentName;
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::ownership::{LetGo, forget};
 use crate::render::json::pretty;
@@ -38,7 +39,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     };
     setup.fleet.prepare()?;
     let mut host = setup.machine()?;
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     note(&mut seen, &setup.fleet)?;
     let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
     let gone = match forget(&agents, &setup.desired, &mut seen, &setup.fleet, &mut host)? {

@@ -12,6 +12,7 @@ use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Desired};
 use crate::host::Host;
+use crate::intent::Intent;
 use crate::observe::{Seen, observe};
 use crate::render::{self, json::pretty};
 use crate::state::handoff::{NoteId, archive, dead, spool};
@@ -197,7 +198,7 @@ fn archive_of(setup: &Setup, desired: &Desired, agent: &AgentName) -> PathBuf {
 }
 
 fn look(setup: &Setup) -> Result<Seen> {
-    observe(&setup.desired, &setup.fleet, &mut setup.machine()?)
+    observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())
 }
 
 /// Does something that only the holder of the lock may do.

@@ -10,6 +10,7 @@ use super::setup::{self, Global, Read, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Desired};
 use crate::host::{Host, Live};
+use crate::intent::Intent;
 use crate::observe::{Seen, observe};
 use crate::render;
 use crate::state::{Fleet, Lock};
@@ -53,7 +54,7 @@ impl Global {
 impl Known {
     /// Looks at every agent that is remembered, and at those that are declared if that can be told.
     pub(super) fn observe(&self, host: &mut dyn Host) -> Result<Seen> {
-        observe(&self.sought, &self.fleet, host)
+        observe(&self.sought, &self.fleet, host, &Intent::default())
     }
 
     /// The agents that patterns mean.

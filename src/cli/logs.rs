@@ -12,6 +12,7 @@ use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
 use crate::host::{Host, Interrupts, Live, LogReader, Reach, Since, Wake, terminal_text};
+use crate::intent::Intent;
 use crate::manifest::Bytes;
 use crate::observe::observe;
 use crate::observed::Observed;
@@ -47,7 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let mut host = setup.machine()?;
-    let seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let mut printed = Printed::by(&setup, &seen.observed, &agent)?;
     let last = match &args.since {

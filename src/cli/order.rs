@@ -13,8 +13,9 @@ use super::terms::TermFlags;
 use super::{ExitStatus, within};
 use crate::desired::{AgentName, Desired, Limit, Wish};
 use crate::host::Host;
+use crate::intent::{Intent, Request};
 use crate::observe::Seen;
-use crate::observed::{Observed, Request};
+use crate::observed::Observed;
 use crate::state::{Fleet, Record};
 use crate::time::Duration;
 
@@ -181,22 +182,18 @@ impl Order {
         if self.verb == Verb::Kill { self.agents(declared, &seen.observed) } else { Ok(BTreeSet::new()) }
     }
 
-    /// Notes in what was seen what is asked, and says of whom.
+    /// What is asked, and of which agents.
     ///
     /// # Errors
     ///
     /// As [`Self::scope`].
-    pub(super) fn ask(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
-        let agents = self.agents(declared, &seen.observed)?;
+    pub(super) fn intent(&self, declared: &Desired, observed: &Observed) -> Result<Intent> {
         let request = match self.verb {
             Verb::Start => Request::Start,
             Verb::Restart => Request::Restart,
             Verb::Stop | Verb::Kill => Request::Stop,
         };
-        for agent in &agents {
-            seen.observed.agents.entry(agent.clone()).or_default().ask(request);
-        }
-        Ok(agents)
+        Ok(Intent::of(request, &self.agents(declared, observed)?))
     }
 
     /// Of whom it is asked.
@@ -227,8 +224,8 @@ impl Order {
 /// # Errors
 ///
 /// If a record cannot be read or written.
-pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, asked: &BTreeSet<AgentName>) -> Result<()> {
-    for agent in asked {
+pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, intent: &Intent) -> Result<()> {
+    for agent in intent.requests.keys() {
         let Some(sighting) = seen.observed.agents.get(agent) else { continue };
         if let Some(why) = seen.unreadable.get(agent) {
             bail!("what was asked of {agent} cannot be remembered: {why}");

@@ -36,8 +36,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let desired = args.terms.desired(setup.desired.clone());
-    let mut seen = observe(&desired, &setup.fleet, &mut setup.machine()?)?;
-    args.terms.ask(&setup.desired, &mut seen)?;
+    let mut host = setup.machine()?;
+    let intent = args.terms.intent(&setup, &mut host)?;
+    let seen = observe(&desired, &setup.fleet, &mut host, &intent)?;
     let terms = args.terms.terms(&setup.desired, &seen)?;
     let plan = plan(&desired, &seen.observed, &terms);
     let rounds = if plan.is_empty() { Vec::new() } else { foresee(&desired, &seen.observed, &terms) };

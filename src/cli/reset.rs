@@ -6,8 +6,9 @@ use super::select::{Chosen, select_all};
 use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
 use super::{ExitStatus, order};
-use crate::observe::observe;
-use crate::observed::Request;
+use crate::host::Host;
+use crate::intent::{Intent, Request};
+use crate::observe::{observe, recall};
 
 /// Forget how often agents failed: those that were given up are tried again by the watcher or the next apply
 #[derive(Debug, clap::Args)]
@@ -24,12 +25,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
-    let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
-    for agent in &agents {
-        seen.observed.agents.entry(agent.clone()).or_default().ask(Request::Reset);
-    }
-    order::remember(&setup.fleet, &mut seen, &agents)?;
+    let mut host = setup.machine()?;
+    let recalled = recall(&setup.desired, &setup.fleet, host.now())?;
+    let intent = Intent::of(Request::Reset, &select_all(&args.agents.patterns()?, &setup.desired, &recalled)?);
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &intent)?;
+    order::remember(&setup.fleet, &mut seen, &intent)?;
     setup.wake_watcher();
     Ok(ExitStatus::Done)
 }

@@ -9,6 +9,7 @@ use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::host::{Reach, terminal_text};
+use crate::intent::Intent;
 use crate::observe::{self, observe};
 use crate::observed::Phase;
 use crate::render::{self, json::pretty};
@@ -64,7 +65,7 @@ fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Resu
     // Before the command, the flag names the manifest, as everywhere.
     let manifest = args.manifest.as_deref().or(args.file.as_deref());
     let Some(setup) = global.setup(manifest, terminal)? else { return Ok(None) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
     if !seen.observed.agents.get(&agent).is_some_and(|sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_))) {

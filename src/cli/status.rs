@@ -11,6 +11,7 @@ use super::terminal::Terminal;
 use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
 use crate::host::{Host, is_stale, strangers, usage};
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
@@ -58,7 +59,7 @@ struct Picture {
 
 impl Picture {
     fn take(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Self> {
-        let mut observed = observe(desired, fleet, host)?.observed;
+        let mut observed = observe(desired, fleet, host, &Intent::default())?.observed;
         match strangers(&desired.strangers, &observed) {
             Ok(more) => observed.strangers.extend(more),
             Err(why) => observed.gaps.push(why),

@@ -7,9 +7,12 @@ use clap::ValueEnum;
 
 use super::order::Order;
 use super::select::{select_all, with_dependencies};
+use super::setup::Setup;
 use crate::desired::{AgentName, Desired, Limit};
-use crate::observe::Seen;
-use crate::observed::Request;
+use crate::host::Host;
+use crate::intent::{Intent, Request};
+use crate::observe::{Seen, observe, recall};
+use crate::observed::Observed;
 use crate::plan::Terms;
 
 /// Flags shared by `plan` and `apply`.
@@ -140,21 +143,27 @@ impl TermFlags {
         Ok(Some(scope))
     }
 
-    /// Notes in what was seen what a person asks beyond the manifest, and says of whom.
+    /// What a person asks beyond the manifest. Agents are known by the manifest and by their records; only where that is not enough, the machine
+    /// is looked at for them.
     ///
     /// # Errors
     ///
-    /// If a flag names an agent that does not exist.
-    pub(super) fn ask(&self, declared: &Desired, seen: &mut Seen) -> Result<BTreeSet<AgentName>> {
-        if let Some(order) = &self.order {
-            return order.ask(declared, seen);
+    /// If a flag names an agent that does not exist, or the state folder cannot be read.
+    pub(super) fn intent(&self, setup: &Setup, host: &mut dyn Host) -> Result<Intent> {
+        if self.order.is_none() && self.replace.is_empty() {
+            return Ok(Intent::default());
         }
-        let agents = select_all(&self.replace, declared, &seen.observed)?;
-        for agent in &agents {
-            if let Some(sighting) = seen.observed.agents.get_mut(agent) {
-                sighting.ask(Request::Replace);
-            }
+        let recalled = recall(&setup.desired, &setup.fleet, host.now())?;
+        match self.asked_of(&setup.desired, &recalled) {
+            Ok(intent) => Ok(intent),
+            Err(_) => self.asked_of(&setup.desired, &observe(&setup.desired, &setup.fleet, host, &Intent::default())?.observed),
         }
-        Ok(agents)
+    }
+
+    fn asked_of(&self, declared: &Desired, observed: &Observed) -> Result<Intent> {
+        match &self.order {
+            Some(order) => order.intent(declared, observed),
+            None => Ok(Intent::of(Request::Replace, &select_all(&self.replace, declared, observed)?)),
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::AgentName;
 use crate::host::{Host, Interrupts, Wake};
+use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::{Health, Observed, Phase, Sighting};
 use crate::plan::{Plan, Terms, plan};
@@ -46,7 +47,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
     if args.state == State::Idle {
         let care = |agent: &AgentName| setup.desired.agents.get(agent).map(|declared| &declared.spec.care);
@@ -71,7 +72,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
             return Ok(ExitStatus::Interrupted);
         }
         // Others write the records meanwhile.
-        seen = observe(&setup.desired, &setup.fleet, &mut host)?;
+        seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     }
 }
 

@@ -1,13 +1,14 @@
 //! One message for one agent, at once or not at all: what came of it is known when this is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use super::{Audience, Ending, converge};
 use crate::desired::{AgentName, Desired};
 use crate::host::Host;
-use crate::observe::{observe, observe_again};
+use crate::intent::Intent;
+use crate::observe::observe;
 use crate::observed::{Health, Message, Observed, Phase, Receipt};
 use crate::plan::{Held, Next, Terms, plan};
 use crate::state::Fleet;
@@ -70,7 +71,8 @@ pub fn send(
     message: &Message,
     audience: &mut dyn Audience,
 ) -> Result<Attempt> {
-    let mut seen = observe(desired, fleet, host)?;
+    let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), ..Intent::default() };
+    let seen = observe(desired, fleet, host, &intent)?;
     match seen.observed.agents.get(agent).map(|sighting| &sighting.phase) {
         Some(Phase::Running { health: Health::Ready(_), .. }) => {}
         Some(Phase::Running { .. }) => return Ok(not_ready(desired, &seen.observed, agent)),
@@ -78,8 +80,6 @@ pub fn send(
         Some(Phase::Leaving(_)) => return Ok(Attempt::Over(Receipt::Refused("it was asked to end".to_owned()))),
         Some(Phase::Exited(_) | Phase::Absent) | None => return Ok(Attempt::Over(Receipt::Refused("it does not run".to_owned()))),
     }
-    seen.sent.insert(agent.clone(), message.clone());
-    let seen = observe_again(desired, fleet, host, seen.into_memory().0)?;
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);
     match before.changes.get(agent).map(|change| &change.next) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Server};
-use crate::observed::{Exit, Instance, Obstacle, Stranger};
+use crate::observed::{Exit, Instance, Stranger};
 use crate::process::Remnant;
 use crate::time::Timestamp;
 
@@ -19,7 +19,7 @@ pub struct Ask<'a> {
     pub sockets: Vec<PathBuf>,
     /// Instances that are remembered and whose end is not.
     pub known: Vec<Known>,
-    /// Agents that are to be started or replaced: whether that can be done is looked at too.
+    /// Agents that are likely to be started: what runs already just as declared is found too.
     pub starts: Vec<(AgentName, &'a AgentSpec)>,
     /// What earlier lives were allowed to leave running: whether it still does.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,
@@ -42,6 +42,17 @@ pub struct Known {
     pub is_daemon: bool,
 }
 
+/// An instance that would be started.
+#[derive(Clone, Debug)]
+pub struct Successor<'a> {
+    /// Whose.
+    pub agent: AgentName,
+    /// What it would be started with.
+    pub spec: &'a AgentSpec,
+    /// The instance that it would follow, if something of one is there.
+    pub of: Option<Instance>,
+}
+
 /// The answer to one look.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
@@ -49,8 +60,6 @@ pub struct Look {
     pub at: Timestamp,
     /// Every instance that was asked for or bears a mark of the fleet: living, dead or lost.
     pub found: Vec<Found>,
-    /// What stands in the way of starts that were asked about.
-    pub obstacles: BTreeMap<AgentName, Obstacle>,
     /// What is in the fleet's tmux server and not ours.
     pub strangers: Vec<Stranger>,
     /// Parts of the machine that could not be looked at.

@@ -10,18 +10,18 @@ use super::daemon::Started;
 use super::inquiry::Inquiries;
 use super::interrupts::Interrupts;
 use super::launch::Caller;
-use super::look::{Asked, Listed, Silent};
+use super::look::{Asked, Listed, Silent, View};
 use super::news::News;
 use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
-use super::tmux::{Ear, Pace, socket_path};
+use super::tmux::{Detail, Ear, Pace, socket_path};
 use super::trace::Trace;
 use super::wait::Vigil;
-use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Wake, secret};
-use crate::desired::{AgentSpec, FleetName, NoticeChannel, Server};
-use crate::observed::Instance;
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Successor, Wake, secret};
+use crate::desired::{AgentName, AgentSpec, FleetName, NoticeChannel, Server};
+use crate::observed::{Instance, Obstacle};
 use crate::paths::Paths;
 use crate::process::ProcId;
 use crate::time::Timestamp;
@@ -75,6 +75,8 @@ pub struct Live {
     pub(super) asked: Option<(PathBuf, Asked)>,
     /// What the last look found, for as long as nothing is known to have changed since.
     pub(super) trace: Option<Trace>,
+    /// The servers as the last look found them, until what stands in the way of starts was looked for.
+    pub(super) views: Option<(Detail, BTreeMap<PathBuf, View>)>,
     /// The servers as the last look found them, if starts may follow it.
     pub(super) listed: BTreeMap<PathBuf, Listed>,
 }
@@ -108,6 +110,7 @@ impl Live {
             silent: Silent::default(),
             asked: None,
             trace: None,
+            views: None,
             listed: BTreeMap::new(),
         }
     }
@@ -149,6 +152,10 @@ impl Host for Live {
 
     fn look(&mut self, ask: &Ask<'_>) -> Look {
         super::look::look(self, ask)
+    }
+
+    fn preflight(&mut self, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
+        super::look::preflight(self, successors)
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::trace::Trace;
-use super::{Ask, Found, Gap, Known, Life, Look, adopted, obstacle, story};
+use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
-use crate::observed::{Instance, Seat, Stranger};
+use crate::observed::{Instance, Obstacle, Seat, Stranger};
 use crate::process::{self, Liveness, ProcId, Remnant};
 
 /// How long the end of a server is waited for that gave no answer.
 const ENDING: Duration = Duration::from_millis(200);
 
 /// A tmux server as this look finds it.
+#[derive(Debug)]
 pub(super) enum View {
     /// There is none.
     Absent,
@@ -100,21 +101,32 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
     }
     looking.look_at_the_rest(&views);
     looking.look_at_the_lost();
-    obstacle::find(looking.live, ask, &views, &mut looking.look);
+    obstacle::find_adoptable(looking.live, ask, &mut looking.look);
     let Looking { look, detail, .. } = looking;
     if ask.closely {
         return look;
     }
     live.trace = Trace::of(&look, &views, detail);
-    live.listed = match detail {
-        Detail::Look => BTreeMap::new(),
-        Detail::Ids => views.into_iter().filter_map(|(socket, view)| Some((socket, view.listed()?))).collect(),
-    };
+    live.views = Some((detail, views));
     if live.since.len() > 2 * look.found.len() + 64 {
         let alive: HashSet<&Arc<str>> = look.found.iter().filter_map(|found| Some(&found.instance.mark.as_ref()?.id)).collect();
         live.since.retain(|id, _| alive.contains(id));
     }
     look
+}
+
+/// What stands in the way of instances that would be started, by what the last look saw. Of that, only what starts may need is kept.
+pub(super) fn preflight(live: &mut Live, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
+    let seen = live.views.take();
+    let none = BTreeMap::new();
+    let obstacles = obstacle::find(live, seen.as_ref().map_or(&none, |(_, views)| views), successors);
+    if let Some((detail, views)) = seen {
+        live.listed = match detail {
+            Detail::Look => BTreeMap::new(),
+            Detail::Ids => views.into_iter().filter_map(|(socket, view)| Some((socket, view.listed()?))).collect(),
+        };
+    }
+    obstacles
 }
 
 struct Looking<'a> {

@@ -9,7 +9,7 @@ use rustix::fs::Access;
 use super::live::Live;
 use super::look::{View, label};
 use super::tmux::{FILES, Pane, ServerAt, socket_path};
-use super::{Ask, Found, Life, Look, adopted, limits};
+use super::{Ask, Found, Life, Look, Successor, adopted, limits};
 use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket, Text};
 use crate::keeper::{PidfileContent, read_pidfile};
 use crate::observed::{Instance, Obstacle, Seat};
@@ -18,23 +18,22 @@ use crate::process::{self, Liveness, ProcId};
 /// Where programs are looked for when there is no PATH at all.
 const NO_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Fills in the obstacles of `look`, and the daemons that could be adopted.
-pub(super) fn find(live: &Live, ask: &Ask<'_>, views: &BTreeMap<PathBuf, View>, look: &mut Look) {
-    if ask.starts.is_empty() {
-        return;
-    }
-    let mut checks = Checks::new(live, views, look);
+/// Adds the daemons that could be adopted to what was found.
+pub(super) fn find_adoptable(live: &Live, ask: &Ask<'_>, look: &mut Look) {
     for (agent, spec) in &ask.starts {
-        if let Some(adoptable) = checks.adoptable(agent, spec) {
-            if !look.found.iter().any(|found| found.instance.program == adoptable.instance.program) {
-                look.found.push(adoptable);
-            }
-            continue;
-        }
-        if let Some(obstacle) = checks.obstacle(agent, spec) {
-            look.obstacles.insert(agent.clone(), obstacle);
+        if let Some(adoptable) = adoptable(live, agent, spec)
+            && !look.found.iter().any(|found| found.instance.program == adoptable.instance.program)
+        {
+            look.found.push(adoptable);
         }
     }
+}
+
+/// What stands in the way of instances that would be started.
+pub(super) fn find(live: &Live, views: &BTreeMap<PathBuf, View>, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
+    let mut checks = Checks::new(live, views, successors);
+    let obstacle = |successor: &Successor<'_>| Some((successor.agent.clone(), checks.obstacle(&successor.agent, successor.spec)?));
+    successors.iter().filter_map(obstacle).collect()
 }
 
 /// What was found out already: a thousand agents share a few folders and programs.
@@ -67,11 +66,14 @@ struct Room {
 }
 
 impl<'a> Checks<'a> {
-    fn new(live: &'a Live, views: &'a BTreeMap<PathBuf, View>, look: &Look) -> Self {
-        let seated = |found: &Found| matches!(found.instance.seat, Seat::Pane { .. }).then(|| found.instance.agent.clone());
-        let adopted = |found: &Found| {
-            let program = found.instance.program.clone().filter(|_| found.instance.mark.is_none())?;
-            Some((found.instance.agent.clone(), program))
+    fn new(live: &'a Live, views: &'a BTreeMap<PathBuf, View>, successors: &[Successor<'_>]) -> Self {
+        let seated = |successor: &Successor<'_>| {
+            let is_seated = successor.of.as_ref().is_some_and(|instance| matches!(instance.seat, Seat::Pane { .. }));
+            is_seated.then(|| successor.agent.clone())
+        };
+        let adopted = |successor: &Successor<'_>| {
+            let instance = successor.of.as_ref().filter(|instance| instance.mark.is_none())?;
+            Some((successor.agent.clone(), instance.program.clone()?))
         };
         Self {
             live,
@@ -80,8 +82,8 @@ impl<'a> Checks<'a> {
             folders: HashMap::new(),
             programs: HashMap::new(),
             servers: HashMap::new(),
-            seated: look.found.iter().filter_map(seated).collect(),
-            adopted: look.found.iter().filter_map(adopted).collect(),
+            seated: successors.iter().filter_map(seated).collect(),
+            adopted: successors.iter().filter_map(adopted).collect(),
             room: HashMap::new(),
         }
     }
@@ -201,43 +203,43 @@ impl<'a> Checks<'a> {
         (room.wanted > room.free)
             .then(|| Obstacle::TooManyPanes(format!("{} more fit, {} are to be started: {}", room.free, room.wanted, room.why)))
     }
+}
 
-    /// A daemon without a mark that its pidfile names and that is just what is declared.
-    fn adoptable(&self, agent: &AgentName, spec: &AgentSpec) -> Option<Found> {
-        let Place::Daemon { pidfile } = &spec.launch.place else { return None };
-        let path = pidfile.clone().unwrap_or_else(|| self.live.paths.pidfile(agent));
-        let Ok(Some(PidfileContent::Bare { pid, .. })) = read_pidfile(&path) else { return None };
-        let program = ProcId::of(pid).ok()??;
-        let is_free = process::is_ours(pid).ok()? == Some(true) && process::variable(pid, process::MARK_VARIABLE).ok()?.is_none();
-        let in_place = same_folder(&process::cwd(pid).ok()?, &spec.launch.cwd);
-        // The same number may have become another process while its facts were read.
-        let is_it = is_free && in_place && self.runs(pid, &spec.launch) && program.liveness() == Liveness::Alive;
-        is_it.then(|| Found {
-            instance: Instance {
-                agent: agent.clone(),
-                generation: Generation(0),
-                mark: None,
-                keeper: None,
-                program: Some(program),
-                seat: Seat::Detached { pidfile: path },
-            },
-            life: Life::Alive { since: None },
-            attached: 0,
-        })
-    }
+/// A daemon without a mark that its pidfile names and that is just what is declared.
+fn adoptable(live: &Live, agent: &AgentName, spec: &AgentSpec) -> Option<Found> {
+    let Place::Daemon { pidfile } = &spec.launch.place else { return None };
+    let path = pidfile.clone().unwrap_or_else(|| live.paths.pidfile(agent));
+    let Ok(Some(PidfileContent::Bare { pid, .. })) = read_pidfile(&path) else { return None };
+    let program = ProcId::of(pid).ok()??;
+    let is_free = process::is_ours(pid).ok()? == Some(true) && process::variable(pid, process::MARK_VARIABLE).ok()?.is_none();
+    let in_place = same_folder(&process::cwd(pid).ok()?, &spec.launch.cwd);
+    // The same number may have become another process while its facts were read.
+    let is_it = is_free && in_place && runs(live, pid, &spec.launch) && program.liveness() == Liveness::Alive;
+    is_it.then(|| Found {
+        instance: Instance {
+            agent: agent.clone(),
+            generation: Generation(0),
+            mark: None,
+            keeper: None,
+            program: Some(program),
+            seat: Seat::Detached { pidfile: path },
+        },
+        life: Life::Alive { since: None },
+        attached: 0,
+    })
+}
 
-    /// Whether a process is the declared program with the declared arguments, be it a script run by its interpreter.
-    fn runs(&self, pid: u32, launch: &Launch) -> bool {
-        let (Ok(words), Ok(exe)) = (process::cmdline(pid), process::exe(pid)) else { return false };
-        let declared: Vec<OsString> = launch.command.argv().into_iter().map(OsString::from).collect();
-        let path = self.live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
-        let file = resolve(launch.command.program(), &path, &launch.cwd).and_then(|file| file.canonicalize().ok());
-        let Some(file) = file else { return false };
-        let is_file = |word: &OsStr| launch.cwd.join(word).canonicalize().is_ok_and(|other| other == file);
-        let arguments = declared.get(1..).unwrap_or_default();
-        let direct = exe == file && words.get(1..) == Some(arguments);
-        direct || words.get(1).is_some_and(|script| is_file(script) && words.get(2..) == Some(arguments))
-    }
+/// Whether a process is the declared program with the declared arguments, be it a script run by its interpreter.
+fn runs(live: &Live, pid: u32, launch: &Launch) -> bool {
+    let (Ok(words), Ok(exe)) = (process::cmdline(pid), process::exe(pid)) else { return false };
+    let declared: Vec<OsString> = launch.command.argv().into_iter().map(OsString::from).collect();
+    let path = live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
+    let file = resolve(launch.command.program(), &path, &launch.cwd).and_then(|file| file.canonicalize().ok());
+    let Some(file) = file else { return false };
+    let is_file = |word: &OsStr| launch.cwd.join(word).canonicalize().is_ok_and(|other| other == file);
+    let arguments = declared.get(1..).unwrap_or_default();
+    let direct = exe == file && words.get(1..) == Some(arguments);
+    direct || words.get(1).is_some_and(|script| is_file(script) && words.get(2..) == Some(arguments))
 }
 
 /// Sessions without any pane of the fleet, and windows without one.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Wake};
+use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, NoticeChannel};
-use crate::observed::{Exit, Instance};
+use crate::observed::{Exit, Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
@@ -262,6 +262,10 @@ impl Host for Sim {
 
     fn look(&mut self, ask: &Ask<'_>) -> Look {
         self.look_at(ask)
+    }
+
+    fn preflight(&mut self, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
+        successors.iter().filter_map(|successor| Some((successor.agent.clone(), self.obstacle(successor.spec)?))).collect()
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {

@@ -33,7 +33,6 @@ pub(super) fn join(
         if let Some(why) = unreadable.get(&name).cloned().or_else(|| unseen(&name, desired, records, look)) {
             sighting.phase = Phase::Unknown { why };
         }
-        sighting.obstacle = look.obstacles.get(&name).cloned();
         (name, sighting)
     };
     // In their order, and all at once: sightings are large, and to make room for one among others takes long.
@@ -89,30 +88,37 @@ fn by_agent<'a>(records: &BTreeMap<AgentName, Record>, found: &'a [Found]) -> BT
     lives
 }
 
+/// What a record alone tells of its agent.
+pub(super) fn recalled(record: &Record, now: Timestamp) -> Sighting {
+    Sighting { phase: remembered(Some(record), now), instance: record.instance.clone(), ..of_record(record) }
+}
+
+/// What a record tells that no look can.
+fn of_record(record: &Record) -> Sighting {
+    Sighting {
+        generation: record.generation,
+        spec: record.spec.clone(),
+        digest: record.mark.as_ref().map(|mark| mark.digest.clone()),
+        failures: record.failures.clone(),
+        wanted: record.wanted,
+        paused: record.paused.clone(),
+        replace_up_to: record.replace_up_to,
+        released: record.released,
+        answering: record.answering.clone(),
+        answered: record.answered.clone(),
+        typing: record.typing.clone(),
+        received: record.received.clone(),
+        untyped: record.untyped.len(),
+        undelivered: record.undelivered.clone(),
+        unread: record.unread.clone(),
+        vitals: Vitals { pulse: record.live.clone(), ..Vitals::default() },
+        ..Sighting::default()
+    }
+}
+
 fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &Look) -> Sighting {
     let current = current(record, &lives);
-    let mut sighting = match record {
-        Some(record) => Sighting {
-            generation: record.generation,
-            spec: record.spec.clone(),
-            digest: record.mark.as_ref().map(|mark| mark.digest.clone()),
-            failures: record.failures.clone(),
-            wanted: record.wanted,
-            paused: record.paused.clone(),
-            replace_up_to: record.replace_up_to,
-            released: record.released,
-            answering: record.answering.clone(),
-            answered: record.answered.clone(),
-            typing: record.typing.clone(),
-            received: record.received.clone(),
-            untyped: record.untyped.len(),
-            undelivered: record.undelivered.clone(),
-            unread: record.unread.clone(),
-            vitals: Vitals { pulse: record.live.clone(), ..Vitals::default() },
-            ..Sighting::default()
-        },
-        None => Sighting::default(),
-    };
+    let mut sighting = record.map(of_record).unwrap_or_default();
     for other in lives.iter().filter(|other| !current.is_some_and(|current| std::ptr::eq(current, **other))) {
         if !matches!(other.life, Life::Ended { .. }) && !is_nothing(other) {
             sighting.remains.push(other.instance.clone());

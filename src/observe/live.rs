@@ -221,11 +221,6 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, tell: &mut impl Fn
     changed
 }
 
-/// Whether an agent may be found to be in need of another instance although nothing else asks for one.
-pub(super) fn may_be_replaced(care: &Care) -> bool {
-    care.live.probe.is_some() || care.live.heartbeat.is_some() || !care.limits.is_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,15 @@ use crate::time::{Duration, Timestamp};
 const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 /// Fills in what waits for each agent: first what was begun, then what its own source has, then what was put aside for it.
-pub(super) fn find(desired: &Desired, fleet: &Fleet, sightings: &mut BTreeMap<AgentName, Sighting>, now: Timestamp) -> Result<()> {
+///
+/// Notes that this run brings come last: they are put aside once it may begin.
+pub(super) fn find(
+    desired: &Desired,
+    fleet: &Fleet,
+    sightings: &mut BTreeMap<AgentName, Sighting>,
+    brought: &BTreeMap<AgentName, Vec<u64>>,
+    now: Timestamp,
+) -> Result<()> {
     let spooled: BTreeSet<AgentName> = fleet.spooled()?;
     for (name, sighting) in sightings {
         let care = care_of(name, desired, sighting.spec.as_ref());
@@ -27,7 +35,15 @@ pub(super) fn find(desired: &Desired, fleet: &Fleet, sightings: &mut BTreeMap<Ag
         let own = source.into_iter().filter_map(|source| note(source, None));
         let put = if spooled.contains(name) { spool::list(&fleet.paths().spool(name))? } else { Vec::new() };
         let put = put.into_iter().filter_map(|put| note(put.source, Some(put.id.to_string())));
-        sighting.notes = own.chain(put).collect();
+        let brought = brought.get(name).into_iter().flatten().map(|bytes| Note {
+            id: None,
+            source: PathBuf::from("--handoff"),
+            bytes: *bytes,
+            unusable: None,
+            written_at: None,
+            expired: false,
+        });
+        sighting.notes = own.chain(put).chain(brought).collect();
         sighting.notes.sort_by_key(|note| note.unusable.is_some());
     }
     Ok(())

@@ -75,7 +75,7 @@ pub(super) fn next_step(
         return Next::Act(Action::Kill { generation: agent.sighting.generation, purpose });
     }
     if leaving.step != Step::Kill
-        && let Some(next) = talk::request(agent, declared.map(|declared| &*declared.spec.care).or(recorded))
+        && let Some(next) = talk::request(agent, purpose, declared.map(|declared| &*declared.spec.care).or(recorded))
     {
         return next;
     }

@@ -37,6 +37,16 @@ pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BT
     changes
 }
 
+/// The agents of which an instance would be started, at once or once another one has ended: what stands in its way is worth a look.
+pub fn successors(desired: &Desired, observed: &Observed) -> BTreeSet<AgentName> {
+    let starts = |(name, change): &(AgentName, Change)| match change.kind {
+        Kind::Replace | Kind::Restart => true,
+        Kind::Spawn => !observed.agents.get(name).is_some_and(|sighting| matches!(sighting.phase, Phase::Running { .. })),
+        Kind::Amend | Kind::Deliver | Kind::Stop | Kind::Adopt | Kind::Forget => false,
+    };
+    judge(desired, observed, &Terms::default()).into_iter().filter(starts).map(|(name, _)| name).collect()
+}
+
 /// Agents that go on under another name: the new one, and the old one.
 fn renames<'a>(desired: &'a Desired, observed: &Observed) -> BTreeMap<&'a AgentName, &'a AgentName> {
     let lived = |name: &AgentName| observed.agents.get(name).is_some_and(|sighting| sighting.generation.0 > 0);
@@ -207,8 +217,10 @@ impl Agent<'_> {
             (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
         };
-        if let (true, Cause::WantedAgain, Some(next)) = (wanted, &cause, leave::stay(self, leaving, declared)) {
-            return Change { kind, cause, fields: Vec::new(), next };
+        // One whose successor cannot start is asked nothing more either: what it was asked may still end it, and if not, it stays.
+        let is_hopeless = wanted && self.sighting.obstacle.is_some();
+        if let (true, Some(next)) = (wanted && cause == Cause::WantedAgain || is_hopeless, leave::stay(self, leaving, declared)) {
+            return Change { kind, cause, fields: self.fields(Some(declared)), next };
         }
         self.leave(kind, cause, purpose, Some(declared), Some(leaving))
     }

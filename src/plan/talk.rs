@@ -4,7 +4,7 @@ use super::dialogs::{self, said};
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Receipt, Screen, Sighting, Typing};
+use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing};
 use crate::time::{Duration, Timestamp};
 
 /// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
@@ -193,12 +193,16 @@ pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
     rests && agent.sighting.screen.shell.is_none() && agent.sighting.typing.is_none()
 }
 
-/// What is due on the terminal of one that was asked to end: the rest of what is being typed, and what it asks before it ends.
-pub(super) fn request(agent: &Agent<'_>, care: Option<&Care>) -> Option<Next> {
+/// What is due on the terminal of an agent that was asked to end: the rest of the request that is being typed, and, where a successor follows,
+/// the answer to what it asks before it ends. An agent that should be gone is asked no more than to end.
+pub(super) fn request(agent: &Agent<'_>, purpose: Purpose, care: Option<&Care>) -> Option<Next> {
     if let Some(typing) = agent.sighting.typing.as_ref().filter(|typing| typing.kind == MessageKind::Ask) {
         return Some(go_on(agent, typing));
     }
-    match dialogs::asked(agent, care?, Kind::Stop)?.next {
+    if purpose == Purpose::Stop {
+        return None;
+    }
+    match dialogs::asked(agent, care?, Kind::Replace)?.next {
         next @ (Next::Act(_) | Next::Wait(_)) => Some(next),
         Next::Held(_) | Next::Blocked(_) => None,
     }

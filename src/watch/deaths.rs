@@ -74,7 +74,7 @@ mod tests {
             unreadable: BTreeMap::new(),
             learned: BTreeSet::new(),
             events: Vec::new(),
-            sent: BTreeMap::new(),
+            messages: BTreeMap::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use reconcile::desired::{
 use reconcile::event::Entry;
 use reconcile::host::Host;
 use reconcile::host::sim::{Behaviour, Crash, Faults, Sim, Terminal};
+use reconcile::intent::Intent;
 use reconcile::observe::observe;
 use reconcile::observed::{Exit, Observed, Phase};
 use reconcile::plan::{Next, Plan, Terms, after, foresee, plan};
@@ -114,7 +115,7 @@ impl World {
     }
 
     fn plan(&mut self, desired: &Desired) -> Plan {
-        let seen = observe(desired, &self.fleet, &mut self.sim).unwrap();
+        let seen = observe(desired, &self.fleet, &mut self.sim, &Intent::default()).unwrap();
         plan(desired, &seen.observed, &Terms::default())
     }
 
@@ -310,7 +311,7 @@ proptest! {
         let mut world = World::new();
         world.sim.behaviours = behaviours;
         for desired in &manifests {
-            let seen = observe(desired, &world.fleet, &mut world.sim).unwrap();
+            let seen = observe(desired, &world.fleet, &mut world.sim, &Intent::default()).unwrap();
             let once = plan(desired, &seen.observed, &Terms::default());
             prop_assert_eq!(&once, &plan(desired, &seen.observed, &Terms::default()));
             let converged = world.apply(desired);
@@ -326,7 +327,7 @@ proptest! {
     fn what_is_foreseen_comes_true(manifests in proptest::collection::vec(some_manifest(), 1..3)) {
         let mut world = World::new();
         for desired in &manifests {
-            let seen = observe(desired, &world.fleet, &mut world.sim).unwrap();
+            let seen = observe(desired, &world.fleet, &mut world.sim, &Intent::default()).unwrap();
             let foreseen: Vec<BTreeSet<AgentName>> = foresee(desired, &seen.observed, &Terms::default())
                 .iter()
                 .map(|plan| plan.changes.iter().filter(|(_, change)| matches!(change.next, Next::Act(_))).map(|(agent, _)| agent.clone()).collect())
@@ -353,7 +354,7 @@ fn after_is_what_the_next_look_shows() {
     let mut spec = agent("run", Some("ada"));
     spec.care.ready.probe = Probe::Delay(Duration::ZERO);
     let desired = fleet_of(BTreeMap::from([(name("ada"), spec)]));
-    let seen = observe(&desired, &world.fleet, &mut world.sim).unwrap();
+    let seen = observe(&desired, &world.fleet, &mut world.sim, &Intent::default()).unwrap();
     let first = plan(&desired, &seen.observed, &Terms::default());
     let model = after(&desired, seen.observed, &first);
     let converged = world.apply(&desired);

@@ -9,8 +9,8 @@ use reconcile::desired::{
     AgentName, AgentSpec, Care, Command, FleetName, Generation, Inherit, Launch, LaunchDigest, Mark, Place, Server, SessionName, Size,
     Socket,
 };
-use reconcile::host::{Act, Ask, Found, Host, Known, Life, Live, Look, Outcome, Setup, Spawn};
-use reconcile::observed::{Exit, Instance, Seat};
+use reconcile::host::{Act, Ask, Found, Host, Known, Life, Live, Look, Outcome, Setup, Spawn, Successor};
+use reconcile::observed::{Exit, Instance, Obstacle, Seat};
 use reconcile::process::{self, ProcId};
 use reconcile::state::StateDir;
 
@@ -131,6 +131,15 @@ impl Bench {
         let mark = spawn.mark.clone();
         assert_eq!(self.live.act(&[Act::Spawn(Box::new(spawn))]), [Outcome::Done]);
         mark
+    }
+
+    /// What stands in the way of these starts, after a look at what is there.
+    fn preflight(&mut self, starts: &[(AgentName, AgentSpec)]) -> BTreeMap<AgentName, Obstacle> {
+        let look = self.ask(&[], starts, false);
+        let of = |agent: &AgentName| look.found.iter().find(|found| found.instance.agent == *agent).map(|found| found.instance.clone());
+        let successors: Vec<Successor<'_>> =
+            starts.iter().map(|(agent, spec)| Successor { agent: agent.clone(), spec, of: of(agent) }).collect();
+        self.live.preflight(&successors)
     }
 
     fn look(&mut self, known: &[Known]) -> Look {

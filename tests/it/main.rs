@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod convergence;
 mod examples;
+mod faults;
 mod host;
 mod keeper;
 mod manifest;

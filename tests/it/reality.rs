@@ -9,6 +9,7 @@ use reconcile::desired::{AgentName, Desired};
 use reconcile::event::Entry;
 use reconcile::execute::execute;
 use reconcile::host::{Host, Live, Setup};
+use reconcile::intent::Intent;
 use reconcile::manifest::load;
 use reconcile::observe::{Seen, observe};
 use reconcile::observed::{Ended, Exit, Health, Instance, Leaving, Observed, Phase, Sighting};
@@ -81,7 +82,7 @@ impl World {
     /// One look, with what it brought written down as whoever acts does.
     fn look(&self, host: &mut Live) -> Seen {
         let fleet = self.fleet();
-        let seen = observe(&self.desired(), &fleet, host).unwrap();
+        let seen = observe(&self.desired(), &fleet, host, &Intent::default()).unwrap();
         for agent in &seen.learned {
             fleet.write(&seen.records[agent]).unwrap();
         }
@@ -121,7 +122,7 @@ impl World {
     /// What one agent is seen as now.
     fn sighting(&self, agent: &str) -> Sighting {
         let mut host = self.host();
-        let seen = observe(&self.desired(), &self.fleet(), &mut host).unwrap();
+        let seen = observe(&self.desired(), &self.fleet(), &mut host, &Intent::default()).unwrap();
         seen.observed.agents.get(agent).cloned().unwrap_or_default()
     }
 

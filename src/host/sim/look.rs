@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::{Ask, Found, Gap, Life, Look};
 use super::{Lived, Sim};
-use crate::desired::{FleetName, Place};
+use crate::desired::{AgentSpec, FleetName, Place};
 use crate::observed::{Exit, Obstacle, Stranger};
 
 impl Sim {
@@ -18,17 +18,9 @@ impl Sim {
         } else {
             self.last_look = (!blind).then(|| (ask.fleet.clone(), found.clone(), self.strangers.clone()));
         }
-        let obstacle = |spec: &crate::desired::AgentSpec| match &spec.launch.place {
-            _ if self.missing.contains(&spec.launch.cwd) => Some(Obstacle::CwdMissing(spec.launch.cwd.clone())),
-            Place::Tmux { session, .. } if self.strangers.contains(session.as_str()) => {
-                Some(Obstacle::PlaceTaken(format!("session {session} is not ours")))
-            }
-            Place::Tmux { .. } | Place::Daemon { .. } => None,
-        };
         Look {
             at: self.now,
             found,
-            obstacles: ask.starts.iter().filter_map(|(name, spec)| Some((name.clone(), obstacle(spec)?))).collect(),
             strangers: self
                 .strangers
                 .iter()
@@ -37,6 +29,16 @@ impl Sim {
             gaps: if blind { vec![Gap::Server(PathBuf::from("/sim"), "no answer".to_owned())] } else { Vec::new() },
             left: ask.left.clone(),
             complaints: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn obstacle(&self, spec: &AgentSpec) -> Option<Obstacle> {
+        match &spec.launch.place {
+            _ if self.missing.contains(&spec.launch.cwd) => Some(Obstacle::CwdMissing(spec.launch.cwd.clone())),
+            Place::Tmux { session, .. } if self.strangers.contains(session.as_str()) => {
+                Some(Obstacle::PlaceTaken(format!("session {session} is not ours")))
+            }
+            Place::Tmux { .. } | Place::Daemon { .. } => None,
         }
     }
 

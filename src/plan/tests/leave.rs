@@ -46,12 +46,15 @@ fn a_successor_that_could_not_start_interrupts_nobody() {
 }
 
 #[test]
-fn a_drain_once_begun_goes_on_though_the_successor_cannot_start() {
-    check(
-        TMUX,
-        r#"lead leaving drain=1 asked=10s purpose=replace command=["old"] cwd_missing"#,
-        r#"lead  replace  command[0] "old" → "run"  drain 1 by 2: signal TERM"#,
-    );
+fn a_drain_whose_successor_cannot_start_any_more_goes_no_further() {
+    let leaving = |step: &str| format!(r#"lead leaving {step} purpose=replace command=["old"] cwd_missing"#);
+    let replace = r#"lead  replace  command[0] "old" → "run""#;
+    check(TMUX, &leaving("drain=1 asked=9s"), &format!("{replace}  leaves by drain 1, has 1s"));
+    check(TMUX, &leaving("drain=1 asked=10s"), &format!("{replace}  stay"));
+    // A kill cannot be taken back.
+    check(TMUX, &leaving("kill asked=4s"), &format!("{replace}  leaves by kill, has 1s"));
+    // One that should not run needs no successor.
+    check(STOPPED, "lead leaving drain=1 asked=10s cwd_missing", "lead  stop  should be stopped  drain 1 by 2: signal TERM");
     check(
         TMUX,
         r#"lead exited code=0 asked=replace command=["old"] cwd_missing"#,

@@ -272,9 +272,19 @@ fn a_request_to_end_is_typed_like_any_text() {
     check(&stop, &asked("asked=1s typing=ask:1:0s screen=busy composer=empty"), &format!("{due}  receive ask-1 confirmed"));
     check(&stop, &asked("asked=10s screen=busy"), &format!("{due}  leaves by drain 1, has 50s"));
     check(&stop, &asked("asked=1m screen=busy"), &format!("{due}  drain 1 by 2: keys C-c"));
-    // What it asks before it ends is answered if that is accepted.
-    check(&stop, &asked("asked=1s screen=asks:trust"), &format!("{due}  answer trust by Enter, press 1"));
-    check(&stop, &asked("asked=1s screen=asks:bypass"), &format!("{due}  leaves by drain 1, has 59s"));
+}
+
+#[test]
+fn a_stop_answers_no_dialogs_and_a_replacement_those_that_are_accepted() {
+    let steps = "drain = [{ ask = \"save and stop\", wait = \"1m\" }, { keys = [\"C-c\"] }]\n";
+    let stop = format!("{LEAD}desired = \"stopped\"\n{steps}");
+    let asked = |look: &str| format!("lead leaving drain=1 {look} desired=\"running\"");
+    check(&stop, &asked("asked=1s screen=asks:trust"), "lead  stop  should be stopped  leaves by drain 1, has 59s");
+    check(&stop, &asked("asked=1m screen=asks:trust"), "lead  stop  should be stopped  drain 1 by 2: keys C-c");
+    let replace = format!("{LEAD}{steps}");
+    let asked = |look: &str| format!("lead leaving drain=1 {look} replace_up_to=1 purpose=replace");
+    check(&replace, &asked("asked=1s screen=asks:trust"), "lead  replace  asked for  answer trust by Enter, press 1");
+    check(&replace, &asked("asked=1s screen=asks:bypass"), "lead  replace  asked for  leaves by drain 1, has 59s");
 }
 
 #[test]

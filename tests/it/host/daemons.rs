@@ -77,13 +77,13 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     let elsewhere = bench.child(crate::support::command("sleep").arg("77777").current_dir("/"));
     for pid in [other, elsewhere] {
         std::fs::write(&pidfile, pid.to_string()).unwrap();
-        let look = bench.ask(&[], &starts, false);
-        assert!(matches!(look.obstacles.get(&name("x")), Some(Obstacle::PlaceTaken(_))), "{look:#?}");
-        assert_eq!(look.found, []);
+        let obstacles = bench.preflight(&starts);
+        assert!(matches!(obstacles.get(&name("x")), Some(Obstacle::PlaceTaken(_))), "{obstacles:#?}");
+        assert_eq!(bench.ask(&[], &starts, false).found, []);
     }
     std::fs::write(&pidfile, format!("{same}\nnonce\n")).unwrap();
+    assert_eq!(bench.preflight(&starts), BTreeMap::new());
     let look = bench.ask(&[], &starts, false);
-    assert_eq!(look.obstacles, BTreeMap::new());
     let found = look.found[0].instance.clone();
     assert_eq!((found.mark.as_ref(), found.keeper.as_ref(), found.program.as_ref().map(|program| program.pid)), (None, None, Some(same)));
     // Once adopted it is looked at and ended by its identity.
@@ -109,8 +109,8 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     for (what, write, blocks) in cases {
         std::fs::remove_file(&pidfile).unwrap();
         write(&pidfile);
-        let look = bench.ask(&[], &starts, false);
-        assert_eq!(look.obstacles.contains_key(&name("x")), blocks, "{what}: {look:#?}");
+        let obstacles = bench.preflight(&starts);
+        assert_eq!(obstacles.contains_key(&name("x")), blocks, "{what}: {obstacles:#?}");
     }
 }
 
@@ -135,9 +135,9 @@ fn what_a_launch_lacks_is_said_before_anything_is_stopped() {
         let secret = Secret { from: SecretSource::Env("NO_SUCH_VARIABLE_HERE".to_owned()), on_change: OnChange::Ignore };
         spec.launch.secrets.insert("S".to_owned(), secret);
     });
-    let look = bench.ask(&[], &starts, false);
+    let obstacles = bench.preflight(&starts);
     let word = |obstacle: &Obstacle| format!("{obstacle:?}").split('(').next().unwrap().to_owned();
-    let seen: Vec<(String, String)> = look.obstacles.iter().map(|(agent, obstacle)| (agent.to_string(), word(obstacle))).collect();
+    let seen: Vec<(String, String)> = obstacles.iter().map(|(agent, obstacle)| (agent.to_string(), word(obstacle))).collect();
     let expected = [
         ("cwd", "CwdMissing"),
         ("envfile", "Unreadable"),

@@ -46,7 +46,8 @@ fn a_session_of_somebody_else_is_a_stranger_and_its_name_is_taken() {
     let look = bench.ask(&[], &[(name("lead"), spec.clone())], false);
     assert_eq!(look.found, [], "no name and no text makes an instance");
     assert_eq!(look.strangers.iter().map(|stranger| stranger.place.as_str()).collect::<Vec<_>>(), ["s:lead", "s:odd"]);
-    assert!(matches!(look.obstacles[&name("lead")], Obstacle::PlaceTaken(_)), "{look:#?}");
+    let obstacles = bench.preflight(&[(name("lead"), spec.clone())]);
+    assert!(matches!(obstacles[&name("lead")], Obstacle::PlaceTaken(_)), "{obstacles:#?}");
     let spawn = bench.start("lead", spec);
     let outcome = bench.live.act(&[Act::Spawn(Box::new(spawn.clone()))]);
     assert!(matches!(outcome[0], Outcome::Refused(_)), "{outcome:?}");
@@ -88,7 +89,8 @@ fn agents_share_sessions_and_windows_as_declared() {
     bench.tmux(&["split-window", "-d", "-t", "=work:=two", "--", "sleep", "100000"]);
     let spec = bench.pane_at("work", "two", &SLEEP);
     let look = bench.ask(&[], &[(name("d"), spec.clone())], false);
-    assert_eq!((look.obstacles.len(), look.strangers.len()), (0, 1), "{look:#?}");
+    assert_eq!(look.strangers.len(), 1, "{look:#?}");
+    assert_eq!(bench.preflight(&[(name("d"), spec.clone())]), BTreeMap::new());
     marks.push(bench.spawn("d", spec));
     for (mark, (agent, session, window)) in marks.iter().zip(places) {
         let seen = pane_of(&bench.running(mark));
@@ -102,8 +104,7 @@ fn agents_share_sessions_and_windows_as_declared() {
     // A window of that name without any pane of ours is somebody else's.
     bench.tmux(&["new-window", "-d", "-t", "=work:", "-n", "notes", "--", "sleep", "100000"]);
     let spec = bench.pane_at("work", "notes", &SLEEP);
-    let look = bench.ask(&[], &[(name("e"), spec)], false);
-    assert!(matches!(look.obstacles[&name("e")], Obstacle::PlaceTaken(_)));
+    assert!(matches!(bench.preflight(&[(name("e"), spec)])[&name("e")], Obstacle::PlaceTaken(_)));
 }
 
 #[test]

@@ -115,11 +115,11 @@ fn a_server_that_could_freeze_gets_no_more_panes() {
     // Nine tenths of 120 less 64 are 44.
     let starts: Vec<(AgentName, AgentSpec)> =
         (0..46).map(|number| format!("a{number:02}")).map(|agent| (name(&agent), bench.pane(&agent, &SLEEP))).collect();
-    let look = bench.ask(&[], &starts, false);
-    assert_eq!(look.obstacles.keys().map(AgentName::as_str).collect::<Vec<_>>(), ["a44", "a45"]);
+    let obstacles = bench.preflight(&starts);
+    assert_eq!(obstacles.keys().map(AgentName::as_str).collect::<Vec<_>>(), ["a44", "a45"]);
     assert!(
-        matches!(&look.obstacles[&name("a45")], Obstacle::TooManyPanes(why) if why.contains("44 more fit") && why.contains("120")),
-        "{look:#?}"
+        matches!(&obstacles[&name("a45")], Obstacle::TooManyPanes(why) if why.contains("44 more fit") && why.contains("120")),
+        "{obstacles:#?}"
     );
 }
 

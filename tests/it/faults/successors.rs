@@ -1,0 +1,81 @@
+//! No instance is ended whose successor cannot start, whichever way its end was asked for.
+
+use serde_json::Value;
+
+use crate::support::Program;
+
+/// A daemon that needs a folder, a program, and each kind of file that a launch can name.
+const NEEDY: &str = r#"
+version = 1
+fleet = "needy"
+
+[agents.ada]
+runtime = "daemon"
+command = ["./prog", "1001"]
+cwd = "work"
+env_file = ["../vars"]
+stdin_file = "../input"
+ready = { delay = "10ms" }
+secrets.KEY = { file = "../key", on_change = "replace" }
+"#;
+
+fn needy() -> Program {
+    let program = Program::new(NEEDY);
+    std::fs::create_dir(program.at("work")).unwrap();
+    std::fs::copy("/bin/sleep", program.at("work/prog")).unwrap();
+    for file in ["vars", "input", "key"] {
+        std::fs::write(program.at(file), "A=1\n").unwrap();
+        private(&program, file);
+    }
+    let text = std::fs::read_to_string(program.at("constellation.toml")).unwrap();
+    let base = program.folder.path().to_str().unwrap();
+    std::fs::write(program.at("constellation.toml"), text.replace("../", &format!("{base}/"))).unwrap();
+    assert_eq!(program.command(&["apply", "--auto-approve"]).status().unwrap().code(), Some(0));
+    program
+}
+
+fn private(program: &Program, file: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(program.at(file), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn agent(program: &Program) -> Value {
+    let output = program.command(&["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["agents"][0].clone()
+}
+
+#[test]
+fn an_instance_is_not_ended_for_a_successor_that_cannot_start() {
+    let program = needy();
+    let ways: [&[&str]; 3] = [
+        &["restart", "ada"],
+        &["restart", "--all", "--auto-approve", "--max-stop", "100%"],
+        &["apply", "--replace", "ada", "--auto-approve"],
+    ];
+    for lost in ["work", "work/prog", "vars", "input", "key"] {
+        let before = agent(&program);
+        std::fs::rename(program.at(lost), program.at("aside")).unwrap();
+        for way in ways {
+            let output = program.command(way).args(["--timeout", "5s"]).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{way:?} without {lost}: {said}");
+            assert!(said.contains("blocked"), "{way:?} without {lost}: {said}");
+            assert_eq!((&agent(&program)["pid"], &agent(&program)["generation"]), (&before["pid"], &before["generation"]), "{said}");
+        }
+        let plan = program.command(&["plan", "--replace", "ada"]).output().unwrap();
+        let plan = String::from_utf8(plan.stdout).unwrap();
+        assert!(plan.contains("blocked") && !plan.contains("interrupts"), "without {lost}: {plan}");
+        std::fs::rename(program.at("aside"), program.at(lost)).unwrap();
+        // What was asked for is remembered: the next run that can do it does it.
+        assert_eq!(program.command(&["apply", "--auto-approve"]).status().unwrap().code(), Some(0));
+        assert_ne!(agent(&program)["pid"], before["pid"]);
+    }
+    // A changed secret is a reason to replace, and what it needs is looked for all the same.
+    let before = agent(&program);
+    std::fs::write(program.at("key"), "B=2\n").unwrap();
+    private(&program, "key");
+    std::fs::remove_file(program.at("vars")).unwrap();
+    assert_eq!(program.command(&["apply", "--auto-approve", "--timeout", "5s"]).status().unwrap().code(), Some(3));
+    assert_eq!(agent(&program)["pid"], before["pid"]);
+}
