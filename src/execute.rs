@@ -12,7 +12,7 @@ use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
 use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
-use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, started_as, starts_in_tmux, under_new_name};
+use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::Timestamp;
 
@@ -20,6 +20,7 @@ mod drain;
 mod hooks;
 mod notes;
 mod reason;
+mod rename;
 mod terminal;
 
 pub use hooks::greet;
@@ -300,35 +301,6 @@ impl Round<'_> {
         let runs = matches!(sighting.phase, Phase::Running { .. });
         let dress = |(only, spec)| Act::Dress { only, spec: Box::new(spec) };
         Ok(sighting.instance.filter(|_| runs).zip(spec).map(dress).into_iter().collect())
-    }
-
-    fn rename(&mut self, to: &AgentName, from: &AgentName) -> Result<Vec<Act>> {
-        let sighting = self.seen.observed.agents.get(from).cloned().unwrap_or_default();
-        let instance = sighting.instance.clone();
-        let declared = self.spec(to)?;
-        // Where the record is lost, the mark tells.
-        let lost = || Record {
-            generation: sighting.generation,
-            mark: instance.as_ref().and_then(|instance| instance.mark.clone()),
-            asked_at: since(&sighting).unwrap_or_default(),
-            instance: instance.clone(),
-            ..Record::new(from.clone())
-        };
-        let old = self.seen.records.get(from).cloned().unwrap_or_else(lost);
-        let spec = match old.spec.clone() {
-            Some(spec) => Some(AgentSpec { launch: under_new_name(&spec.launch, from, to, &declared.launch).into(), ..spec }),
-            None => started_as(sighting.digest.as_ref(), from, to, &declared),
-        };
-        self.fleet.move_notes(from, to)?;
-        let mut untyped = old.untyped.clone();
-        for note in untyped.iter_mut().filter(|note| note.archive == self.fleet.paths().archive(from)) {
-            note.archive = self.fleet.paths().archive(to);
-        }
-        self.write(Record { agent: to.clone(), spec: spec.clone(), untyped, ..old })?;
-        self.fleet.remove(from)?;
-        self.seen.records.remove(from);
-        let rename = |(only, spec)| Act::Rename { only, spec: Box::new(spec), to: to.clone() };
-        Ok(instance.zip(spec).map(rename).into_iter().collect())
     }
 
     fn forget(&mut self, record: Record, sighting: Sighting) -> Result<Vec<Act>> {

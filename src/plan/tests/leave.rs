@@ -50,7 +50,7 @@ fn a_drain_whose_successor_cannot_start_any_more_goes_no_further() {
     let leaving = |step: &str| format!(r#"lead leaving {step} purpose=replace command=["old"] cwd_missing"#);
     let replace = r#"lead  replace  command[0] "old" → "run""#;
     check(TMUX, &leaving("drain=1 asked=9s"), &format!("{replace}  leaves by drain 1, has 1s"));
-    check(TMUX, &leaving("drain=1 asked=10s"), &format!("{replace}  stay"));
+    check(TMUX, &leaving("drain=1 asked=10s"), &format!("{replace}  stay 1"));
     // A kill cannot be taken back.
     check(TMUX, &leaving("kill asked=4s"), &format!("{replace}  leaves by kill, has 1s"));
     // One that should not run needs no successor.
