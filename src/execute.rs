@@ -86,7 +86,7 @@ impl Round<'_> {
                 Err(error) => {
                     let why = format!("nothing was done to it in this round: {error:#}");
                     let generation = self.seen.records.get(*agent).map(|record| record.generation);
-                    let event = Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, why };
+                    let event = Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };
                     Task { agent, acts: Vec::new(), event }
                 }
             });
