@@ -157,7 +157,7 @@ fn names(plan: &Plan) -> BTreeSet<AgentName> {
 fn depends_on_screens(plan: &Plan) -> bool {
     plan.changes.values().any(|change| match &change.next {
         Next::Blocked(blocked) => matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded),
-        Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear),
+        Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear | Held::Waiting { .. } | Held::NotReading),
         Next::Act(_) | Next::Wait(_) => false,
     })
 }

@@ -11,7 +11,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnRemove, Place, Serve
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
-use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
+use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::Timestamp;
@@ -86,7 +86,8 @@ impl Round<'_> {
                 Err(error) => {
                     let why = format!("nothing was done to it in this round: {error:#}");
                     let generation = self.seen.records.get(*agent).map(|record| record.generation);
-                    let event = Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };
+                    let event =
+                        Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };
                     Task { agent, acts: Vec::new(), event }
                 }
             });
@@ -160,11 +161,7 @@ impl Round<'_> {
             },
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
             Action::Receive { id, kind, receipt, .. } => {
-                let tail = match receipt {
-                    Receipt::Stranded(_) | Receipt::Unconfirmed(_) => record.typing.as_ref().map(|typing| typing.tail.clone()),
-                    Receipt::Confirmed | Receipt::Refused(_) => None,
-                };
-                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default() };
+                let received = terminal::received(&record, id, *kind, receipt, now);
                 let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
                 let posted = record.posted.iter().filter(|posted| posted.message_id() != *id).cloned().collect();
                 self.write(Record { typing: None, received: Some(Box::new(received)), untyped, posted, ..record })?;

@@ -30,7 +30,7 @@ mod notes;
 mod screens;
 mod secrets;
 
-pub use screens::rules;
+pub use screens::{commands, rules};
 pub use secrets::{has_slow_secrets, secret_digests, watches_secrets};
 
 /// What a look brought.

@@ -22,7 +22,8 @@ pub use live::{Consent, Fault, Pulse, Vitals};
 pub use notes::{Note, Undelivered, Unread};
 pub use pause::{Halt, Pause};
 pub use terminal::{
-    Activity, Answering, Body, Composed, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing, as_typed, without_blanks,
+    Activity, Answering, Body, Composed, Input, InputMode, Message, MessageKind, Press, Question, Receipt, Received, Screen, Typing,
+    as_typed, without_blanks,
 };
 
 /// One look.
@@ -177,8 +178,11 @@ impl Sighting {
     /// Whether it works, or has something on its screen that an interruption would lose; none if that cannot be told.
     pub fn is_busy(&self) -> Option<bool> {
         match (&self.phase, &self.screen.activity) {
-            (Phase::Running { .. } | Phase::Leaving(_), Activity::Busy | Activity::Draft | Activity::Permission) => Some(true),
-            (Phase::Running { .. } | Phase::Leaving(_), Activity::Unclear | Activity::Asks(Question { name: None, .. })) => None,
+            (Phase::Running { .. } | Phase::Leaving(_), Activity::Busy | Activity::Draft) => Some(true),
+            (
+                Phase::Running { .. } | Phase::Leaving(_),
+                Activity::Unclear | Activity::Starting | Activity::Asks(Question { name: None, .. }),
+            ) => None,
             (Phase::Running { .. } | Phase::Leaving(_), Activity::Unwatched) => None,
             (_, _) => Some(false),
         }

@@ -27,6 +27,7 @@ mod restrain;
 mod start;
 mod step;
 mod talk;
+mod waiting;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
@@ -35,6 +36,7 @@ pub(crate) use reason::words;
 pub use reason::{GuardName, HoldReason, Reason, WaitReason};
 pub(crate) use restrain::{AT_ONCE, MANY};
 pub use step::{Action, Blocked, Held, Next, Wait};
+pub use waiting::{WaitingFor, waiting_for};
 
 /// How long a killed tree may take to be gone before that needs a person.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);

@@ -35,7 +35,7 @@ pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use metrics::metrics;
 pub use rounds::rounds;
-pub use screen::{outcome_document, receipt_document, screen_document, screen_human};
+pub use screen::{outcome_document, presets_document, presets_human, receipt_document, screen_document, screen_human};
 pub use simulation::{SimulationView, simulation_human};
 pub use status::status_human;
 pub use summary::refusal;

@@ -5,6 +5,7 @@
 //! since versions of the same program differ in the order of the rows, in their numbers and in which one is selected at first.
 
 mod answer;
+mod commands;
 mod limit;
 mod lines;
 mod menu;
@@ -20,6 +21,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 pub use answer::{Answer, answer};
+pub use commands::{Commands, as_text};
 pub use limit::Until;
 pub use menu::Choice;
 pub use pattern::Pattern;
@@ -42,8 +44,10 @@ pub struct Reading {
 /// What a screen means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// Nothing that a rule knows: a program that still starts, a shell, output.
+    /// Nothing that a rule knows: a program that draws nothing yet, a shell, output.
     Unclear,
+    /// It still starts, or starts again: what is typed now may get lost.
+    Starting,
     /// It is at rest and takes input.
     Ready,
     /// It is at rest with a text in its composer that is not submitted.
@@ -108,13 +112,13 @@ static PROMPT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^(?:\S.*)?[$#
 /// Only the last 25 lines with text count. What is drawn now outweighs what was written: first dialogs, then work, then what was said last.
 pub fn read(text: &str, rules: &Rules) -> Reading {
     let lines = Lines::of(text);
-    let found = rules.composer.as_ref().and_then(|rule| lines::composer(text, &lines, rule, &rules.signs.ready));
+    let found = rules.composer.as_ref().and_then(|rule| lines::composer(text, &lines, rule, &rules.signs));
     // Without a frame, only what follows tells a numbered draft from the rows of a menu.
     let found = found.filter(|found| found.framed || !HINT.is_match(&found.text));
     let screen = Screen { lines: &lines, rules, found: found.as_ref() };
     let (meaning, evidence) = match screen.dialog() {
         Some(dialog) => dialog,
-        None => screen.state().unwrap_or((Meaning::Unclear, Evidence::default())),
+        None => screen.starting().or_else(|| screen.state()).unwrap_or((Meaning::Unclear, Evidence::default())),
     };
     let composer = found.map(|Found { text, .. }| {
         let pasted = rules.signs.pasted.iter().any(|sign| sign.matches(&text));
@@ -138,7 +142,8 @@ impl Screen<'_> {
         let text = self.lines.text(start..all);
         let menu = menu::find(self.lines, self.found.map(|found| &found.lines)).filter(|menu| menu.lines.start >= start);
         let below = menu.as_ref().map_or_else(|| self.last(start, 1), |menu| menu.lines.end..all);
-        if PROMPT.is_match(&self.lines.text(below)) {
+        let below = self.lines.text(below);
+        if PROMPT.is_match(&below) || matching("starting", &self.rules.signs.starting, &below).is_some() {
             return None;
         }
         let is_asked = menu.is_some() || HINT.is_match(&self.lines.text(self.last(start, 3)));
@@ -195,16 +200,16 @@ impl Screen<'_> {
         weighed.max_by_key(|(weight, _)| *weight).map(|(_, dialog)| dialog)
     }
 
+    /// That it starts, if that is written after what was said last.
+    fn starting(&self) -> Option<(Meaning, Evidence)> {
+        found("starting", &self.rules.signs.starting, &self.recent()).map(|evidence| (Meaning::Starting, evidence))
+    }
+
     /// What the screen means if nothing is asked.
     fn state(&self) -> Option<(Meaning, Evidence)> {
         let text = self.recent();
         let signs = &self.rules.signs;
-        let here = |name: &str, list: &[Pattern]| {
-            let rule = matching(name, list, &text)?;
-            let sign = list.iter().find_map(|sign| sign.find(&text))?;
-            let lines = text[..sign.end].lines().skip(text[..sign.start].matches('\n').count()).map(str::to_owned).collect();
-            Some(Evidence { rule, lines })
-        };
+        let here = |name: &str, list: &[Pattern]| found(name, list, &text);
         if self.found.is_none()
             && let Some(evidence) = here("crashed", &signs.crashed)
         {
@@ -252,6 +257,14 @@ impl Screen<'_> {
     fn evidence(&self, rule: String, range: Range<usize>) -> Evidence {
         Evidence { rule, lines: self.lines.shown(range) }
     }
+}
+
+/// The first sign of a list that matches, with the lines that show it.
+fn found(name: &str, list: &[Pattern], text: &str) -> Option<Evidence> {
+    let rule = matching(name, list, text)?;
+    let sign = list.iter().find_map(|sign| sign.find(text))?;
+    let lines = text[..sign.end].lines().skip(text[..sign.start].matches('\n').count()).map(str::to_owned).collect();
+    Some(Evidence { rule, lines })
 }
 
 /// The first sign of a list that matches, with the name of the list.

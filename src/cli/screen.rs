@@ -19,25 +19,29 @@ use crate::screen::{self, Meaning, Rules};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The agent at whose pane to look
-    #[arg(required_unless_present = "file")]
+    #[arg(required_unless_present_any = ["capture", "presets"])]
     agent: Option<String>,
-    /// A file with the text of a screen instead, as `tmux capture-pane -p` writes it
-    // In the place of the global one, which names the manifest: -f does.
-    #[arg(long, value_name = "SCREEN", conflicts_with_all = ["agent", "manifest"])]
-    file: Option<PathBuf>,
-    /// The manifest [default: $RECONCILE_MANIFEST, else constellation.toml here or above]
-    #[arg(short = 'f', value_name = "MANIFEST")]
-    manifest: Option<PathBuf>,
+    /// A saved screen instead, as `tmux capture-pane -p` writes it
+    #[arg(long, value_name = "FILE", conflicts_with = "agent")]
+    capture: Option<PathBuf>,
     /// The rules: claude, codex, gemini, opencode, or files of your own; of several the later ones count. Default: those of the agent
-    #[arg(long, value_name = "NAME|FILE", required_unless_present = "agent")]
+    #[arg(long, value_name = "NAME|FILE", required_unless_present_any = ["agent", "presets"])]
     preset: Vec<String>,
+    /// List the presets: on which versions of the program each was tried, and the dialogs that `accept` can name
+    #[arg(long, conflicts_with_all = ["agent", "capture", "preset"])]
+    presets: bool,
     /// Write JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let (text, rules) = match (&args.agent, &args.file) {
+    if args.presets {
+        let presets: Vec<&Rules> = Rules::names().filter_map(Rules::preset).collect();
+        terminal.print(&if args.json { pretty(&render::presets_document(&presets)) } else { render::presets_human(&presets) })?;
+        return Ok(ExitStatus::Done);
+    }
+    let (text, rules) = match (&args.agent, &args.capture) {
         (None, Some(path)) => {
             let bytes = std::fs::read(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
             let text = String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?;
@@ -47,7 +51,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
             let Some(shown) = shown(agent, &args, global, terminal)? else { return Ok(ExitStatus::Failed) };
             shown
         }
-        (None, None) => bail!("name an agent, or a screen with --file"),
+        (None, None) => bail!("name an agent, or a saved screen with --capture"),
     };
     let reading = screen::read(&text, &rules);
     let dialog = if let Meaning::Dialog { name, .. } = &reading.meaning { rules.dialog(name) } else { None };
@@ -62,9 +66,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 
 /// What the pane of an agent shows, and by which rules it is read; none if the manifest is not valid, which was said.
 fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<(String, Rules)>> {
-    // Before the command, the flag names the manifest, as everywhere.
-    let manifest = args.manifest.as_deref().or(args.file.as_deref());
-    let Some(setup) = global.setup(manifest, terminal)? else { return Ok(None) };
+    let Some(setup) = global.setup(None, terminal)? else { return Ok(None) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());

@@ -1,5 +1,6 @@
 //! `reconcile send` and `reconcile keys`.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +13,11 @@ use crate::converge::{Attempt, Audience, send};
 use crate::desired::{AgentName, MOST_TYPED};
 use crate::event::Entry;
 use crate::host::{Host, Interrupts, Live, Wake};
+use crate::observe::commands;
 use crate::observed::{Body, Message, MessageKind, Observed, Receipt, as_typed};
 use crate::plan::Plan;
 use crate::render;
+use crate::screen::as_text;
 use crate::time::Duration;
 
 /// How often is looked whether the agent takes it now.
@@ -27,6 +30,9 @@ pub(super) struct SendArgs {
     agent: String,
     /// The text; without it, what stands on the standard input
     text: Option<String>,
+    /// Type the text as it is: `/compact` is then a command of the program
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     how: How,
 }
@@ -74,19 +80,51 @@ pub(super) fn text(args: SendArgs, global: &Global, terminal: &Terminal) -> Resu
     if text.len() as u64 > MOST_TYPED {
         bail!("a text of more than 1 MiB is not typed: write it to a file and tell the agent where that is");
     }
-    run("send", &args.agent, Body::Text(text), args.how, global, terminal)
+    let body = if args.raw { Written::Raw(text) } else { Written::Text(text) };
+    run("send", &args.agent, body, args.how, global, terminal)
 }
 
 pub(super) fn keys(args: KeysArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    run("keys", &args.agent, Body::Keys(args.keys), args.how, global, terminal)
+    run("keys", &args.agent, Written::Keys(args.keys), args.how, global, terminal)
 }
 
-fn run(command: &str, agent: &str, body: Body, how: How, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+/// What is to be typed, as a person wrote it.
+enum Written {
+    /// A text that stays a text, whatever it begins with.
+    Text(String),
+    /// A text that may be a command of the program.
+    Raw(String),
+    /// Keys.
+    Keys(Vec<String>),
+}
+
+impl Written {
+    /// The same as it is typed at this agent; says so where that differs.
+    fn typed(self, agent: &AgentName, setup: &Setup, terminal: &Terminal) -> Body {
+        let text = match self {
+            Self::Raw(text) => return Body::Text(text),
+            Self::Keys(keys) => return Body::Keys(keys),
+            Self::Text(text) => text,
+        };
+        let presets = setup.desired.agents.get(agent).map(|declared| commands(&declared.spec.care.preset)).unwrap_or_default();
+        match as_text(&presets, &text) {
+            Cow::Borrowed(_) => Body::Text(text),
+            Cow::Owned(typed) => {
+                let first: String = text.trim_start().chars().take(1).collect();
+                terminal.say(&format!("`{first}` begins a command there; it is sent as text, and with --raw as the command\n"));
+                Body::Text(typed)
+            }
+        }
+    }
+}
+
+fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
     setup.fleet.prepare()?;
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
+    let body = written.typed(&agent, &setup, terminal);
     let message = Message { id: host.fresh_id(), kind: MessageKind::Sent, body, interrupts: how.interrupt };
     let receipt = match receipt(command, &setup, &mut host, &agent, &message, &how, terminal)? {
         Ok(receipt) => receipt,

@@ -7,12 +7,12 @@ use super::ExitStatus;
 use super::select::{Chosen, select_all};
 use super::setup::Global;
 use super::terminal::Terminal;
-use crate::desired::AgentName;
+use crate::desired::{AgentName, Desired};
 use crate::host::{Host, Interrupts, Wake};
 use crate::intent::Intent;
 use crate::observe::observe;
-use crate::observed::{Health, Observed, Phase, Sighting};
-use crate::plan::{Plan, Terms, plan};
+use crate::observed::{Activity, Health, Observed, Phase, Sighting};
+use crate::plan::{Plan, Terms, plan, waiting_for};
 use crate::time::Duration;
 
 /// How often is looked.
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum State {
-    /// It runs and is ready.
+    /// It runs, is ready and asks nothing.
     Ready,
     /// It is ready, and does not work.
     Idle,
@@ -56,7 +56,13 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         }
     }
     let deadline = host.now() + args.timeout;
+    let state = args.state.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     loop {
+        let stuck: Vec<String> = agents.iter().filter_map(|agent| stuck(agent, args.state, &setup.desired, &seen.observed)).collect();
+        if !stuck.is_empty() {
+            terminal.error(&anyhow::anyhow!("not {state}: {}", stuck.join("; ")));
+            return Ok(ExitStatus::NotAtRest);
+        }
         let plan = plan(&setup.desired, &seen.observed, &Terms::default());
         let missing: Vec<&AgentName> = agents.iter().filter(|agent| !is_there(agent, args.state, &seen.observed, &plan)).collect();
         if missing.is_empty() {
@@ -64,7 +70,6 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         }
         if host.now() >= deadline {
             let names: Vec<&str> = missing.iter().map(|agent| agent.as_str()).collect();
-            let state = args.state.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
             terminal.error(&anyhow::anyhow!("not {state} after {}: {}", args.timeout, names.join(", ")));
             return Ok(ExitStatus::NotAtRest);
         }
@@ -76,13 +81,34 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
 }
 
+/// What keeps an agent from getting as far as that until a person does something, if it does.
+fn stuck(agent: &AgentName, state: State, desired: &Desired, observed: &Observed) -> Option<String> {
+    match state {
+        State::Ready | State::Idle => {}
+        State::Stopped | State::Rest => return None,
+    }
+    let sighting = observed.agents.get(agent)?;
+    let care = desired.agents.get(agent).map(|declared| &*declared.spec.care);
+    let on = waiting_for(agent, sighting, care, observed.at)?;
+    let last: Vec<&str> =
+        sighting.screen.lines.iter().map(|line| line.trim()).filter(|line| line.chars().any(char::is_alphanumeric)).collect();
+    Some(format!("{agent} waits for {}: \"{}\"; reconcile attach {agent} --rw", on.needed(), last.join(" / ")))
+}
+
+/// Whether it asks something that is going to be answered for it.
+fn asks(sighting: &Sighting) -> bool {
+    matches!(sighting.screen.activity, Activity::Asks(_))
+}
+
 fn is_there(agent: &AgentName, state: State, observed: &Observed, plan: &Plan) -> bool {
     let never_seen = Sighting::default();
     let sighting = observed.agents.get(agent).unwrap_or(&never_seen);
     let phase = &sighting.phase;
     match state {
-        State::Idle => matches!(phase, Phase::Running { health: Health::Ready(_), .. }) && sighting.is_busy() == Some(false),
-        State::Ready => matches!(phase, Phase::Running { health: Health::Ready(_), .. }),
+        State::Idle => {
+            matches!(phase, Phase::Running { health: Health::Ready(_), .. }) && sighting.is_busy() == Some(false) && !asks(sighting)
+        }
+        State::Ready => matches!(phase, Phase::Running { health: Health::Ready(_), .. }) && !asks(sighting),
         State::Stopped => matches!(phase, Phase::Absent | Phase::Exited(_)),
         State::Rest => !plan.changes.contains_key(agent),
     }

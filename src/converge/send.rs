@@ -34,6 +34,7 @@ fn kept_from(held: &Held) -> Attempt {
     match held {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
         Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
+        Held::NotReading => Attempt::NotNow(held.to_string()),
         Held::Draft => refused("a draft stands where a person types".to_owned()),
         Held::Attached(_)
         | Held::Protected
@@ -41,6 +42,7 @@ fn kept_from(held: &Held) -> Attempt {
         | Held::Dependant(_)
         | Held::NoNote
         | Held::Shell(_)
+        | Held::Waiting { .. }
         | Held::Limit(_)
         | Held::Paused(_)
         | Held::Halted

@@ -42,13 +42,14 @@ impl Round<'_> {
     }
 
     pub(super) fn begin_typing(&mut self, record: Record, sighting: Sighting, message: &Message, now: Timestamp) -> Result<Vec<Act>> {
+        let mode = sighting.screen.input.map(|input| input.mode);
         let Some(only) = sighting.instance else { return Ok(Vec::new()) };
         let (act, submits, tail) = match &message.body {
             Body::Text(text) => (Act::Paste { only, text: text.clone() }, true, tail(text)),
             Body::Keys(keys) => (Act::Keys { only, keys: keys.clone() }, false, String::new()),
             Body::Unreadable(_) => return Ok(Vec::new()),
         };
-        let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail };
+        let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail, mode };
         let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
         let untyped = record.untyped.iter().filter(|note| note.id.to_string() != message.id).cloned().collect();
         self.write(Record { typing: Some(Box::new(typing)), prompt_due, untyped, ..record })?;
@@ -57,7 +58,13 @@ impl Round<'_> {
 
     pub(super) fn submit(&mut self, record: Record, sighting: Sighting, enters: u32, now: Timestamp) -> Result<Vec<Act>> {
         let cursor = sighting.screen.cursor;
-        let typing = record.typing.clone().map(|typing| Box::new(Typing { at: now, enters, cursor, ..*typing }));
+        let late = || {
+            record.received.as_deref().filter(|received| received.unsubmitted).cloned().map(|received| {
+                let Received { id, kind, tail, .. } = received;
+                Box::new(Typing { id, kind, at: now, enters, submits: true, cursor, tail, mode: None })
+            })
+        };
+        let typing = record.typing.clone().or_else(late).map(|typing| Box::new(Typing { at: now, enters, cursor, ..*typing }));
         self.write(Record { typing, ..record })?;
         Ok(sighting.instance.into_iter().map(|only| Act::Enter { only }).collect())
     }
@@ -69,7 +76,8 @@ impl Round<'_> {
         let Typing { id, kind, at, .. } = *typing;
         let its_id = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
-        let received = Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new() }));
+        let received =
+            Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new(), unsubmitted: false }));
         // What nobody waits for is tried again; whoever sent something hears of it.
         let waits = kind == MessageKind::Sent && !record.posted.iter().any(|posted| posted.message_id() == its_id);
         let received = if waits { received } else { record.received.clone() };
@@ -79,6 +87,18 @@ impl Round<'_> {
         }
         self.write(Record { typing: None, prompt_due, received, untyped, ..record })
     }
+}
+
+/// What came of a message, with what is needed to know it again where a person types.
+pub(super) fn received(record: &Record, id: &str, kind: MessageKind, receipt: &Receipt, now: Timestamp) -> Received {
+    let typing = record.typing.as_ref();
+    let tail = match receipt {
+        Receipt::Stranded(_) | Receipt::Unconfirmed(_) => typing.map(|typing| typing.tail.clone()),
+        Receipt::Confirmed | Receipt::Refused(_) => None,
+    };
+    let never_entered = typing.is_some_and(|typing| typing.submits && typing.enters == 0);
+    let unsubmitted = never_entered && matches!(receipt, Receipt::Unconfirmed(_));
+    Received { id: id.to_owned(), kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default(), unsubmitted }
 }
 
 /// So many characters of the end of a text tell that all of it arrived.

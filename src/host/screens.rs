@@ -1,10 +1,16 @@
 //! What terminals show: all panes that are asked about with one client for each server.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::ioctl_fionread;
+use rustix::termios::{LocalModes, tcgetattr};
 
 use super::tmux::{Client, Door, Line, ServerAt, frame, knock};
-use crate::observed::{Instance, Seat};
+use crate::observed::{Input, InputMode, Instance, Seat};
 use crate::process::ProcId;
 use crate::time::Timestamp;
 
@@ -43,6 +49,8 @@ pub struct Shown {
     pub written_at: Timestamp,
     /// The shell that waits for commands in the foreground, if one does.
     pub shell: Option<String>,
+    /// How the terminal takes what is typed; none where that could not be read.
+    pub input: Option<Input>,
 }
 
 /// One answer for each instance, in their order. Errors if it is in no pane, or its pane could not be read.
@@ -77,7 +85,7 @@ fn capture(server: &ServerAt, panes: &[(usize, &ProcId, &str)], reach: Reach, sc
     for (at, _, pane) in &same {
         // A pane that is gone fails alone: each line stands for itself.
         let line = Line::new("capture-pane").flag(reach.flags()).word(pane);
-        let facts = format!("{next}{at},#{{cursor_x}},#{{cursor_y}},#{{history_size}},#{{window_activity}}");
+        let facts = format!("{next}{at},#{{cursor_x}},#{{cursor_y}},#{{history_size}},#{{window_activity}},#{{pane_tty}}");
         let facts = Line::new("display-message").flag("-p -t").word(pane).word(&facts);
         script.push_str(&format!("{} ; {}\n", line.as_str(), facts.as_str()));
     }
@@ -102,8 +110,21 @@ fn capture(server: &ServerAt, panes: &[(usize, &ProcId, &str)], reach: Reach, sc
 
 /// The place in the list, and what was read for it.
 fn shown(text: &str, facts: &str) -> Option<(usize, Shown)> {
-    let numbers: Vec<u64> = facts.trim().split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let (numbers, tty) = facts.trim().rsplit_once(',')?;
+    let numbers: Vec<u64> = numbers.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
     let [at, column, row, history, seconds] = numbers[..] else { return None };
     let written_at = Timestamp::from_millis(i64::try_from(seconds).ok()?.checked_mul(1000)?);
-    Some((usize::try_from(at).ok()?, Shown { text: text.to_owned(), cursor: (column, row + history), written_at, shell: None }))
+    Some((
+        usize::try_from(at).ok()?,
+        Shown { text: text.to_owned(), cursor: (column, row + history), written_at, shell: None, input: input(Path::new(tty)) },
+    ))
+}
+
+/// How a terminal takes what is typed, and how much of that was not read yet.
+fn input(tty: &Path) -> Option<Input> {
+    let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
+    let tty = OpenOptions::new().read(true).custom_flags(flags).open(tty).ok()?;
+    let modes = tcgetattr(&tty).ok()?.local_modes;
+    let mode = if modes.contains(LocalModes::ICANON | LocalModes::ECHO) { InputMode::Lines } else { InputMode::Keys };
+    Some(Input { mode, unread: ioctl_fionread(&tty).ok()? })
 }

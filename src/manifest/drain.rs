@@ -13,19 +13,35 @@ pub(crate) fn drain(agent: &Written<'_>, presets: &[Preset], runtime: Runtime, f
     match agent.get(|agent| &agent.drain) {
         Some(steps) => steps.iter().filter_map(|step| drain_step(step, runtime, fields)).collect(),
         None if runtime == Runtime::Daemon => vec![desired::DrainStep::term()],
-        None => match presets.iter().rev().find_map(way_out) {
-            Some(text) => vec![desired::DrainStep::ask(text), desired::DrainStep::term()],
-            None => vec![desired::DrainStep::interrupt(), desired::DrainStep::term()],
-        },
+        None => {
+            let of_its_own = way_out(presets);
+            let first = of_its_own.exit.map_or_else(desired::DrainStep::interrupt, desired::DrainStep::ask);
+            let to = of_its_own.term.unwrap_or_default();
+            let ask = DrainAsk::Signal { signal: desired::Signal::Term, to };
+            vec![first, desired::DrainStep { ask, ..desired::DrainStep::term() }]
+        }
     }
 }
 
-/// What a program is told to end by, if its rules know.
-fn way_out(preset: &Preset) -> Option<String> {
-    match preset {
-        Preset::Named(name) => Rules::preset(name)?.exit.clone(),
-        Preset::File { text, .. } => Rules::parse(text).ok()?.exit,
-    }
+/// What the rules of a program say of its end.
+#[derive(Default)]
+struct WayOut {
+    /// What it is told to end by.
+    exit: Option<String>,
+    /// Who gets TERM after that.
+    term: Option<SignalTo>,
+}
+
+/// The way out of the presets, of which the later ones count.
+fn way_out(presets: &[Preset]) -> WayOut {
+    presets.iter().fold(WayOut::default(), |before, preset| {
+        let rules = match preset {
+            Preset::Named(name) => Rules::preset(name).cloned(),
+            Preset::File { text, .. } => Rules::parse(text).ok(),
+        };
+        let (exit, term) = rules.map_or((None, None), |rules| (rules.exit, rules.term));
+        WayOut { exit: exit.or(before.exit), term: term.or(before.term) }
+    })
 }
 
 fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<desired::DrainStep> {

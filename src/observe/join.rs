@@ -308,7 +308,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 };
                 let what = if kind == MessageKind::Ask { What::Asked } else { What::Undelivered };
                 tell(what, format!("{} {receipt}", kind.as_str()));
-                record.received = Some(Box::new(Received { id, kind, at: now, receipt, tail: String::new() }));
+                record.received = Some(Box::new(Received { id, kind, at: now, receipt, tail: String::new(), unsubmitted: false }));
             }
             changed = true;
         }

@@ -197,6 +197,7 @@ fn is_suspicious(screen: &Screen) -> bool {
         Activity::Idle | Activity::Limit { .. } => false,
         Activity::Unwatched
         | Activity::Unclear
+        | Activity::Starting
         | Activity::Draft
         | Activity::Busy
         | Activity::Asks(_)

@@ -7,13 +7,16 @@ use super::{Desired, care_of};
 use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, Preset, Text};
 use crate::host::{Host, Shown};
 use crate::observed::{Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, without_blanks};
-use crate::screen::{self, Answer, Dialog, Meaning, Pattern, Reading, Rules};
+use crate::screen::{self, Answer, Commands, Dialog, Meaning, Pattern, Reading, Rules};
 use crate::state::handoff::{NoteId, archive};
 use crate::state::{Posted, Record};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 /// How many lines of a screen are shown to a person.
 const LINES: usize = 6;
+
+/// A program that draws where a person types and writes nothing for so long has started, whatever still stands above.
+const STARTED: Duration = Duration::from_secs(30);
 
 /// So much of the end of a screen is kept to look for a typed text in: a text's tail is shorter.
 const TAIL: usize = 600;
@@ -55,7 +58,11 @@ pub(super) fn look(
         let care = care_of(&name, desired, sighting.spec.as_ref()).cloned().unwrap_or_default();
         let limit_seen = records.get(&name).and_then(|record| record.limit_seen).unwrap_or(now);
         sighting.screen = match &shown {
-            Ok(shown) => read(shown, known.rules(&care, &sighting.answered), &care, limit_seen, now),
+            Ok(shown) => {
+                let was_ready = records.get(&name).is_some_and(|record| record.ready_at.is_some());
+                let rests = if was_ready { Activity::Busy } else { Activity::Starting };
+                read(shown, known.rules(&care, &sighting.answered), &care, &rests, limit_seen, now)
+            }
             Err(why) => Screen { activity: unread(&care), lines: vec![why.clone()], ..Screen::default() },
         };
         if let Phase::Exited(ended) = &mut sighting.phase {
@@ -103,7 +110,13 @@ pub(super) fn messages(
         interrupts: false,
     });
     let posted = posted.iter().filter(|posted| !posted.is_over(now)).map(text).filter(|message| !begun(&message.id));
-    let mut messages: Vec<Message> = prompt.into_iter().chain(notes).chain(posted).chain(sent).collect();
+    let commands = care.map(|care| commands(&care.preset)).unwrap_or_default();
+    let keep = |message: Message| match message.body {
+        Body::Text(text) => Message { body: Body::Text(screen::as_text(&commands, &text).into_owned()), ..message },
+        Body::Keys(_) | Body::Unreadable(_) => message,
+    };
+    // What a person sends was made a text before, or is meant to be a command.
+    let mut messages: Vec<Message> = prompt.into_iter().chain(notes).chain(posted).map(keep).chain(sent).collect();
     // What may interrupt does not wait behind what may not.
     messages.sort_by_key(|message| !message.interrupts);
     messages
@@ -112,6 +125,11 @@ pub(super) fn messages(
 fn text(posted: &Posted) -> Message {
     let body = Body::Text(posted.text.clone());
     Message { id: posted.message_id(), kind: MessageKind::Sent, body, interrupts: posted.interrupts }
+}
+
+/// The texts that a program with these presets takes for commands.
+pub fn commands(presets: &[Preset]) -> Vec<Commands> {
+    rules(presets, &[], None).commands
 }
 
 /// The text of a note that was archived.
@@ -179,7 +197,8 @@ fn dialog(rule: &DialogRule) -> Option<Dialog> {
     })
 }
 
-fn read(shown: &Shown, rules: &Rules, care: &Care, limit_seen: Timestamp, now: Timestamp) -> Screen {
+/// `unsettled` is what one does that looks at rest and has just written.
+fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: &Activity, limit_seen: Timestamp, now: Timestamp) -> Screen {
     let reading = screen::read(&shown.text, rules);
     let composer = reading.composer.as_ref().map(|composer| match (composer.pasted, composer.text.as_str()) {
         (true, _) => Composed::Pasted,
@@ -191,14 +210,31 @@ fn read(shown: &Shown, rules: &Rules, care: &Care, limit_seen: Timestamp, now: T
     let tail = without_blanks(&shown.text);
     let cut = tail.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
     Screen {
-        activity: activity(&reading, rules, care, shown, limit_seen, now),
+        activity: settled(
+            activity(&reading, rules, care, shown, limit_seen, now),
+            composer.as_ref(),
+            rules,
+            unsettled,
+            now.since(shown.written_at),
+        ),
         lines: lines[skipped..].iter().map(|line| line.chars().filter(|letter| !letter.is_control()).collect()).collect(),
         composer,
         cursor: Some(shown.cursor),
         tail: tail[cut..].to_owned(),
         written_at: Some(shown.written_at),
         shell: shown.shell.clone(),
+        input: shown.input,
     }
+}
+
+/// What one does whose window was written to so long ago.
+fn settled(activity: Activity, composer: Option<&Composed>, rules: &Rules, unsettled: &Activity, quiet: Duration) -> Activity {
+    if activity == Activity::Idle && rules.settles.is_some_and(|length| quiet < length) {
+        return unsettled.clone();
+    }
+    // What told that it starts is old text by now.
+    let has_started = activity == Activity::Starting && quiet >= STARTED && composer == Some(&Composed::Empty);
+    if has_started { Activity::Idle } else { activity }
 }
 
 fn last_lines(text: &str) -> Vec<String> {
@@ -211,6 +247,7 @@ fn last_lines(text: &str) -> Vec<String> {
 fn activity(reading: &Reading, rules: &Rules, care: &Care, shown: &Shown, limit_seen: Timestamp, now: Timestamp) -> Activity {
     match &reading.meaning {
         Meaning::Ready => Activity::Idle,
+        Meaning::Starting => Activity::Starting,
         Meaning::Draft => Activity::Draft,
         Meaning::Busy => Activity::Busy,
         Meaning::Dialog { name, .. } => {
@@ -260,6 +297,7 @@ fn excuse(activity: &Activity) -> Option<Excuse> {
         Activity::Login => Some(Excuse::Login),
         Activity::Unwatched
         | Activity::Unclear
+        | Activity::Starting
         | Activity::Idle
         | Activity::Draft
         | Activity::Busy

@@ -23,6 +23,27 @@ pub struct Screen {
     pub written_at: Option<Timestamp>,
     /// The shell that waits for commands in the foreground of the terminal, if one does.
     pub shell: Option<String>,
+    /// How the terminal takes what is typed; none where that could not be read.
+    pub input: Option<Input>,
+}
+
+/// How a terminal takes what is typed, as the kernel tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Who edits and echoes what is typed.
+    pub mode: InputMode,
+    /// How many bytes of it the program has not read yet. Of a line that the kernel edits, none count before Enter.
+    pub unread: u64,
+}
+
+/// Who edits and echoes what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputMode {
+    /// The kernel, line by line: what is seen of a text says nothing of the program, which may not read at all.
+    Lines,
+    /// The program.
+    Keys,
 }
 
 /// What stands where a person types.
@@ -44,6 +65,8 @@ pub enum Activity {
     Unwatched,
     /// It has rules, and none of them knows what is shown, or nothing could be read.
     Unclear,
+    /// It still starts, or starts again: what is typed now may get lost.
+    Starting,
     /// It rests and takes input.
     Idle,
     /// It rests, and a text that nobody submitted stands where a person types.
@@ -184,6 +207,9 @@ pub struct Typing {
     /// The end of the text without blanks: by which it is found on a screen that no rule reads.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
+    /// Who edited and echoed what is typed when this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<InputMode>,
 }
 
 /// The last message, and what came of it.
@@ -200,6 +226,9 @@ pub struct Received {
     /// The end of the text without blanks, where it may still stand where a person types.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
+    /// Whether Enter was never pressed after it, since nothing of it was seen: if it is seen later, that is made up for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsubmitted: bool,
 }
 
 /// What came of a message.

@@ -41,14 +41,19 @@ pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change
             let what = format!("it crashed and left its screen behind: {}; reconcile restart {}", said(screen), agent.name);
             ("it crashed".to_owned(), blocked(Reason::Crashed, what))
         }
-        Activity::Unwatched | Activity::Unclear | Activity::Idle | Activity::Draft | Activity::Busy | Activity::Limit { .. } => {
-            return None;
-        }
+        Activity::Unwatched
+        | Activity::Unclear
+        | Activity::Starting
+        | Activity::Idle
+        | Activity::Draft
+        | Activity::Busy
+        | Activity::Limit { .. } => return None,
     };
     Some(Change { kind, cause: Cause::Shows(cause), fields: Vec::new(), next })
 }
 
-fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
+/// What a dialog leads to, and what it is called.
+pub(super) fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
     let shown = said(&agent.sighting.screen);
     let by_hand = format!("answer it: reconcile attach {} --rw", agent.name);
     let Some(name) = &question.name else {

@@ -137,6 +137,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 submits: talk::submits(&message.body),
                 cursor: None,
                 tail: String::new(),
+                mode: None,
             }));
             sighting.screen.composer = Some(Composed::Pasted);
         }

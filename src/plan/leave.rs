@@ -1,9 +1,9 @@
 //! The ways out: what holds the first step, and when the next one is due. Steps only go forward.
 
 use super::local::{Agent, blocked};
-use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, notes, talk};
+use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, dialogs, notes, talk, waiting};
 use crate::desired::{Care, Declared, DrainAsk, DrainStep, HoldOn, OnRemove};
-use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Question, Seat, Step};
+use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Seat, Step};
 use crate::time::{Duration, Timestamp};
 
 /// The first step of an end, unless something holds it.
@@ -27,31 +27,28 @@ pub(super) fn first_step(agent: &Agent<'_>, purpose: Purpose, declared: Option<&
     }
     if !agent.terms.now
         && care.is_none_or(|care| care.hold.contains(&HoldOn::Busy))
-        && let Some(held) = at_work(agent)
+        && let Some(held) = at_work(agent, care)
     {
         return Next::Held(held);
     }
     step(agent, 0, purpose, steps(agent, declared, recorded))
 }
 
-/// What an interruption would cost one that is ready: its work, or something that a person began. One that is not ready yet has done nothing.
-pub(super) fn at_work(agent: &Agent<'_>) -> Option<Held> {
+/// What an interruption would cost one that is ready: its work, something that a person began, or what it asks a person in the middle of its work.
+/// One that is not ready yet has done nothing; for one that crashed or whose context is full, another life is the way out.
+pub(super) fn at_work(agent: &Agent<'_>, care: Option<&Care>) -> Option<Held> {
     if !matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(_), .. }) {
         return None;
     }
+    let waits = || waiting::needs(agent, care).map(|on| Held::Waiting { on, shows: dialogs::said(&agent.sighting.screen) });
     match &agent.sighting.screen.activity {
-        Activity::Busy | Activity::Permission => Some(Held::Busy),
+        Activity::Busy => Some(Held::Busy),
+        Activity::Permission | Activity::Asks(_) | Activity::Login => waits(),
         // What we could not submit is no person's.
         Activity::Draft if talk::stranded(agent.sighting).is_some() => None,
         Activity::Draft => Some(Held::Draft),
-        Activity::Unclear | Activity::Asks(Question { name: None, .. }) => Some(Held::Unclear),
-        Activity::Unwatched
-        | Activity::Idle
-        | Activity::Asks(_)
-        | Activity::Login
-        | Activity::Limit { .. }
-        | Activity::Exhausted
-        | Activity::Crashed => None,
+        Activity::Unclear | Activity::Starting => Some(Held::Unclear),
+        Activity::Unwatched | Activity::Idle | Activity::Limit { .. } | Activity::Exhausted | Activity::Crashed => None,
     }
 }
 

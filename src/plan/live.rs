@@ -54,6 +54,7 @@ fn waits_for_somebody(activity: &Activity) -> bool {
         Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Limit { .. } => true,
         Activity::Unwatched
         | Activity::Unclear
+        | Activity::Starting
         | Activity::Idle
         | Activity::Draft
         | Activity::Busy

@@ -159,7 +159,7 @@ impl Agent<'_> {
             return Some(change);
         }
         let next = match health {
-            Health::Ready(_) => return talk::messages(self).or_else(|| notes::due(self, &declared.spec.care)),
+            Health::Ready(_) => return talk::messages(self, &declared.spec.care).or_else(|| notes::due(self, &declared.spec.care)),
             Health::Starting => {
                 let ready = &declared.spec.care.ready;
                 let look_at = start::look_at(ready, since, self.now);

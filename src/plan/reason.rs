@@ -103,6 +103,10 @@ words! {
         NoNote = "no_note",
         /// Its screen does not say whether it is working.
         Unclear = "unclear",
+        /// It waits for a person: a permission, a dialog, a login.
+        Waiting = "waiting",
+        /// Its terminal echoes what is typed, and nothing says that its program reads it.
+        NotReading = "not_reading",
         /// Its usage limit is reached.
         Limit = "limit",
         /// The plan that was approved did not show that it would be interrupted.

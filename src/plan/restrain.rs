@@ -71,7 +71,8 @@ fn beyond(auto: Auto, change: &Change, agent: &Agent<'_>, desired: &Desired) -> 
     if careful && agent.sighting.attached > 0 {
         return Some(Held::Attached(agent.sighting.attached));
     }
-    if careful { leave::at_work(agent) } else { None }
+    let care = desired.agents.get(agent.name).map(|declared| &*declared.spec.care);
+    if careful { leave::at_work(agent, care) } else { None }
 }
 
 /// Whether what is due for the tmux server may be done.

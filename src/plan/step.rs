@@ -1,6 +1,6 @@
 //! The steps of a plan: what is done, waited for, held or blocked.
 
-use super::{GuardName, Reason};
+use super::{GuardName, Reason, WaitingFor};
 use crate::desired::{AgentName, Auto, DrainAsk, Generation, Milestone};
 use crate::observed::{Failures, Message, MessageKind, Note, Press, Purpose, Receipt, Step};
 use crate::time::Timestamp;
@@ -202,6 +202,15 @@ pub enum Held {
     NoNote,
     /// It cannot be told whether it works.
     Unclear,
+    /// It waits for a person.
+    Waiting {
+        /// What for.
+        on: WaitingFor,
+        /// What it shows, for that person.
+        shows: String,
+    },
+    /// Nothing tells whether its program reads its terminal, which would echo what is typed all the same.
+    NotReading,
     /// Its usage is used up, until then.
     Limit(Option<Timestamp>),
     /// The plan as it was shown did not say that it would be interrupted.

@@ -3,8 +3,10 @@
 use super::dialogs::{self, said};
 use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
-use crate::desired::Care;
-use crate::observed::{Activity, Body, Composed, Health, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing};
+use crate::desired::{Care, Ready};
+use crate::observed::{
+    Activity, Body, Composed, Health, Input, InputMode, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing,
+};
 use crate::time::{Duration, Timestamp};
 
 /// The pause between a text and Enter: an Enter that arrives with the end of a text counts as a part of it.
@@ -16,20 +18,32 @@ const PROMPT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a text may take to be seen where a person types.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
+/// How long it may take where no such place is seen, as with a program that still starts.
+const LATE_ARRIVAL: Duration = Duration::from_secs(45);
+
+/// For how long a paste without Enter that is seen later counts as the one that was not seen in time.
+const STILL_OURS: Duration = Duration::from_secs(120);
+
 /// How long a program may take to take a text away after Enter, before Enter is pressed again.
 const ENTER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// So many times Enter is pressed at most.
 pub(super) const MOST_ENTERS: u32 = 5;
 
+/// How soon a screen is looked at again that may take long to change.
+const LOOK_LATER: Duration = Duration::from_secs(1);
+
 /// How soon a screen is looked at again that is about to change.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The next step of what is being typed, or the first of what waits to be.
-pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
+pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     let change = |cause, next| Some(Change { kind: Kind::Deliver, cause, fields: Vec::new(), next });
     if let Some(typing) = &agent.sighting.typing {
         return change(Cause::Message(typing.kind), go_on(agent, typing));
+    }
+    if let Some((kind, next)) = late(agent) {
+        return change(Cause::Message(kind), next);
     }
     if let Some(stranded) = stranded(agent.sighting) {
         let what = format!(
@@ -59,18 +73,38 @@ pub(super) fn messages(agent: &Agent<'_>) -> Option<Change> {
     let next = match &agent.sighting.screen.activity {
         // Who presses keys and says so knows what they are pressed at.
         _ if message.interrupts && matches!(message.body, Body::Keys(_)) => begin(agent, message),
-        Activity::Busy | Activity::Unclear if message.kind == MessageKind::Prompt && is_fresh => {
+        Activity::Busy | Activity::Unclear | Activity::Starting if message.kind == MessageKind::Prompt && is_fresh => {
             Next::Wait(Wait::Screen { until: agent.now + LOOK_AGAIN })
         }
         Activity::Busy if !message.interrupts => Next::Held(Held::Busy),
         Activity::Draft => Next::Held(Held::Draft),
-        Activity::Unclear => Next::Held(Held::Unclear),
+        Activity::Unclear | Activity::Starting => Next::Held(Held::Unclear),
+        Activity::Unwatched if may_not_read(agent, care) => Next::Held(Held::NotReading),
         Activity::Limit { until } if until.is_none_or(|until| agent.now < until) => Next::Held(Held::Limit(*until)),
         Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Limit { .. } => begin(agent, message),
         // Those come before everything else.
         Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => return None,
     };
     change(Cause::Message(message.kind), next)
+}
+
+/// Whether nothing tells that the program reads its terminal: the kernel edits and echoes what is typed, and neither rules nor a probe say that the
+/// program has got as far as that.
+fn may_not_read(agent: &Agent<'_>, care: &Care) -> bool {
+    let echoed = agent.sighting.screen.input.is_some_and(|input| input.mode == InputMode::Lines);
+    echoed && care.preset.is_empty() && care.ready == Ready::default()
+}
+
+/// Enter for a text that was not seen in time and is seen now.
+fn late(agent: &Agent<'_>) -> Option<(MessageKind, Next)> {
+    let received = agent.sighting.received.as_ref().filter(|received| received.unsubmitted && agent.now < received.at + STILL_OURS)?;
+    let kind = stranded(agent.sighting)?;
+    agent
+        .sighting
+        .screen
+        .shell
+        .is_none()
+        .then(|| (kind, Next::Act(Action::Submit { generation: agent.sighting.generation, id: received.id.clone(), enters: 1 })))
 }
 
 /// What was typed and could not be submitted, if that still stands where a person types.
@@ -99,6 +133,7 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
     let conclude = |receipt| Next::Act(Action::Receive { generation, id: typing.id.clone(), kind: typing.kind, receipt });
     let enter = || Next::Act(Action::Submit { generation, id: typing.id.clone(), enters: typing.enters + 1 });
     let wait = |until: Timestamp| Next::Wait(Wait::Screen { until: until.min(agent.now + LOOK_AGAIN).max(agent.now) });
+    let wait_long = |until: Timestamp| Next::Wait(Wait::Screen { until: until.min(agent.now + LOOK_LATER) });
     let screen = &agent.sighting.screen;
     let waited = |length: Duration| agent.now >= typing.at + length;
     if !typing.submits {
@@ -108,6 +143,10 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
         // It would run what stands there, whoever wrote that.
         return conclude(Receipt::Unconfirmed(format!("`{shell}` waits for commands in its terminal now")));
     }
+    if screen.activity == Activity::Starting && !waited(LATE_ARRIVAL) {
+        // It takes a text then, or throws it away.
+        return wait_long(typing.at + LATE_ARRIVAL);
+    }
     if typing.enters == 0 {
         if !waited(SETTLE) {
             return Next::Wait(Wait::Screen { until: typing.at + SETTLE });
@@ -115,11 +154,13 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
         return match arrived(screen, typing) {
             Arrived::Yes => enter(),
             Arrived::NotYet if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
+            Arrived::NotYet if !waited(arrival(screen)) => wait_long(typing.at + arrival(screen)),
             // What stands there may be shown otherwise than it was typed.
             Arrived::NotYet if matches!(screen.composer, Some(Composed::Text(_))) || screen.activity == Activity::Unwatched => enter(),
-            Arrived::NotYet => {
-                conclude(Receipt::Unconfirmed(format!("{ARRIVAL} after it was typed, nothing of it was seen where a person types")))
-            }
+            Arrived::NotYet => conclude(Receipt::Unconfirmed(format!(
+                "{} after it was typed, nothing of it was seen where a person types",
+                arrival(screen)
+            ))),
         };
     }
     match taken(screen, typing) {
@@ -130,7 +171,23 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
             conclude(Receipt::Stranded(format!("Enter was pressed {} times, and it still stands where a person types", typing.enters)))
         }
         Taken::Unknown if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
-        Taken::Unknown => conclude(Receipt::Unconfirmed(format!("what its screen shows does not tell: {}", said(screen)))),
+        Taken::Unknown => conclude(Receipt::Unconfirmed(untold(screen, typing))),
+    }
+}
+
+/// How long a text may take to be seen.
+fn arrival(screen: &Screen) -> Duration {
+    if screen.composer.is_none() && screen.activity == Activity::Unclear { LATE_ARRIVAL } else { ARRIVAL }
+}
+
+/// Why it cannot be told whether a text was taken.
+fn untold(screen: &Screen, typing: &Typing) -> String {
+    match (screen.input, typing.mode) {
+        (Some(Input { unread, .. }), _) if unread > 0 => format!("its program has not read it: {unread} bytes wait in its terminal"),
+        (Some(Input { mode: InputMode::Keys, .. }), Some(InputMode::Lines)) => {
+            "its program took its terminal over after it was typed, and may have thrown it away".to_owned()
+        }
+        (Some(_) | None, _) => format!("what its screen shows does not tell: {}", said(screen)),
     }
 }
 
@@ -169,9 +226,12 @@ fn taken(screen: &Screen, typing: &Typing) -> Taken {
             None,
             Activity::Busy | Activity::Permission | Activity::Asks(_) | Activity::Limit { .. } | Activity::Login | Activity::Exhausted,
         ) => Taken::Yes,
+        (None, Activity::Starting) => Taken::Unknown,
         (None, Activity::Unwatched | Activity::Idle | Activity::Unclear) => {
+            // The terminal echoes a text and moves on, whether or not the program reads: only that it was read tells.
+            let was_read = screen.input.is_none_or(|input| input.unread == 0 && typing.mode.is_none_or(|mode| mode == input.mode));
             let row = |cursor: Option<(u64, u64)>| cursor.map(|(_, row)| row);
-            if row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
+            if was_read && row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
         }
         (None, Activity::Draft | Activity::Crashed) => Taken::Unknown,
     }
@@ -183,6 +243,7 @@ pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
         // Work was held for, or is to be interrupted.
         Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Limit { .. } => true,
         Activity::Unclear
+        | Activity::Starting
         | Activity::Draft
         | Activity::Asks(_)
         | Activity::Permission
@@ -224,7 +285,7 @@ pub(super) fn only_messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
         };
         return Some(Change { kind: Kind::Deliver, cause: Cause::Message(message.kind), fields: Vec::new(), next });
     }
-    messages(agent)
+    messages(agent, care)
 }
 
 /// Whether a message is keys, whose effect nobody can tell.

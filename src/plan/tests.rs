@@ -14,6 +14,7 @@
 //! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
 //! reviewer  running paused=5m                                       or: paused
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
+//! reviewer  running screen=unwatched terminal=lines:0                 bytes unread, or keys:5; lines (it was so when the text was typed); late=10s
 //! ```
 //!
 //! The others run, are ready and as declared; those that are in no manifest run `["run"]`. A plan has a line for each change, one for each
@@ -28,8 +29,9 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Instance, Leaving, Message, Note, Obstacle,
-    Pause, Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step, Typing, Unread, Vitals,
+    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode, Instance, Leaving,
+    Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat, Sighting, Step, Typing,
+    Unread, Vitals,
 };
 use crate::process::ProcId;
 
@@ -162,6 +164,8 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Draft) => "held: draft".to_owned(),
         Next::Held(Held::NoNote) => "held: no note".to_owned(),
         Next::Held(Held::Unclear) => "held: unclear".to_owned(),
+        Next::Held(Held::Waiting { on, shows }) => format!("held: waiting for {}: {shows}", on.as_str()),
+        Next::Held(Held::NotReading) => "held: not reading".to_owned(),
         Next::Held(Held::Shell(name)) => format!("held: at {name}"),
         Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
         Next::Held(Held::Limit(None)) => "held: limit".to_owned(),

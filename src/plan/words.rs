@@ -213,6 +213,8 @@ impl Held {
             Self::Shell(_) => HoldReason::Shell,
             Self::NoNote => HoldReason::NoNote,
             Self::Unclear => HoldReason::Unclear,
+            Self::Waiting { .. } => HoldReason::Waiting,
+            Self::NotReading => HoldReason::NotReading,
             Self::Limit(_) => HoldReason::Limit,
             Self::NotShown => HoldReason::NotShown,
             Self::Paused(_) => HoldReason::Paused,
@@ -237,6 +239,10 @@ impl fmt::Display for Held {
                 f.write_str("there is no note for its successor, and handoff.require asks for one; released by a note, or with --now")
             }
             Self::Unclear => f.write_str("it cannot be told whether it works; released when its screen can be read, or with --now"),
+            Self::Waiting { on, shows } => write!(f, "{}: {shows}; released when a person sees to it, or with --now", on.said()),
+            Self::NotReading => f.write_str(
+                "nothing tells whether its program reads its terminal yet; released when it takes its terminal over, or give it a `ready` probe",
+            ),
             Self::Limit(Some(until)) => write!(f, "its usage is used up until {}", until.clock()),
             Self::Limit(None) => f.write_str("its usage is used up, and its screen does not say until when"),
             Self::NotShown => f.write_str("the plan that was approved did not say so; plan again"),

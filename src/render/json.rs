@@ -22,7 +22,7 @@ pub use plan::{
     ServerEntry, Source, Summary, WaitEntry, plan_document, plan_schema,
 };
 pub use simulation::{Fared, SimulationDocument, simulation_document};
-pub use status::{AgentStatus, Blocker, ExitStatus, Hold, State, StatusDocument, StrangerEntry, status_document, status_schema};
+pub use status::{AgentStatus, Blocker, Doing, ExitStatus, Hold, State, StatusDocument, StrangerEntry, status_document, status_schema};
 pub use words::{Act, CauseReason, NextStep, Runtime};
 
 /// The version of the form of all documents: the first number changes when something is taken away or means something else.

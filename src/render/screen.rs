@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::desired::AgentName;
 use crate::event::{Event, What};
 use crate::observed::Receipt;
-use crate::screen::{Answer, Meaning, Reading, Until};
+use crate::screen::{Answer, Meaning, Reading, Rules, Until};
 use crate::time::Timestamp;
 
 /// The meaning, the rule, and the lines that show it; for a dialog its rows and the key that would be pressed next, if it may be answered.
@@ -61,6 +61,28 @@ pub fn screen_document(reading: &Reading, answer: Option<&Answer>) -> Value {
     })
 }
 
+/// The presets for people: on which versions each was tried, and its dialogs.
+pub fn presets_human(presets: &[&Rules]) -> String {
+    let mut out = String::new();
+    for Rules { name, tried, dialogs, .. } in presets {
+        line(&format!("{name}  tried on {}", tried.join(", ")), &mut out);
+        let names: Vec<&str> = dialogs.iter().map(|dialog| dialog.name.as_str()).collect();
+        if !names.is_empty() {
+            line(&format!("  dialogs: {}", names.join(", ")), &mut out);
+        }
+    }
+    out
+}
+
+/// The same for programs.
+pub fn presets_document(presets: &[&Rules]) -> Value {
+    let one = |rules: &&Rules| {
+        let dialogs: Vec<&str> = rules.dialogs.iter().map(|dialog| dialog.name.as_str()).collect();
+        json!({ "name": rules.name, "tried": rules.tried, "dialogs": dialogs })
+    };
+    json!({ "format_version": "1.0", "presets": presets.iter().map(one).collect::<Vec<_>>() })
+}
+
 /// What came of something that was typed, for programs.
 pub fn receipt_document(agent: &AgentName, id: &str, receipt: &Receipt) -> Value {
     let (word, reason) = match receipt {
@@ -89,6 +111,7 @@ pub fn outcome_document(agent: &AgentName, events: &[Event], log: Option<&Path>,
 fn meaning(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Unclear => "unclear: no rule knows this screen".to_owned(),
+        Meaning::Starting => "starting: it takes no input yet".to_owned(),
         Meaning::Ready => "ready".to_owned(),
         Meaning::Draft => "ready, with a draft in its composer".to_owned(),
         Meaning::Busy => "busy".to_owned(),
@@ -128,6 +151,7 @@ fn end(until: &Until) -> String {
 fn word(meaning: &Meaning) -> &'static str {
     match meaning {
         Meaning::Unclear => "unclear",
+        Meaning::Starting => "starting",
         Meaning::Ready => "ready",
         Meaning::Draft => "draft",
         Meaning::Busy => "busy",

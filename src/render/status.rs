@@ -132,6 +132,7 @@ fn at_work(activity: &Activity) -> String {
         Activity::Draft => "a draft is not submitted".to_owned(),
         Activity::Limit { until: Some(until) } => format!("its usage is used up until {}", until.clock()),
         Activity::Limit { until: None } => "its usage is used up".to_owned(),
+        Activity::Starting => "still starts".to_owned(),
         Activity::Unclear => "its screen does not tell what it does".to_owned(),
         Activity::Unwatched | Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => {
             String::new()

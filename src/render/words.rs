@@ -2,7 +2,7 @@
 
 use super::text::count;
 use crate::desired::AgentName;
-use crate::observed::{Note, Phase, Sighting};
+use crate::observed::{Activity, Note, Phase, Sighting};
 use crate::plan::{Action, Cause, Change, Held, Kind, Next, Wait};
 use crate::time::{Duration, Timestamp};
 
@@ -24,6 +24,8 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
         Held::Shell(_) => "its program reads its terminal again".to_owned(),
         Held::NoNote => "a note for the successor, or --now".to_owned(),
         Held::Unclear => "its screen can be read, or --now".to_owned(),
+        Held::Waiting { .. } => format!("reconcile attach {agent} --rw, or --now"),
+        Held::NotReading => "it takes its terminal over, or a `ready` probe".to_owned(),
         Held::Limit(Some(until)) => format!("at {}", until.clock()),
         Held::Limit(None) => "its usage is renewed".to_owned(),
         Held::Dependant(other) => format!("{other} is released"),
@@ -84,7 +86,24 @@ pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Opt
     let (up, attached) = interrupted(kind, sighting, now)?;
     let rests =
         sighting.screen.written_at.filter(|_| sighting.is_busy() == Some(false)).map(|at| format!(", idle {}", now.since(at).rough()));
-    let work = if sighting.is_busy() == Some(true) { ", at work".to_owned() } else { rests.unwrap_or_default() };
+    let work = match &sighting.screen.activity {
+        Activity::Permission | Activity::Asks(_) | Activity::Login => ", waits for an answer".to_owned(),
+        Activity::Unwatched
+        | Activity::Unclear
+        | Activity::Starting
+        | Activity::Idle
+        | Activity::Draft
+        | Activity::Busy
+        | Activity::Limit { .. }
+        | Activity::Exhausted
+        | Activity::Crashed => {
+            if sighting.is_busy() == Some(true) {
+                ", at work".to_owned()
+            } else {
+                rests.unwrap_or_default()
+            }
+        }
+    };
     let people = if attached > 0 { format!(", {} attached", count(attached as usize, "client")) } else { String::new() };
     Some(format!("interrupts: up {}{work}{people}", up.rough()))
 }

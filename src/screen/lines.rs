@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::pattern::Pattern;
-use super::rules::ComposerRule;
+use unicode_width::UnicodeWidthChar;
+
+use super::rules::{ComposerRule, Signs};
 
 /// How many lines with text, counted from the last one, are looked at: what stands above them scrolled by long ago.
 const TAIL: usize = 25;
@@ -70,17 +71,19 @@ pub(super) struct Found {
 }
 
 /// The last composer of the screen.
-pub(super) fn composer(text: &str, lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
+pub(super) fn composer(text: &str, lines: &Lines, rule: &ComposerRule, signs: &Signs) -> Option<Found> {
     match rule.foot {
         Some(foot) => block(text, lines, rule, foot),
-        None => after_mark(lines, rule, ready),
+        None => after_mark(lines, rule, signs),
     }
 }
 
-/// A composer that is a block of lines with a mark at their left above a foot; its last line tells of the program's state.
+/// A composer that is a block of lines with a mark at their left above a foot; its last line tells of the program's state. It is as wide as its foot
+/// is drawn: what stands to the right of that, such as a sidebar, is no part of it.
 fn block(text: &str, lines: &Lines, rule: &ComposerRule, foot: char) -> Option<Found> {
-    let all: Vec<&str> = text.lines().map(str::trim_start).collect();
-    let end = all.iter().rposition(|line| line.starts_with(foot))?;
+    let end = text.lines().collect::<Vec<_>>().iter().rposition(|line| line.trim_start().starts_with(foot))?;
+    let edge = text.lines().nth(end).map_or(0, drawn_until);
+    let all: Vec<&str> = text.lines().map(|line| until_column(line, edge).trim_start()).collect();
     let start = all[..end].iter().rposition(|line| !line.starts_with(&rule.marks[..])).map_or(0, |above| above + 1);
     let typed: Vec<&str> = all[start..end].iter().map(|line| line.trim_start_matches(&rule.marks[..]).trim()).collect();
     let last = typed.iter().rposition(|line| !line.is_empty())?;
@@ -90,8 +93,24 @@ fn block(text: &str, lines: &Lines, rule: &ComposerRule, foot: char) -> Option<F
     Some(Found { lines: here(start).unwrap_or(0)..here(end)?, text, framed: true })
 }
 
+/// The column after the last that a foot is drawn in.
+fn drawn_until(foot: &str) -> usize {
+    let start = indent(foot) + 1;
+    start + foot.chars().skip(start).take_while(|c| matches!(c, '▀' | '▄' | '─' | '━' | '═')).count()
+}
+
+/// A line up to a column of the pane, where some characters take two.
+fn until_column(line: &str, edge: usize) -> &str {
+    let mut column = 0;
+    let cut = line.char_indices().find(|(_, c)| {
+        column += c.width().unwrap_or(0);
+        column > edge
+    });
+    cut.map_or(line, |(at, _)| &line[..at])
+}
+
 /// A composer whose first line begins with a mark.
-fn after_mark(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<Found> {
+fn after_mark(lines: &Lines, rule: &ComposerRule, signs: &Signs) -> Option<Found> {
     let starts = |line: &str| {
         let mut chars = line.trim_start().chars();
         chars.next().is_some_and(|c| rule.marks.contains(&c)) && chars.next().is_none_or(|c| c == ' ')
@@ -103,8 +122,16 @@ fn after_mark(lines: &Lines, rule: &ComposerRule, ready: &[Pattern]) -> Option<F
     };
     let above_footer = |first: usize| {
         let below = lines.text(first + 1..lines.0.len());
-        let footer = ready.iter().filter_map(|sign| sign.find(&below)).map(|found| found.start).min()?;
-        Some((first..first + 1 + below[..footer].matches('\n').count(), false))
+        let footers = signs.ready.iter().chain(&signs.starting).filter_map(|sign| sign.find(&below));
+        let footer = footers.map(|found| found.start + below[found].find(|c: char| !c.is_whitespace()).unwrap_or(0)).min();
+        let is_pasted = || signs.pasted.iter().any(|sign| sign.matches(&lines.0[first]));
+        // A program that still starts may draw nothing below a text that was pasted.
+        let rows = match footer {
+            Some(footer) => below[..footer].matches('\n').count(),
+            None if below.trim().is_empty() && is_pasted() => 0,
+            None => return None,
+        };
+        Some((first..first + 1 + rows, false))
     };
     let find = |first: usize| in_frame(first).or_else(|| if rule.framed { None } else { above_footer(first) });
     let (range, framed) = (0..lines.0.len()).rev().filter(|first| starts(&lines.0[*first])).find_map(find)?;

@@ -52,7 +52,11 @@ fn row(line: &str) -> Option<Row> {
     let blanks = indent(line);
     let rest: Vec<char> = line.chars().skip(blanks).collect();
     let mark = rest.first().copied().filter(|first| MARKS.contains(first) && rest.get(1) == Some(&' '));
-    let start = if mark.is_some() { 1 + rest[1..].iter().take_while(|c| **c == ' ').count() } else { 0 };
+    let after = |start: usize| start + rest[start..].iter().take_while(|c| **c == ' ').count();
+    let start = if mark.is_some() { after(1) } else { 0 };
+    // A tick before a label says which row is in force now, and is no part of the label.
+    let is_ticked = rest.get(start) == Some(&'✔') && rest.get(start + 1) == Some(&' ');
+    let start = if is_ticked { after(start + 1) } else { start };
     let body: String = rest[start..].iter().collect();
     let digits = body.bytes().take_while(u8::is_ascii_digit).count();
     let numbered = body[digits..].strip_prefix(". ").or_else(|| body[digits..].strip_prefix(") ")).map(str::trim_start);

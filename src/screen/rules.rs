@@ -4,7 +4,10 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::commands::Commands;
 use super::pattern::Pattern;
+use crate::desired::SignalTo;
+use crate::time::Duration;
 
 /// The rules that come with this program.
 const PRESETS: [(&str, &str); 4] = [
@@ -25,9 +28,22 @@ pub struct Rules {
     pub version: u32,
     /// The name of the program, for messages.
     pub name: String,
+    /// The versions of the program on which these rules were tried, for a person who wonders whether they still fit.
+    #[serde(default)]
+    pub tried: Vec<String>,
     /// What is typed to end the program.
     #[serde(default)]
     pub exit: Option<String>,
+    /// Who gets TERM when the program does not end by itself: `tree` for one whose first process ignores it.
+    #[serde(default)]
+    pub term: Option<SignalTo>,
+    /// The program looks as if it took input while it still starts, or looks at rest while it still writes: it rests once nothing was written to
+    /// its window for this long.
+    #[serde(default)]
+    pub settles: Option<Duration>,
+    /// What the first character of a text means to the program.
+    #[serde(default)]
+    pub commands: Vec<Commands>,
     /// Where a person types; none if that cannot be told from the text.
     #[serde(default)]
     pub composer: Option<ComposerRule>,
@@ -62,6 +78,8 @@ pub struct ComposerRule {
 pub struct Signs {
     /// It takes input: below a composer without a frame, or near the end where there is no rule for a composer.
     pub ready: Vec<Pattern>,
+    /// It still starts, or starts again: what is typed now may get lost. Outweighs a composer, and a dialog above it.
+    pub starting: Vec<Pattern>,
     /// It works.
     pub busy: Vec<Pattern>,
     /// It may be working: only two different ones together say so, since some of them stay on the screen of a program at rest.
@@ -125,7 +143,18 @@ fn once() -> u32 {
 impl Rules {
     /// Rules that know nothing yet.
     pub fn none() -> Self {
-        Self { version: VERSION, name: String::new(), exit: None, composer: None, signs: Signs::default(), dialogs: Vec::new() }
+        Self {
+            version: VERSION,
+            name: String::new(),
+            tried: Vec::new(),
+            exit: None,
+            term: None,
+            settles: None,
+            commands: Vec::new(),
+            composer: None,
+            signs: Signs::default(),
+            dialogs: Vec::new(),
+        }
     }
 
     /// The rules that come with this program under this name.
@@ -169,10 +198,14 @@ impl Rules {
 
     /// These rules with everything that the later ones say in its place: the name, the composer, each list of signs that is not empty, each dialog.
     pub fn merge(mut self, later: Self) -> Self {
-        let Self { version, name, exit, composer, signs, dialogs } = later;
+        let Self { version, name, tried, exit, term, settles, commands, composer, signs, dialogs } = later;
         self.version = version;
         self.name = name;
+        self.tried = tried;
         self.exit = exit.or(self.exit);
+        self.term = term.or(self.term);
+        self.settles = settles.or(self.settles);
+        self.commands = if commands.is_empty() { self.commands } else { commands };
         self.composer = composer.or(self.composer);
         self.signs = self.signs.merge(signs);
         self.with_dialogs(dialogs)
@@ -189,9 +222,11 @@ impl Signs {
         fn or(later: Vec<Pattern>, earlier: Vec<Pattern>) -> Vec<Pattern> {
             if later.is_empty() { earlier } else { later }
         }
-        let Self { ready, busy, busy_hints, idle, said, pasted, limit, login, login_screen, permission, exhausted, crashed } = later;
+        let Self { ready, starting, busy, busy_hints, idle, said, pasted, limit, login, login_screen, permission, exhausted, crashed } =
+            later;
         Self {
             ready: or(ready, self.ready),
+            starting: or(starting, self.starting),
             busy: or(busy, self.busy),
             busy_hints: or(busy_hints, self.busy_hints),
             idle: or(idle, self.idle),

@@ -28,6 +28,7 @@ fn line(reading: &Reading) -> String {
         }
         Meaning::Draft => format!("draft: {draft}"),
         Meaning::Limit { until } => format!("limit: {until:?}"),
+        Meaning::Starting => "starting".to_owned(),
         Meaning::Ready => "ready".to_owned(),
         Meaning::Busy => "busy".to_owned(),
         Meaning::Unclear => "unclear".to_owned(),

@@ -105,7 +105,9 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
 fn release(held: &Held, now: Timestamp) -> Option<Timestamp> {
     match held {
         Held::Limit(until) | Held::Paused(until) => *until,
-        Held::Attached(_) | Held::Busy | Held::Draft | Held::Shell(_) | Held::Unclear => Some(now + LOOK_AGAIN),
+        Held::Attached(_) | Held::Busy | Held::Draft | Held::Shell(_) | Held::Unclear | Held::Waiting { .. } | Held::NotReading => {
+            Some(now + LOOK_AGAIN)
+        }
         Held::Protected | Held::NoNote | Held::NotShown | Held::Halted | Held::Auto(_) | Held::Guard(_) | Held::Dependant(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use crate::converge::Round;
 use crate::desired::{AgentName, Care, Desired};
 use crate::event::{What, Word};
 use crate::observed::Observed;
-use crate::plan::{Next, Plan, Reason};
+use crate::plan::{Held, Next, Plan, Reason};
 use crate::state::{Fleet, Standing, Standings};
 
 /// Tells what has changed in what stands still, and writes down how it is now.
@@ -29,6 +29,10 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
     let mut standings = Standings::new();
     for (agent, change) in &plan.changes {
         let (what, state, word, why) = match &change.next {
+            // A person is needed, as where nothing is due for it.
+            Next::Held(held @ Held::Waiting { .. }) => {
+                (What::Blocked, "held", Word::Held(held.reason()), format!("{} held: {held}", change.kind))
+            }
             Next::Held(held) => (What::Held, "held", Word::Held(held.reason()), format!("{}: {held}", change.kind)),
             Next::Blocked(blocked) => {
                 let what = if is_repeated_failure(blocked.reason) { What::FailedRepeatedly } else { What::Blocked };
@@ -47,7 +51,7 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
             }
         };
         let longest = desired.agents.get(agent).map_or(usual, |declared| declared.spec.care.hold_max);
-        if what == What::Held && !standing.overdue && at.since(standing.since) >= longest {
+        if state == "held" && !standing.overdue && at.since(standing.since) >= longest {
             events.push(event(What::HeldOverdue, format!("for {}; {why}", at.since(standing.since).rough())));
             standing.overdue = true;
         }
@@ -92,7 +96,7 @@ fn generation(agent: &AgentName, observed: &Observed) -> Option<crate::desired::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Blocked, Cause, Change, Held, Kind};
+    use crate::plan::{Blocked, Cause, Change, Kind, WaitingFor};
     use crate::time::Timestamp;
 
     fn at(minute: i64) -> Timestamp {
@@ -105,6 +109,7 @@ mod tests {
         let mut standings = Standings::new();
         let mut told = Vec::new();
         let held = || Next::Held(Held::Attached(1));
+        let waiting = || Next::Held(Held::Waiting { on: WaitingFor::Permission, shows: "may it?".to_owned() });
         let stuck = || Next::Blocked(Blocked { reason: Reason::FailedRepeatedly, message: "it failed".to_owned() });
         for (minute, next) in [
             (0, Some(held())),
@@ -114,6 +119,8 @@ mod tests {
             (50, Some(stuck())),
             (60, None),
             (70, Some(held())),
+            (80, Some(waiting())),
+            (110, Some(waiting())),
         ] {
             let change = next.map(|next| Change { kind: Kind::Replace, cause: Cause::Asked, fields: Vec::new(), next });
             let plan = Plan { changes: change.into_iter().map(|change| ("a".parse().unwrap(), change)).collect(), ..Plan::default() };
@@ -122,6 +129,7 @@ mod tests {
             told.extend(events.into_iter().map(|event| (minute, event.what)));
             standings = now;
         }
-        assert_eq!(told, [(0, What::Held), (30, What::HeldOverdue), (50, What::FailedRepeatedly), (70, What::Held)]);
+        let held = [(0, What::Held), (30, What::HeldOverdue), (50, What::FailedRepeatedly), (70, What::Held)];
+        assert_eq!(told, [&held[..], &[(80, What::Blocked), (110, What::HeldOverdue)]].concat());
     }
 }

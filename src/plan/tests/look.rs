@@ -92,7 +92,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 55] = [
+const WORDS: [&str; 58] = [
     "starting",
     "failing",
     "gen",
@@ -134,6 +134,9 @@ const WORDS: [&str; 55] = [
     "answered",
     "message",
     "typing",
+    "late",
+    "lines",
+    "terminal",
     "composer",
     "shell",
     "excuse",
@@ -229,9 +232,14 @@ impl Line {
                     submits,
                     cursor: Some((3, 7)),
                     tail: "the-end".to_owned(),
+                    mode: self.has("lines").then_some(InputMode::Lines),
                 })
             }),
-            received: None,
+            received: self.text("late").map(|at| {
+                let receipt = Receipt::Unconfirmed("nothing was seen".to_owned());
+                let (id, tail) = ("prompt-1".to_owned(), "the-end".to_owned());
+                Box::new(Received { id, kind: MessageKind::Prompt, at: ago(at), receipt, tail, unsubmitted: true })
+            }),
             notes: self.text("note").into_iter().map(note).collect(),
             undelivered: None,
             untyped: self.number("untyped").unwrap_or(0) as usize,
@@ -340,6 +348,7 @@ impl Line {
         let activity = match text.split_once(':').unwrap_or((text, "")) {
             ("unwatched", _) => Activity::Unwatched,
             ("unclear", _) => Activity::Unclear,
+            ("starting", _) => Activity::Starting,
             ("idle", _) => Activity::Idle,
             ("draft", _) => Activity::Draft,
             ("busy", _) => Activity::Busy,
@@ -370,6 +379,11 @@ impl Line {
             tail: format!("before{}", self.text("says").unwrap_or("")),
             written_at: Some(NOW),
             shell: self.text("shell").map(str::to_owned),
+            input: self.text("terminal").map(|text| {
+                let [mode, unread] = parts(text);
+                let mode = if mode == "lines" { InputMode::Lines } else { InputMode::Keys };
+                Input { mode, unread: unread.parse().unwrap() }
+            }),
         }
     }
 

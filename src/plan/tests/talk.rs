@@ -215,14 +215,18 @@ fn work_holds_what_would_interrupt_it() {
     let replace = "lead  replace  command[0] \"old\" → \"run\"";
     let look = |screen: &str| format!("lead running command=[\"old\"] screen={screen}");
     check(LEAD, &look("busy"), &format!("{replace}  held: busy"));
-    check(LEAD, &look("permission"), &format!("{replace}  held: busy"));
+    for (screen, waits) in [("permission", "permission"), ("asks", "dialog"), ("asks:bypass", "dialog"), ("login", "login")] {
+        check(LEAD, &look(screen), &format!("{replace}  held: waiting for {waits}: \"what it says\""));
+        check_under("now", LEAD, &look(screen), &format!("{replace}  drain 1 by 2: signal TERM"));
+    }
+    check(LEAD, &look("starting"), &format!("{replace}  held: unclear"));
     check(LEAD, &look("draft"), &format!("{replace}  held: draft"));
     check(LEAD, &look("unclear"), &format!("{replace}  held: unclear"));
-    check(LEAD, &look("asks"), &format!("{replace}  held: unclear"));
     for rests in ["idle", "limit:1h"] {
         check(LEAD, &look(rests), &format!("{replace}  drain 1 by 1: ask \"/exit\""));
     }
-    for rests in ["login", "exhausted", "crashed", "asks:bypass"] {
+    // For these another life is the way out; what is accepted is answered by us, and nothing of a person's is lost.
+    for rests in ["exhausted", "crashed", "asks:trust"] {
         check(LEAD, &look(rests), &format!("{replace}  drain 1 by 2: signal TERM"));
     }
     check_under("now", LEAD, &look("busy"), &format!("{replace}  drain 1 by 1: ask \"/exit\""));
@@ -234,6 +238,87 @@ fn work_holds_what_would_interrupt_it() {
         LEAD,
         "lead leaving drain=1 asked=10s purpose=replace command=[\"old\"] screen=busy",
         &format!("{replace}  drain 1 by 2: signal TERM"),
+    );
+}
+
+#[test]
+fn what_waits_for_a_person_is_told_by_what_it_waits_for() {
+    let waits = |look: &str| {
+        let desired = desired(LEAD);
+        let observed = look::read(LEAD, &desired, look);
+        let care = &desired.agents[&name("lead")].spec.care;
+        waiting_for(&name("lead"), &observed.agents[&name("lead")], Some(care), NOW).map(WaitingFor::as_str)
+    };
+    for (look, on) in [
+        ("screen=permission", Some("permission")),
+        ("screen=login", Some("login")),
+        ("screen=asks", Some("dialog")),
+        ("screen=asks:bypass", Some("dialog")),
+        ("screen=asks:trust key=Down", None),
+        ("screen=asks:trust key=none", Some("dialog")),
+        ("screen=asks:trust answered=trust", Some("dialog")),
+        ("screen=exhausted", Some("person")),
+        ("screen=crashed", Some("person")),
+        ("screen=busy", None),
+        ("screen=starting", None),
+        ("screen=draft composer=hello", None),
+        ("late=10m screen=draft composer=dothe-end", Some("person")),
+    ] {
+        assert_eq!(waits(&format!("lead running {look}")), on, "{look}");
+    }
+    assert_eq!(waits("lead exited code=0 up=1h ago=2s screen=login"), None);
+}
+
+#[test]
+fn a_text_that_is_seen_later_gets_its_enter_then() {
+    let due = "lead  deliver  a prompt waits for it";
+    // A program that starts keeps a text for later, and shows it then.
+    check(LEAD, "lead running typing=prompt:0:20s screen=starting", &format!("{due}  screen, look in 1s"));
+    check(LEAD, "lead running typing=prompt:0:20s screen=unclear", &format!("{due}  screen, look in 1s"));
+    check(LEAD, "lead running typing=prompt:1:20s screen=starting composer=dothe-end", &format!("{due}  screen, look in 1s"));
+    check(
+        LEAD,
+        "lead running typing=prompt:0:45s screen=unclear",
+        &format!("{due}  receive prompt-1 unconfirmed: 45s after it was typed, nothing of it was seen where a person types"),
+    );
+    for composer in ["pasted", "dothe-end"] {
+        let look = format!("lead running late=10s screen=draft composer={composer}");
+        check(LEAD, &look, &format!("{due}  submit prompt-1, enter 1"));
+    }
+    // What another person may have pasted since is left alone.
+    check(
+        LEAD,
+        "lead running late=10m screen=draft composer=pasted",
+        &format!(
+            "{due}  stranded: its prompt stands where a person types and could not be submitted; submit it, or clear it: reconcile attach lead --rw"
+        ),
+    );
+    check(LEAD, "lead running late=10s screen=draft composer=hello", "");
+    check(LEAD, "lead running message=prompt up=1m screen=starting", &format!("{due}  held: unclear"));
+    check(LEAD, "lead running up=10s message=prompt screen=starting", &format!("{due}  screen, look in 100ms"));
+}
+
+#[test]
+fn the_echo_of_a_terminal_confirms_nothing() {
+    let due = "lead  deliver  a prompt waits for it";
+    // Nothing tells yet that the program reads.
+    check(PLAIN, "lead running message=prompt screen=unwatched terminal=lines:0", &format!("{due}  held: not reading"));
+    check(PLAIN, "lead running message=prompt screen=unwatched terminal=keys:0", &format!("{due}  type prompt-1 1"));
+    let probed = format!("{PLAIN}ready = {{ file = \"up\" }}\n");
+    check(&probed, "lead running message=prompt screen=unwatched terminal=lines:0", &format!("{due}  type prompt-1 1"));
+    // What was typed is echoed, and the cursor moves on, whoever reads.
+    let typing = |look: &str| format!("lead running typing=prompt:1:{look} lines screen=unwatched says=moved");
+    check(PLAIN, &typing("100ms terminal=lines:0"), &format!("{due}  receive prompt-1 confirmed"));
+    check(PLAIN, &typing("100ms terminal=lines:12"), &format!("{due}  screen, look in 100ms"));
+    check(
+        PLAIN,
+        &typing("5s terminal=lines:12"),
+        &format!("{due}  receive prompt-1 unconfirmed: its program has not read it: 12 bytes wait in its terminal"),
+    );
+    check(
+        PLAIN,
+        &typing("5s terminal=keys:0"),
+        &format!("{due}  receive prompt-1 unconfirmed: its program took its terminal over after it was typed, and may have thrown it away"),
     );
 }
 

@@ -13,8 +13,13 @@ use super::plan::WaitEntry;
 use super::words::Runtime;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
 use crate::observed::{Activity, Consent, Exit, Halt, Health, Phase, Seat, Sighting, Vitals};
-use crate::plan::{Change, HoldReason, Next, Reason, Wait};
+use crate::plan::{self, Change, HoldReason, Next, Reason, Wait, WaitingFor};
 use crate::time::Timestamp;
+use doing::doing;
+
+mod doing;
+
+pub use doing::Doing;
 
 /// How a fleet does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +68,12 @@ pub struct AgentStatus {
     pub since: Option<Timestamp>,
     /// Whether it is working; null if that cannot be told.
     pub busy: Option<bool>,
+    /// What its program does, by its screen; null if nothing tells.
+    #[serde(default)]
+    pub activity: Option<Doing>,
+    /// What it waits for, with `activity = "waiting"`; else null.
+    #[serde(default)]
+    pub waiting_for: Option<WaitingFor>,
     /// How many people are attached.
     pub attached: u32,
     /// How often it was started again after a failure.
@@ -257,6 +268,8 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
     let usage = view.usage.get(name);
     let (state, since) = state(&sighting.phase);
     let spec = sighting.spec.as_ref().or(declared);
+    let care = declared.or(spec).map(|spec| &*spec.care);
+    let waiting_for = plan::waiting_for(name, sighting, care, view.observed.at);
     let wishes_stop = sighting.wanted == Wish::Stopped || declared.is_none_or(|spec| spec.care.desired == Wish::Stopped);
     AgentStatus {
         name: name.to_string(),
@@ -268,6 +281,8 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         generation: sighting.generation.0,
         since,
         busy: sighting.is_busy(),
+        activity: doing(sighting, waiting_for),
+        waiting_for,
         attached: sighting.attached,
         restarts: sighting.failures.restarts,
         next_try: match next {
@@ -308,6 +323,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
             Activity::Limit { until } => until,
             Activity::Unwatched
             | Activity::Unclear
+            | Activity::Starting
             | Activity::Idle
             | Activity::Draft
             | Activity::Busy

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A capture, the preset that reads it, and what it means.
-const CAPTURES: [(&str, &str, &str, &str); 16] = [
+const CAPTURES: [(&str, &str, &str, &str); 33] = [
     (
         "claude-2.1.197-api-key",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-api-key.txt"),
@@ -55,11 +55,89 @@ const CAPTURES: [(&str, &str, &str, &str); 16] = [
     ),
     ("opencode-1.18.33-idle", include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-idle.txt"), "opencode", "ready"),
     ("gemini-0.61.0-login-low", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-login-low.txt"), "gemini", "login"),
+    (
+        "claude-2.1.197-security-notes-62x14",
+        include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-security-notes-62x14.txt"),
+        "claude",
+        "security-notes: ",
+    ),
+    (
+        "claude-2.1.332-permission-bash-120",
+        include_str!("../../../tests/it/fixtures/screens/claude-2.1.332-permission-bash-120.txt"),
+        "claude",
+        "permission",
+    ),
+    (
+        "claude-2.1.332-queued-message-120",
+        include_str!("../../../tests/it/fixtures/screens/claude-2.1.332-queued-message-120.txt"),
+        "claude",
+        "busy",
+    ),
+    ("claude-2.1.332-retrying-120", include_str!("../../../tests/it/fixtures/screens/claude-2.1.332-retrying-120.txt"), "claude", "busy"),
+    (
+        "claude-2.1.332-theme-120",
+        include_str!("../../../tests/it/fixtures/screens/claude-2.1.332-theme-120.txt"),
+        "claude",
+        "theme: *Auto (match terminal) / Dark mode / Light mode / Dark mode (colorblind-friendly) / Light mode (colorblind-friendly) / Dark mode (ANSI colors only) / Light mode (ANSI colors only)",
+    ),
+    ("codex-0.171.0-loading-120", include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-loading-120.txt"), "codex", "starting"),
+    (
+        "codex-0.171.0-loading-pasted-120",
+        include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-loading-pasted-120.txt"),
+        "codex",
+        "draft: [Pasted Content 11091 chars]",
+    ),
+    (
+        "codex-0.171.0-streaming-answer-120",
+        include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-streaming-answer-120.txt"),
+        "codex",
+        "ready",
+    ),
+    (
+        "codex-0.171.0-waiting-for-startup-120",
+        include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-waiting-for-startup-120.txt"),
+        "codex",
+        "starting",
+    ),
+    ("gemini-0.61.0-api-401-120", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-api-401-120.txt"), "gemini", "login"),
+    ("gemini-0.61.0-auth-120", include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-auth-120.txt"), "gemini", "login"),
+    (
+        "gemini-0.61.0-composer-before-trust-120",
+        include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-composer-before-trust-120.txt"),
+        "gemini",
+        "starting",
+    ),
+    (
+        "gemini-0.61.0-restarting-120",
+        include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-restarting-120.txt"),
+        "gemini",
+        "starting",
+    ),
+    (
+        "opencode-1.18.33-sidebar-idle-200x50",
+        include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-sidebar-idle-200x50.txt"),
+        "opencode",
+        "ready",
+    ),
+    (
+        "opencode-1.18.33-pasted-120",
+        include_str!("../../../tests/it/fixtures/screens/opencode-1.18.33-pasted-120.txt"),
+        "opencode",
+        "draft: [Pasted ~3 lines]",
+    ),
+    // Programs without a preset, by the rules of the one that they are most like.
+    (
+        "copilot-1.0.102-trust-120",
+        include_str!("../../../tests/it/fixtures/screens/copilot-1.0.102-trust-120.txt"),
+        "claude",
+        "unknown dialog",
+    ),
+    ("qwen-0.24.4-busy-120", include_str!("../../../tests/it/fixtures/screens/qwen-0.24.4-busy-120.txt"), "gemini", "busy"),
 ];
 
-/// The captures that show a dialog.
+/// The captures that show a dialog of few rows.
 fn dialogs() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str, &'static str)> {
-    CAPTURES.iter().filter(|(_, _, _, means)| means.contains(": *") || means.contains("/ *"))
+    CAPTURES.iter().filter(|(_, _, _, means)| !means.starts_with("theme") && (means.contains(": *") || means.contains("/ *")))
 }
 
 /// The screen as a pane of this many columns and rows shows it: words wrapped under the start of their line, the top scrolled away.

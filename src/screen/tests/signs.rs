@@ -60,8 +60,12 @@ fn a_draft_is_told_from_a_placeholder() {
     let busy = format!(" ⠏ Thinking... (esc to cancel, 4s)\n\n ╭{0}╮\n │ > {1:<36}│\n ╰{0}╯\n", "─".repeat(39), "  Type your message");
     assert_eq!(shown(&busy, "gemini"), "busy");
 
-    let opencode =
-        |composer: &str, below: &str| shown(&format!("  ┃\n  ┃  {composer}\n  ┃\n  ┃  Build · model\n  ╹▀▀▀▀\n  {below}\n"), "opencode");
+    let opencode = |composer: &str, below: &str| {
+        shown(
+            &format!("  ┃\n  ┃  {composer}\n  ┃\n  ┃  Build · model\n  ╹▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀\n  {below}\n"),
+            "opencode",
+        )
+    };
     assert_eq!(opencode("Ask anything... \"Fix a TODO\"", "ctrl+p commands"), "ready");
     assert_eq!(opencode("esc interrupt", "ctrl+p commands"), "draft: esc interrupt");
     assert_eq!(opencode("", "⬝⬝■■  esc interrupt   ctrl+p commands"), "busy");

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::Running;
 use crate::support::{LIMIT, Program, eventually, standin};
 
+mod reads;
+mod waits;
+
 /// A fleet of one agent: the stand-in with these options, and these fields.
 fn fleet(options: &str, fields: &str) -> Program {
     let program = Program::new("\nfleet = \"terminal\"\n");
