@@ -75,6 +75,7 @@ fn at_rest(desired: &Desired) -> Observed {
         strangers: Vec::new(),
         server: Some(desired.server.clone()),
         gaps: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::desired::{Desired, Place};
-use crate::observed::{Observed, Phase};
+use crate::observed::{Condition, Observed, Phase};
 use crate::plan::{Next, Plan, Reason};
 
 /// How bad something is.
@@ -90,6 +90,7 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     let panes = desired.agents.values().filter(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. })).count();
     let mut findings = vec![tmux(&ground.tmux, panes), state(ground), look(observed)];
     findings.extend(room(ground, panes));
+    findings.extend(observed.conditions.iter().filter_map(|condition| ground_of(condition, observed)));
     findings.push(watcher(ground.watcher.as_ref()));
     findings.push(agents(observed, plan));
     if ground.dead_letters > 0 {
@@ -141,6 +142,20 @@ fn look(observed: &Observed) -> Finding {
     match &observed.gaps[..] {
         [] => Finding::green("machine", "everything could be looked at"),
         gaps => Finding::red("machine", gaps.join("; "), "what cannot be looked at is neither started nor stopped"),
+    }
+}
+
+/// What keeps agents from being started, but for what other findings tell.
+fn ground_of(condition: &Condition, observed: &Observed) -> Option<Finding> {
+    const CHECK: &str = "starts";
+    let told = observed.gaps.contains(&condition.to_string());
+    match condition {
+        Condition::NoTmux { .. } | Condition::NoRoom { .. } => None,
+        Condition::ServerUnreachable { .. } if told => None,
+        Condition::ServerUnreachable { .. }
+        | Condition::TmuxFails { .. }
+        | Condition::MachineFails { .. }
+        | Condition::StateUnwritable { .. } => Some(Finding::red(CHECK, condition.to_string(), condition.hint())),
     }
 }
 
@@ -219,7 +234,7 @@ mod tests {
         assert_eq!(light("tmux next-3.6", 1), Light::Green);
         assert_eq!(light("tmux 3.2a", 1), Light::Yellow);
         assert_eq!((light("tmux 3.1c", 1), light("tmux 2.9", 1), light("tmux master", 1)), (Light::Red, Light::Red, Light::Yellow));
-        let missing = |panes| tmux(&Err("there is no tmux in PATH".to_owned()), panes).light;
+        let missing = |panes| tmux(&Err("tmux is not in PATH".to_owned()), panes).light;
         assert_eq!((missing(1), missing(0)), (Light::Red, Light::Yellow));
     }
 

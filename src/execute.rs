@@ -11,7 +11,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnRemove, Place, Serve
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
-use crate::observed::{Ended, Exit, Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
+use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
 use crate::state::{Claim, Fleet, Record};
 use crate::time::Timestamp;
@@ -19,11 +19,13 @@ use crate::time::Timestamp;
 mod drain;
 mod hooks;
 mod notes;
+mod outcome;
 mod reason;
 mod rename;
 mod terminal;
 
 pub use hooks::greet;
+use outcome::told_once;
 use reason::reason;
 
 /// What is to be done for one agent: what is told of it, and the acts.
@@ -31,6 +33,8 @@ struct Task<'a> {
     agent: &'a AgentName,
     acts: Vec<Act>,
     event: Event,
+    /// The record as it was, where the step is a start: it is true again if nothing came of that and it is no fault of the agent's.
+    before: Option<Box<Record>>,
 }
 
 /// Writes down and does every step of a plan that can be taken, and returns what was done.
@@ -88,7 +92,7 @@ impl Round<'_> {
                     let generation = self.seen.records.get(*agent).map(|record| record.generation);
                     let event =
                         Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };
-                    Task { agent, acts: Vec::new(), event }
+                    Task { agent, acts: Vec::new(), event, before: None }
                 }
             });
         }
@@ -106,10 +110,13 @@ impl Round<'_> {
             self.seen.observed.server = server;
         }
         let mut events = Vec::new();
+        let mut hindered = BTreeMap::new();
         for task in tasks {
             let outcomes: Vec<Outcome> = outcomes.by_ref().take(task.acts.len()).collect();
-            self.conclude(task, &outcomes, &mut events)?;
+            self.conclude(task, &outcomes, &mut events, &mut hindered)?;
         }
+        let at = self.host.now();
+        events.extend(hindered.into_iter().map(|(why, agents)| told_once(at, &agents, &why)));
         Ok(events)
     }
 
@@ -134,6 +141,7 @@ impl Round<'_> {
             record.live.fault = Some(fault.clone());
         }
         let sighting = self.seen.observed.agents.get(agent).cloned().unwrap_or_default();
+        let before = matches!(action, Action::Spawn { .. }).then(|| Box::new(record.clone()));
         let (what, acts) = match action {
             Action::Spawn { generation: _, failures: _ } => (What::Spawn, self.spawn(action, record, &sighting, now)?),
             Action::Deliver { note, .. } => {
@@ -148,7 +156,7 @@ impl Round<'_> {
                         Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why }
                     }
                 };
-                return Ok(Task { agent, acts: Vec::new(), event });
+                return Ok(Task { agent, acts: Vec::new(), event, before: None });
             }
             Action::Answer { dialog, press, presses, .. } => (What::Answer, self.answer(record, sighting, dialog, press, *presses, now)?),
             Action::Type { message, .. } => match self.end_its_request(&record, message) {
@@ -156,7 +164,7 @@ impl Round<'_> {
                 Err(error) => {
                     let (why, generation) = (format!("{error:#}"), Some(sighting.generation));
                     let event = Event { at: now, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why };
-                    return Ok(Task { agent, acts: Vec::new(), event });
+                    return Ok(Task { agent, acts: Vec::new(), event, before: None });
                 }
             },
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
@@ -209,11 +217,8 @@ impl Round<'_> {
             Action::Forget => (What::Forget, self.forget(record, sighting)?),
         };
         let generation = self.seen.records.get(agent).map(|record| record.generation);
-        Ok(Task {
-            agent,
-            acts,
-            event: Event { at: now, agent: Some(agent.clone()), generation, what, reason: None, why: reason(change, action) },
-        })
+        let event = Event { at: now, agent: Some(agent.clone()), generation, what, reason: None, why: reason(change, action) };
+        Ok(Task { agent, acts, event, before })
     }
 
     fn spec(&self, agent: &AgentName) -> Result<AgentSpec> {
@@ -315,43 +320,6 @@ impl Round<'_> {
             self.write(Record { untyped: record.untyped, ..Record::new(record.agent) })?;
         }
         Ok(sighting.instance.into_iter().map(|only| Act::Clear { only }).collect())
-    }
-
-    /// Tells what came of a step; a start that failed is an end, and remembered as one.
-    fn conclude(&mut self, task: Task<'_>, outcomes: &[Outcome], events: &mut Vec<Event>) -> Result<()> {
-        let at = self.host.now();
-        let agent = task.agent;
-        let generation = task.event.generation;
-        let what = task.event.what;
-        events.push(task.event);
-        for (act, outcome) in task.acts.iter().zip(outcomes) {
-            let why = match outcome {
-                Outcome::Skipped if what == What::Type => {
-                    self.take_back(agent, "a signal asked to stop")?;
-                    continue;
-                }
-                Outcome::Done | Outcome::Skipped => continue,
-                // That something to be removed is not there is as good as removed.
-                Outcome::Refused(_) if matches!(act, Act::Clear { .. }) => continue,
-                Outcome::Refused(why) => format!("nothing was done: {why}"),
-                Outcome::Failed(why) => why.clone(),
-                Outcome::Unknown(why) => format!("it cannot be told whether it was done: {why}"),
-            };
-            let failed = matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_));
-            if failed && what == What::Type {
-                self.take_back(agent, &why)?;
-            }
-            if what == What::Spawn
-                && failed
-                && matches!(act, Act::Spawn(_))
-                && let Some(record) = self.seen.records.get(agent).cloned()
-            {
-                let exit = Exit::Failed(why.clone());
-                self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None, excuse: None }), ..record })?;
-            }
-            events.push(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why });
-        }
-        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod ask;
 mod attach;
 mod candidate;
 mod clear;
+mod conditions;
 mod daemon;
 mod dress;
 mod errand;
@@ -299,6 +300,8 @@ pub enum Outcome {
     Refused(String),
     /// It was tried and did not work.
     Failed(String),
+    /// A start was tried, nothing came of it, and that is the fault of the machine and not of the agent: see [`Condition`](crate::observed::Condition).
+    Hindered(String),
     /// It cannot be told whether it was done.
     Unknown(String),
     /// It was not tried, because a signal asked to stop.

@@ -12,7 +12,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Serv
 use crate::event::Event;
 use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor};
 use crate::intent::Intent;
-use crate::observed::{Message, Observed, Seat, Sighting};
+use crate::observed::{Condition, Message, Observed, Obstacle, Seat, Sighting};
 use crate::plan;
 use crate::process::ProcId;
 use crate::state::{Fleet, Record};
@@ -240,6 +240,7 @@ fn look(
             halted,
             server: claim.and_then(|claim| claim.server),
             gaps: look.gaps.iter().map(gap).collect(),
+            conditions: look.conditions.into_iter().filter(|condition| server(desired).is_some() || !condition.is_of_tmux()).collect(),
         },
         records: BTreeMap::new(),
         unreadable,
@@ -298,6 +299,9 @@ fn preflight(desired: &Desired, observed: &mut Observed, host: &mut dyn Host) {
     };
     let successors: Vec<Successor<'_>> = names.iter().filter_map(successor).collect();
     for (name, obstacle) in host.preflight(&successors) {
+        if let (Obstacle::TooManyPanes(why), false) = (&obstacle, observed.conditions.iter().any(Condition::is_of_room)) {
+            observed.conditions.push(Condition::NoRoom { why: why.clone() });
+        }
         observed.agents.entry(name).or_default().obstacle = Some(obstacle);
     }
 }

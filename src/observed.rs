@@ -13,11 +13,15 @@ use crate::process::ProcId;
 pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
+mod condition;
+mod failures;
 mod live;
 mod notes;
 mod pause;
 mod terminal;
 
+pub use condition::Condition;
+pub use failures::Failures;
 pub use live::{Consent, Fault, Pulse, Vitals};
 pub use notes::{Note, Undelivered, Unread};
 pub use pause::{Halt, Pause};
@@ -43,12 +47,23 @@ pub struct Observed {
     pub server: Option<Server>,
     /// What could not be looked at, and why. Empty: the look is complete.
     pub gaps: Vec<String>,
+    /// What is wrong that is no agent's fault. Empty: agents can be started.
+    pub conditions: Vec<Condition>,
 }
 
 impl Observed {
     /// A look at a machine on which there is nothing.
     pub fn nothing(fleet: FleetName, at: Timestamp) -> Self {
-        Self { fleet, at, agents: BTreeMap::new(), strangers: Vec::new(), halted: None, server: None, gaps: Vec::new() }
+        Self {
+            fleet,
+            at,
+            agents: BTreeMap::new(),
+            strangers: Vec::new(),
+            halted: None,
+            server: None,
+            gaps: Vec::new(),
+            conditions: Vec::new(),
+        }
     }
 }
 
@@ -279,17 +294,6 @@ impl fmt::Display for Exit {
             Self::Unseen => f.write_str("ended unseen"),
         }
     }
-}
-
-/// How often an agent failed. Cleared by health only, never by a mere start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failures {
-    /// Failures in a row without a healthy life between them: the exponent of the backoff.
-    pub streak: u32,
-    /// When the failures were that count for giving up, oldest first.
-    pub recent: Vec<Timestamp>,
-    /// All restarts after failures so far.
-    pub restarts: u32,
 }
 
 /// Something that bears no mark of this fleet. It is never touched.

@@ -16,6 +16,7 @@ use crate::time::{Duration, Timestamp};
 mod dialogs;
 mod diff;
 mod foresee;
+mod ground;
 mod guard;
 mod leave;
 mod live;

@@ -162,7 +162,7 @@ fn all_of_them(known: &Known, host: &mut Live, terminal: &Terminal, done: &str, 
     for (name, outcome) in names.into_iter().zip(host.act(&batch)) {
         match outcome {
             Outcome::Done | Outcome::Skipped => {}
-            Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => missed(name, &why),
+            Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Hindered(why) | Outcome::Unknown(why) => missed(name, &why),
         }
     }
     Ok(extent)

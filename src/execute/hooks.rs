@@ -25,7 +25,7 @@ pub fn greet(events: &[Event], desired: &Desired, seen: &Seen, host: &mut dyn Ho
     let at = host.now();
     let failed = agents.into_iter().zip(outcomes).filter_map(|(agent, outcome)| match outcome {
         Outcome::Done | Outcome::Skipped => None,
-        Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Unknown(why) => {
+        Outcome::Refused(why) | Outcome::Failed(why) | Outcome::Hindered(why) | Outcome::Unknown(why) => {
             let generation = seen.records.get(agent).map(|record| record.generation);
             Some(Event { at, agent: Some(agent.clone()), generation, what: What::Failed, reason: None, why })
         }

@@ -59,7 +59,9 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
     }
     guarded.run(&mut outcomes);
     daemon::spawn(live, &detached, &mut outcomes);
+    live.attempts.of_daemons(detached.iter().filter_map(|(at, _)| outcomes[*at].as_ref()));
     panes::spawn(live, &in_panes, &mut outcomes);
+    live.attempts.in_tmux(in_panes.iter().filter_map(|(at, _)| outcomes[*at].as_ref()));
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::Unknown("nothing was heard of it".to_owned()))).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Server};
-use crate::observed::{Exit, Instance, Stranger};
+use crate::observed::{Condition, Exit, Instance, Stranger};
 use crate::process::Remnant;
 use crate::time::Timestamp;
 
@@ -64,6 +64,8 @@ pub struct Look {
     pub strangers: Vec<Stranger>,
     /// Parts of the machine that could not be looked at.
     pub gaps: Vec<Gap>,
+    /// What keeps agents from being started that is the fault of none of them.
+    pub conditions: Vec<Condition>,
     /// What instances left running as declared and is to be named, as far as it still runs.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,
     /// What went wrong with the hooks of instances that have ended, in words.

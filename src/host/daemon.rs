@@ -88,7 +88,7 @@ impl Way {
         may_start(live, spawn)?;
         let path = live.paths.spec(&spawn.mark);
         let spec = live.caller.orders(spawn, &live.paths).map_err(Outcome::Failed)?;
-        spec.write(&path).map_err(|error| Outcome::Failed(format!("the spec {} could not be written: {error}", path.display())))?;
+        spec.write(&path).map_err(|error| Outcome::Hindered(format!("the spec {} could not be written: {error}", path.display())))?;
         let mut command = Command::new(&self.0[0]);
         command.args(&self.0[1..]).args(keeper::arguments(&spawn.mark, &path));
         // The mark, so that what walks the tree of an agent that started this one ends here.
@@ -96,7 +96,7 @@ impl Way {
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = started.map_err(|error| {
             let _ = std::fs::remove_file(&path);
-            Outcome::Failed(format!("{} could not be started: {error}", self.0[0].to_string_lossy()))
+            Outcome::Hindered(format!("{} could not be started: {error}", self.0[0].to_string_lossy()))
         })?;
         await_name(child.id());
         Ok(child)

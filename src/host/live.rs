@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::conditions::Attempts;
 use super::daemon::Started;
 use super::inquiry::Inquiries;
 use super::interrupts::Interrupts;
@@ -61,6 +62,8 @@ pub struct Live {
     /// Since when instances live, by the last part of their mark: their keepers said so once.
     pub(super) since: HashMap<Arc<str>, Timestamp>,
     pub(super) pace: Pace,
+    /// What came of the last attempts to start something.
+    pub(super) attempts: Attempts,
     /// News of files; none for a command that does not wait for any.
     news: Option<News>,
     telling: Telling,
@@ -102,6 +105,7 @@ impl Live {
             running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
+            attempts: Attempts::default(),
             news: None,
             telling: Telling::default(),
             ear: Ear::default(),

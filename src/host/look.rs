@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::trace::Trace;
-use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, obstacle, story};
+use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, conditions, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
 use crate::observed::{Instance, Obstacle, Seat, Stranger};
@@ -102,6 +102,7 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
     looking.look_at_the_rest(&views);
     looking.look_at_the_lost();
     obstacle::find_adoptable(looking.live, ask, &mut looking.look);
+    conditions::find(looking.live, ask, &views, &mut looking.look);
     let Looking { look, detail, .. } = looking;
     if ask.closely {
         return look;

@@ -200,8 +200,7 @@ impl<'a> Checks<'a> {
         }
         let room = self.room.entry(socket.to_owned()).or_insert_with(|| room(socket, listed));
         room.wanted += 1;
-        (room.wanted > room.free)
-            .then(|| Obstacle::TooManyPanes(format!("{} more fit, {} are to be started: {}", room.free, room.wanted, room.why)))
+        (room.wanted > room.free).then(|| Obstacle::TooManyPanes(format!("{} more fit: {}", room.free, room.why)))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn spawn(live: &mut Live, spawns: &[(usize, &Spawn)], outcomes: &mut 
         let path = paths.entry(socket).or_insert_with(|| socket_path(socket, live.tmpdir.as_deref()));
         match path {
             Ok(path) => by_server.entry(path.clone()).or_default().push((*at, spawn)),
-            Err(why) => outcomes[*at] = Some(Outcome::Failed(why.clone())),
+            Err(why) => outcomes[*at] = Some(Outcome::Hindered(why.clone())),
         }
     }
     for (path, spawns) in by_server {
@@ -41,7 +41,7 @@ pub(super) fn spawn(live: &mut Live, spawns: &[(usize, &Spawn)], outcomes: &mut 
 
 fn fail(spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>], why: &str) {
     for (at, _) in spawns {
-        outcomes[*at].get_or_insert_with(|| Outcome::Failed(why.to_owned()));
+        outcomes[*at].get_or_insert_with(|| Outcome::Hindered(why.to_owned()));
     }
 }
 
@@ -187,17 +187,18 @@ fn write_orders(live: &Live, chunk: &[Job<'_>], outcomes: &mut [Option<Outcome>]
     let mut script = String::new();
     for (asked, job) in chunk.iter().enumerate() {
         let path = live.paths.spec(&job.spawn.mark);
-        let written = live
-            .caller
-            .orders(job.spawn, &live.paths)
-            .and_then(|spec| spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display())))
-            .and_then(|()| logs::prepare(live, job.spawn));
+        let write = |spec: keeper::Spec| {
+            spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display()))?;
+            logs::prepare(live, job.spawn)
+        };
+        let written =
+            live.caller.orders(job.spawn, &live.paths).map_err(Outcome::Failed).and_then(|spec| write(spec).map_err(Outcome::Hindered));
         if asked > 0 && asked % live.pace.breath() == 0 {
             script.push_str(BREATHE);
         }
         match written {
             Ok(()) => script.push_str(&job.lines),
-            Err(why) => outcomes[job.at] = Some(Outcome::Failed(why)),
+            Err(outcome) => outcomes[job.at] = Some(outcome),
         }
     }
     script
@@ -209,13 +210,26 @@ fn land(live: &mut Live, flight: Option<Flight<'_>>, outcomes: &mut [Option<Outc
     let said = running.and_then(Running::finish);
     live.pace.learn(chunk.len(), since.elapsed());
     for job in chunk {
-        let came = outcomes[job.at].get_or_insert_with(|| outcome(job.at, &said));
-        if matches!(came, Outcome::Failed(_) | Outcome::Refused(_)) {
+        let came = outcomes[job.at].get_or_insert_with(|| blamed(outcome(job.at, &said), &said));
+        if matches!(came, Outcome::Failed(_) | Outcome::Hindered(_) | Outcome::Refused(_)) {
             // It may hold secrets and nobody will read it.
             let _ = std::fs::remove_file(live.paths.spec(&job.spawn.mark));
         }
     }
     said.err()
+}
+
+/// What tmux says where it or the machine cannot go on, whatever is started.
+const MACHINES: [&str; 5] = ["fork failed", "server exited", "lost server", "no server running", "error connecting"];
+
+/// An outcome of a start, with whose fault it is.
+fn blamed(outcome: Outcome, said: &Result<tmux::Output, Trouble>) -> Outcome {
+    let Outcome::Failed(why) = outcome else { return outcome };
+    let is_machines = match said {
+        Ok(output) => MACHINES.iter().any(|words| output.complaint.contains(words)),
+        Err(Trouble::NotStarted(_) | Trouble::Timeout | Trouble::Broken(_)) => true,
+    };
+    if is_machines { Outcome::Hindered(why) } else { Outcome::Failed(why) }
 }
 
 /// What was not tried, because a signal asked to stop or the server did not answer, is no failure of the agent.

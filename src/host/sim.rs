@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, NoticeChannel};
-use crate::observed::{Exit, Instance, Obstacle};
+use crate::observed::{Condition, Exit, Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
@@ -102,6 +102,8 @@ pub struct Sim {
     pub behaviours: BTreeMap<AgentName, Behaviour>,
     /// What goes wrong.
     pub faults: Faults,
+    /// What is wrong with the machine that is no agent's fault.
+    pub conditions: Vec<Condition>,
     /// Folders that do not exist.
     pub missing: BTreeSet<PathBuf>,
     /// Sessions of strangers.
@@ -158,6 +160,7 @@ impl Sim {
             instances: Vec::new(),
             behaviours: BTreeMap::new(),
             faults: Faults::default(),
+            conditions: Vec::new(),
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
             attached: BTreeMap::new(),

@@ -15,7 +15,7 @@ pub(super) use client::{Client, Output, PATIENCE, Running, SCRIPT_LIMIT, Trouble
 pub(super) use ear::Ear;
 pub(super) use listing::{Detail, Layout, Listing, Pane, frame, listing, words};
 pub(super) use pace::Pace;
-pub(super) use scope::Scope;
+pub(super) use scope::{Scope, in_path};
 pub(super) use script::{Line, as_format_text};
 pub(super) use server::{FILES, close, options, start};
 pub(super) use socket::{Door, ServerAt, knock, socket_path, wait_for_end};
@@ -26,7 +26,7 @@ pub fn version() -> Result<String, String> {
     match asked {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         Ok(output) => Err(format!("tmux -V: {}", String::from_utf8_lossy(&output.stderr).trim())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("there is no tmux in PATH".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("tmux is not in PATH".to_owned()),
         Err(error) => Err(format!("tmux -V: {error}")),
     }
 }

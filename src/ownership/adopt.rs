@@ -54,7 +54,9 @@ pub fn adopt(
             return Ok(Err(format!("{agent}: {why}")));
         }
         // The record alone makes it ours; its pane is marked when care is applied to it next.
-        Some(Outcome::Failed(why) | Outcome::Unknown(why)) => events.push(event(agent, &record, What::Failed, why, seen)),
+        Some(Outcome::Failed(why) | Outcome::Hindered(why) | Outcome::Unknown(why)) => {
+            events.push(event(agent, &record, What::Failed, why, seen))
+        }
         Some(Outcome::Done | Outcome::Skipped) | None => {}
     }
     seen.records.insert(agent.clone(), record);

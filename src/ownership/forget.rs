@@ -49,10 +49,12 @@ pub fn forget(
     // Before the records go: a pane that still bears its mark would be found by it.
     for (act, outcome) in acts.iter().zip(host.act(&acts)) {
         match outcome {
-            Outcome::Failed(why) | Outcome::Unknown(why) if matches!(act, Act::Release { .. }) => return Ok(Err(why)),
+            Outcome::Failed(why) | Outcome::Hindered(why) | Outcome::Unknown(why) if matches!(act, Act::Release { .. }) => {
+                return Ok(Err(why));
+            }
             Outcome::Skipped => return Ok(Err("a signal asked to stop".to_owned())),
             // What cannot be let go or removed because it is not there any more is as it should be.
-            Outcome::Done | Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_) => {}
+            Outcome::Done | Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Hindered(_) | Outcome::Unknown(_) => {}
         }
     }
     let mut events = Vec::new();

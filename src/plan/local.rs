@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, leave, live, notes, start, talk};
+use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, ground, leave, live, notes, start, talk};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
-use crate::observed::{Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
+use crate::observed::{Condition, Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
 
 /// What is due for each agent, before order and guards.
@@ -16,7 +16,13 @@ pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BT
         if !terms.covers(name) {
             continue;
         }
-        let agent = Agent { sighting: observed.agents.get(name).unwrap_or(&never_seen), now: observed.at, terms, name };
+        let agent = Agent {
+            sighting: observed.agents.get(name).unwrap_or(&never_seen),
+            now: observed.at,
+            terms,
+            name,
+            conditions: &observed.conditions,
+        };
         if terms.only_messages {
             changes.extend(agent.messages(declared).map(|change| (name.clone(), change)));
             continue;
@@ -31,7 +37,7 @@ pub(super) fn judge(desired: &Desired, observed: &Observed, terms: &Terms) -> BT
         if terms.only_messages || desired.agents.contains_key(name) || goes_on.contains(name) || !terms.covers(name) {
             continue;
         }
-        let agent = Agent { sighting, now: observed.at, terms, name };
+        let agent = Agent { sighting, now: observed.at, terms, name, conditions: &observed.conditions };
         changes.extend(agent.undeclared().map(|change| (name.clone(), change)));
     }
     changes
@@ -69,7 +75,7 @@ fn renaming(observed: &Observed, to: &AgentName, from: &AgentName, terms: &Terms
         let next = blocked(Reason::Unknown, why.clone());
         return (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next });
     }
-    let before = Agent { sighting: &observed.agents[from], now: observed.at, terms, name: from };
+    let before = Agent { sighting: &observed.agents[from], now: observed.at, terms, name: from, conditions: &observed.conditions };
     if let Some(change) = before.remains(Kind::Amend) {
         return (from.clone(), change);
     }
@@ -82,6 +88,7 @@ pub(super) struct Agent<'a> {
     pub(super) sighting: &'a Sighting,
     pub(super) now: Timestamp,
     pub(super) terms: &'a Terms,
+    pub(super) conditions: &'a [Condition],
 }
 
 impl Agent<'_> {
@@ -126,7 +133,8 @@ impl Agent<'_> {
 
     fn unknown(&self, kind: Kind) -> Option<Change> {
         let Phase::Unknown { why } = &self.sighting.phase else { return None };
-        Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next: blocked(Reason::Unknown, why.clone()) })
+        let next = ground::hides(self.conditions, why).unwrap_or_else(|| blocked(Reason::Unknown, why.clone()));
+        Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next })
     }
 
     /// What is left of earlier lives must be gone before anything else happens.
@@ -203,8 +211,8 @@ impl Agent<'_> {
     pub(super) fn replace(&self, cause: Cause, declared: &Declared) -> Change {
         // What the successor needs is checked before the first drain: a replacement that cannot start would leave nothing running.
         let change = self.leave(Kind::Replace, cause, Purpose::Replace, Some(declared), None);
-        match &self.sighting.obstacle {
-            Some(obstacle) => Change { next: in_the_way(obstacle), ..change },
+        match self.kept_back(declared) {
+            Some(next) => Change { next, ..change },
             None => change,
         }
     }
@@ -218,7 +226,7 @@ impl Agent<'_> {
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
         };
         // One whose successor cannot start is asked nothing more either: what it was asked may still end it, and if not, it stays.
-        let is_hopeless = wanted && self.sighting.obstacle.is_some();
+        let is_hopeless = wanted && self.kept_back(declared).is_some();
         if let (true, Some(next)) = (wanted && cause == Cause::WantedAgain || is_hopeless, leave::stay(self, leaving, declared)) {
             return Change { kind, cause, fields: self.fields(Some(declared)), next };
         }
@@ -243,11 +251,15 @@ impl Agent<'_> {
 
     /// A start, unless something stands in its way.
     pub(super) fn spawn(&self, kind: Kind, cause: Cause, declared: &Declared, failures: crate::observed::Failures) -> Change {
-        let next = match &self.sighting.obstacle {
-            Some(obstacle) => in_the_way(obstacle),
-            None => Next::Act(Action::Spawn { generation: self.sighting.generation.max(self.sighting.replace_up_to).next(), failures }),
-        };
+        let spawn = || Next::Act(Action::Spawn { generation: self.sighting.generation.max(self.sighting.replace_up_to).next(), failures });
+        let next = self.kept_back(declared).unwrap_or_else(spawn);
         Change { kind, cause, fields: self.fields(Some(declared)), next }
+    }
+
+    /// What keeps an instance from being started as declared: first what is nobody's fault, then what is wrong with its own launch.
+    fn kept_back(&self, declared: &Declared) -> Option<Next> {
+        let of_all = ground::keeps_back(self.conditions, &declared.spec.launch.place, self.now);
+        of_all.or_else(|| self.sighting.obstacle.as_ref().map(in_the_way))
     }
 
     fn fields(&self, declared: Option<&Declared>) -> Vec<super::FieldChange> {

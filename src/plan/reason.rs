@@ -75,6 +75,12 @@ words! {
         RecordMismatch = "record_mismatch",
         /// The tmux server cannot hold more panes.
         TooManyPanes = "too_many_panes",
+        /// There is no tmux to start a server with.
+        NoTmux = "no_tmux",
+        /// The tmux server cannot be asked.
+        ServerUnreachable = "server_unreachable",
+        /// The state folder cannot be written.
+        StateUnwritable = "state_unwritable",
         /// It could not be observed.
         Unknown = "unknown",
         /// A file that it needs could not be read.
@@ -83,6 +89,43 @@ words! {
         Undelivered = "undelivered",
         /// `restart.only_if` gave no answer.
         ConditionUnknown = "condition_unknown",
+    }
+}
+
+impl Reason {
+    /// The reason in a few words, where the whole message is told elsewhere.
+    pub fn in_short(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+
+    /// Whether it is that of the machine or the fleet as a whole: many agents have it at once, and it is told once for all of them.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::TooManyPanes | Self::NoTmux | Self::ServerUnreachable | Self::StateUnwritable => true,
+            Self::PlaceTaken
+            | Self::CwdMissing
+            | Self::CommandMissing
+            | Self::DependencyEnded
+            | Self::DependencyCycle
+            | Self::Failed
+            | Self::FailedRepeatedly
+            | Self::Unhealthy
+            | Self::NotReady
+            | Self::NotAcknowledged
+            | Self::ContextFull
+            | Self::Crashed
+            | Self::KillFailed
+            | Self::NoEffect
+            | Self::Dialog
+            | Self::Login
+            | Self::Permission
+            | Self::Stranded
+            | Self::RecordMismatch
+            | Self::Unknown
+            | Self::Unreadable
+            | Self::Undelivered
+            | Self::ConditionUnknown => false,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &O
     let never_seen = Sighting::default();
     for (name, change) in changes {
         let sighting = observed.agents.get(name).unwrap_or(&never_seen);
-        let agent = Agent { name, sighting, now: observed.at, terms };
+        let agent = Agent { name, sighting, now: observed.at, terms, conditions: &observed.conditions };
         if matches!(change.next, Next::Wait(Wait::Ready { .. } | Wait::Read { .. })) {
             // Nothing is done to it, and it gets on by itself.
             continue;

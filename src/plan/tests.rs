@@ -15,6 +15,7 @@
 //! reviewer  running paused=5m                                       or: paused
 //! reviewer  running message=prompt screen=idle composer=empty             or: typing=prompt:1:2s (Enters, ago), says=moved, shell=bash
 //! reviewer  running screen=unwatched terminal=lines:0                 bytes unread, or keys:5; lines (it was so when the text was typed); late=10s
+//! !no_tmux                                                          a condition of the whole fleet: see `look::condition`
 //! ```
 //!
 //! The others run, are ready and as declared; those that are in no manifest run `["run"]`. A plan has a line for each change, one for each
@@ -29,15 +30,16 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode, Instance, Leaving,
-    Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat, Sighting, Step, Typing,
-    Unread, Vitals,
+    Activity, Answering, Body, Composed, Condition, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode, Instance,
+    Leaving, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat, Sighting, Step,
+    Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 
 mod adopt;
 mod care;
 mod foresee;
+mod ground;
 mod guard;
 mod laws;
 mod leave;

@@ -49,7 +49,7 @@ pub fn waiting_for(name: &AgentName, sighting: &Sighting, care: Option<&Care>, n
         Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => return None,
     }
     let terms = super::Terms::default();
-    needs(&Agent { name, sighting, now, terms: &terms }, care)
+    needs(&Agent { name, sighting, now, terms: &terms, conditions: &[] }, care)
 }
 
 /// The same for one that is judged.

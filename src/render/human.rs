@@ -1,14 +1,16 @@
 //! A plan for people: the line per agent, the order of the whole.
 
+use std::collections::BTreeMap;
+
 use anstyle::Style as Ink;
 
 use super::summary::{refusal, summary};
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
-use super::words::{Class, class, deliveries, interrupts};
+use super::words::{Class, class, deliveries, interrupts, some_of};
 use super::{Extent, PlanView, Style, detail, rounds, running};
 use crate::desired::AgentName;
 use crate::observed::Observed;
-use crate::plan::{Change, Kind, Next, Plan, ServerChange};
+use crate::plan::{Change, Kind, Next, Plan, Reason, ServerChange};
 
 /// So many changes of one class are read by people.
 const ROWS: usize = 40;
@@ -22,12 +24,12 @@ pub fn plan_human(view: &PlanView<'_>, extent: Extent, style: Style) -> String {
     if view.plan.is_empty() {
         line(&format!("No changes. {} at rest.", count(view.plan.at_rest, "agent")), &mut out);
         halted(view.observed, style, &mut out);
-        gaps(view, style, &mut out);
+        gaps(view.observed, style, &mut out);
         return out;
     }
     line(&header(view), &mut out);
     halted(view.observed, style, &mut out);
-    gaps(view, style, &mut out);
+    gaps(view.observed, style, &mut out);
     out.push('\n');
     listing(view, extent, style, &mut out);
     out.push('\n');
@@ -74,10 +76,20 @@ pub(super) fn halted(observed: &Observed, style: Style, out: &mut String) {
     line(&paint(&text, YELLOW, style.color), out);
 }
 
-fn gaps(view: &PlanView<'_>, style: Style, out: &mut String) {
-    for gap in &view.observed.gaps {
+/// What could not be looked at, and what keeps agents from being started: each once.
+pub(super) fn gaps(observed: &Observed, style: Style, out: &mut String) {
+    for gap in &observed.gaps {
         line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), out);
     }
+    for told in conditions(observed) {
+        line(&paint(&told, RED, style.color), out);
+    }
+}
+
+/// What is wrong that is no agent's fault, but for what a gap tells already.
+pub(super) fn conditions(observed: &Observed) -> impl Iterator<Item = String> + use<'_> {
+    let told = observed.conditions.iter().map(|condition| (condition.to_string(), condition.hint()));
+    told.filter(|(text, _)| !observed.gaps.contains(text)).map(|(text, hint)| format!("agents cannot start: {}; {hint}", plain(&text)))
 }
 
 /// One line of the listing.
@@ -91,7 +103,10 @@ struct Row {
 
 /// The changes, a line each.
 pub(super) fn listing(view: &PlanView<'_>, extent: Extent, style: Style, out: &mut String) {
-    let mut rows: Vec<Row> = view.plan.changes.iter().map(|(name, change)| row(view, name, change)).collect();
+    let alone = |change: &Change| !matches!(&change.next, Next::Blocked(blocked) if blocked.reason.is_shared());
+    let mut rows: Vec<Row> =
+        view.plan.changes.iter().filter(|(_, change)| alone(change)).map(|(name, change)| row(view, name, change)).collect();
+    rows.extend(shared(view.plan));
     rows.extend(view.plan.changes.iter().flat_map(|(name, change)| to_come(view, name, change)));
     rows.extend(server(view.plan));
     rows.sort_by_key(|row| row.class);
@@ -160,6 +175,24 @@ fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
         Next::Blocked(blocked) => ("blocked".to_owned(), plain(&blocked.message).into_owned(), String::new()),
     };
     Row { class, name: name.to_string(), verb, cause, note }
+}
+
+/// What blocks agents for a reason that is the fault of none of them and is told above: a line for each reason.
+fn shared(plan: &Plan) -> impl Iterator<Item = Row> {
+    let mut gathered: BTreeMap<Reason, Vec<&AgentName>> = BTreeMap::new();
+    for (name, change) in &plan.changes {
+        match &change.next {
+            Next::Blocked(blocked) if blocked.reason.is_shared() => gathered.entry(blocked.reason).or_default().push(name),
+            Next::Blocked(_) | Next::Act(_) | Next::Wait(_) | Next::Held(_) => {}
+        }
+    }
+    gathered.into_iter().map(|(reason, names)| {
+        let (name, cause) = match names[..] {
+            [only] => (only.to_string(), reason.in_short()),
+            [..] => (count(names.len(), "agent"), format!("{}: {}", reason.in_short(), some_of(&names))),
+        };
+        Row { class: Class::Blocked, name, verb: "blocked".to_owned(), cause, note: String::new() }
+    })
 }
 
 /// The notes that an agent gets once its change is done.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::text::is_unsafe;
 
+mod condition;
 mod error;
 mod event;
 mod plan;
@@ -15,6 +16,7 @@ mod simulation;
 mod status;
 mod words;
 
+pub use condition::{ConditionEntry, ConditionKind};
 pub use error::{ErrorCode, ErrorDocument, ErrorEntry, error_schema};
 pub use event::{entry_line, event_line, event_schema};
 pub use plan::{

@@ -29,6 +29,7 @@ pub fn plan_markdown(view: &PlanView<'_>, extent: Extent) -> String {
         }
     }
     let gaps: String = view.observed.gaps.iter().map(|gap| format!("not looked at: {}\n", plain(gap))).collect();
+    let gaps = gaps + &human::conditions(view.observed).map(|told| told + "\n").collect::<String>();
     let mut halted = String::new();
     human::halted(view.observed, style, &mut halted);
     out.push_str(&fenced("text", &format!("{}\n{halted}{gaps}", human::header(view))));

@@ -96,6 +96,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         strangers: Vec::new(),
         server: None,
         gaps: Vec::new(),
+        conditions: Vec::new(),
     };
     let watcher = Watcher {
         pid: 900,

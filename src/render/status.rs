@@ -21,9 +21,7 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
     let agents = count(view.desired.agents.len(), "agent");
     line(&format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock()), &mut out);
     human::halted(observed, style, &mut out);
-    for gap in &observed.gaps {
-        line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), &mut out);
-    }
+    human::gaps(observed, style, &mut out);
     table(view, &document.agents, style, &mut out);
     if !observed.strangers.is_empty() {
         out.push('\n');
@@ -100,6 +98,8 @@ fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
                 let overdue = overdue.map(|since| format!(" (overdue, for {})", view.observed.at.since(since).rough())).unwrap_or_default();
                 format!("{} held{overdue}: {held}", change.kind)
             }
+            // The whole is told once, above.
+            Next::Blocked(blocked) if blocked.reason.is_shared() => format!("blocked: {}", blocked.reason.in_short()),
             Next::Blocked(blocked) => format!("blocked: {}", blocked.message),
         };
     }

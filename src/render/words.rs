@@ -37,6 +37,14 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
     }
 }
 
+/// The first of some names, and how many more there are.
+pub(super) fn some_of(names: &[&AgentName]) -> String {
+    const NAMED: usize = 3;
+    let named: Vec<&str> = names.iter().take(NAMED).map(|name| name.as_str()).collect();
+    let more = names.len().saturating_sub(NAMED);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+}
+
 /// Where a change stands in a listing, from what begins to what is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {

@@ -79,7 +79,11 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
             | Reason::Unknown
             | Reason::Unreadable
             | Reason::Undelivered
-            | Reason::ConditionUnknown => Some(now + LOOK_AGAIN),
+            | Reason::ConditionUnknown
+            | Reason::TooManyPanes
+            | Reason::NoTmux
+            | Reason::ServerUnreachable
+            | Reason::StateUnwritable => Some(now + LOOK_AGAIN),
             Reason::PlaceTaken
             | Reason::CwdMissing
             | Reason::CommandMissing
@@ -92,8 +96,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
             | Reason::NotAcknowledged
             | Reason::KillFailed
             | Reason::NoEffect
-            | Reason::RecordMismatch
-            | Reason::TooManyPanes => None,
+            | Reason::RecordMismatch => None,
         },
         Next::Act(_) | Next::Wait(_) => None,
     });

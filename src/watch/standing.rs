@@ -1,5 +1,7 @@
 //! What stands still: told when it begins, and once more when it is held for too long. Remembered, so that another watcher does not tell it again.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::Event;
@@ -27,6 +29,7 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
     let usual = Care::default().hold_max;
     let mut events = Vec::new();
     let mut standings = Standings::new();
+    let mut shared: BTreeMap<Reason, (&str, usize)> = BTreeMap::new();
     for (agent, change) in &plan.changes {
         let (what, state, word, why) = match &change.next {
             // A person is needed, as where nothing is due for it.
@@ -46,7 +49,12 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
         let mut standing = match known {
             Some(known) => known.clone(),
             None => {
-                events.push(event(what, why.clone()));
+                match &change.next {
+                    Next::Blocked(blocked) if blocked.reason.is_shared() => {
+                        shared.entry(blocked.reason).or_insert((&blocked.message, 0)).1 += 1
+                    }
+                    Next::Blocked(_) | Next::Held(_) | Next::Act(_) | Next::Wait(_) => events.push(event(what, why.clone())),
+                }
                 Standing { state: state.to_owned(), reason: word.as_str().to_owned(), since: at, overdue: false }
             }
         };
@@ -56,6 +64,13 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
             standing.overdue = true;
         }
         standings.insert(agent.clone(), standing);
+    }
+    // What blocks many for one reason is told once, however many more it blocks later.
+    let is_known = |reason: &Reason| before.values().any(|known| known.reason == reason.as_str());
+    for (reason, (message, count)) in shared.into_iter().filter(|(reason, _)| !is_known(reason)) {
+        let agents = if count == 1 { "an agent".to_owned() } else { format!("{count} agents") };
+        let why = format!("{} keeps {agents} from being started: {message}", reason.in_short());
+        events.push(Event { at, agent: None, generation: None, what: What::Blocked, reason: Some(Word::Blocked(reason)), why });
     }
     (standings, events)
 }
@@ -82,6 +97,9 @@ fn is_repeated_failure(reason: Reason) -> bool {
         | Reason::Stranded
         | Reason::RecordMismatch
         | Reason::TooManyPanes
+        | Reason::NoTmux
+        | Reason::ServerUnreachable
+        | Reason::StateUnwritable
         | Reason::Unknown
         | Reason::Unreadable
         | Reason::Undelivered
@@ -131,5 +149,28 @@ mod tests {
         }
         let held = [(0, What::Held), (30, What::HeldOverdue), (50, What::FailedRepeatedly), (70, What::Held)];
         assert_eq!(told, [&held[..], &[(80, What::Blocked), (110, What::HeldOverdue)]].concat());
+    }
+
+    #[test]
+    fn what_blocks_many_for_one_reason_is_told_once() {
+        let desired = Desired::nothing("f".parse().unwrap());
+        let mut standings = Standings::new();
+        let mut told = Vec::new();
+        for (minute, names) in [(0, "a b c"), (1, "a b c d"), (2, ""), (3, "a")] {
+            let blocked = || Next::Blocked(Blocked { reason: Reason::NoTmux, message: "tmux is not in PATH (/bin)".to_owned() });
+            let change = || Change { kind: Kind::Spawn, cause: Cause::New, fields: Vec::new(), next: blocked() };
+            let changes = names.split_whitespace().map(|name| (name.parse().unwrap(), change())).collect();
+            let observed = Observed::nothing(desired.fleet.clone(), at(minute));
+            let (now, events) = compare(&standings, &Plan { changes, ..Plan::default() }, &desired, &observed);
+            told.extend(events.into_iter().map(|event| format!("{minute} {} {:?} {}", event.agent.is_some(), event.what, event.why)));
+            standings = now;
+        }
+        assert_eq!(
+            told,
+            [
+                "0 false Blocked no tmux keeps 3 agents from being started: tmux is not in PATH (/bin)",
+                "3 false Blocked no tmux keeps an agent from being started: tmux is not in PATH (/bin)"
+            ]
+        );
     }
 }

@@ -42,6 +42,7 @@ fn every_example_loads_and_is_foreseen_to_rest() {
             strangers: Vec::new(),
             server: None,
             gaps: Vec::new(),
+            conditions: Vec::new(),
         };
         let rounds = foresee(&desired, &nothing, &Terms::default());
         let spawns = |plan: &Plan| plan.changes.values().filter(|change| matches!(change.next, Next::Act(Action::Spawn { .. }))).count();

@@ -2,7 +2,11 @@
 //! everything in a unit with it, and the fleet must outlive a watcher.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+use super::client::NO_PATH;
 
 /// How a long-lived process is started so that it does not end with our own unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +72,11 @@ impl Scope {
     }
 }
 
-fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+/// Whether a program can be found in the PATH of this process.
+pub(in crate::host) fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| NO_PATH.into());
+    let is_program = |file: PathBuf| file.is_file() && access(&file, Access::EXEC_OK).is_ok();
+    std::env::split_paths(&path).any(|folder| is_program(folder.join(program)))
 }
 
 #[cfg(test)]

@@ -57,7 +57,9 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
             Action::Spawn { generation, .. } => {
                 assert!(!lives, "a second instance of {agent}");
                 assert!(sighting.obstacle.is_none(), "{agent} cannot start: {:?}", sighting.obstacle);
-                assert!(desired.agents.contains_key(agent), "{agent} is not declared");
+                let declared = desired.agents.get(agent).unwrap_or_else(|| panic!("{agent} is not declared"));
+                let kept_back = super::super::ground::keeps_back(&observed.conditions, &declared.spec.launch.place, observed.at);
+                assert_eq!(kept_back, None, "{agent} cannot start");
                 assert_eq!(*generation, sighting.generation.max(sighting.replace_up_to).next(), "the generation of {agent}");
             }
             Action::Drain { generation, purpose, .. } | Action::Kill { generation, purpose } => {

@@ -11,7 +11,9 @@ pub(super) fn ago(length: &str) -> Timestamp {
 /// The look that a text tells of: see the parent module.
 #[track_caller]
 pub(super) fn read(manifest: &str, desired: &Desired, look: &str) -> Observed {
-    let lines: Vec<Line> = look.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::read).collect();
+    let (troubles, lines): (Vec<&str>, Vec<&str>) =
+        look.lines().map(str::trim).filter(|line| !line.is_empty()).partition(|line| line.starts_with('!'));
+    let lines: Vec<Line> = lines.into_iter().map(Line::read).collect();
     let was = super::desired(&as_it_was(manifest, &lines));
     let mut agents: BTreeMap<AgentName, Sighting> =
         desired.agents.iter().map(|(name, declared)| (name.clone(), settled(name, &declared.spec))).collect();
@@ -21,7 +23,24 @@ pub(super) fn read(manifest: &str, desired: &Desired, look: &str) -> Observed {
         let sighting = line.sighting(&agent, spec);
         agents.insert(agent, sighting);
     }
-    Observed { fleet: desired.fleet.clone(), at: NOW, agents, strangers: Vec::new(), halted: None, server: None, gaps: Vec::new() }
+    let conditions = troubles.into_iter().map(condition).collect();
+    Observed { agents, conditions, ..Observed::nothing(desired.fleet.clone(), NOW) }
+}
+
+/// `!no_tmux`, `!server_unreachable`, `!state_unwritable`, `!too_many_panes`, `!tmux_fails=5s` and `!machine_fails=5s` (until then).
+fn condition(line: &str) -> Condition {
+    let (word, length) = line.split_once('=').unwrap_or((line, "0s"));
+    let until = NOW + length.parse().unwrap();
+    let why = "said so".to_owned();
+    match word {
+        "!no_tmux" => Condition::NoTmux { path: "/bin".to_owned() },
+        "!server_unreachable" => Condition::ServerUnreachable { socket: "/tmux".into(), why },
+        "!state_unwritable" => Condition::StateUnwritable { folder: "/state".into(), why },
+        "!too_many_panes" => Condition::NoRoom { why },
+        "!tmux_fails" => Condition::TmuxFails { why, until },
+        "!machine_fails" => Condition::MachineFails { why, until },
+        other => panic!("{other}"),
+    }
 }
 
 /// An agent that runs as it should for an hour.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::Basis;
+use super::condition::ConditionEntry;
 use super::status::HaltEntry;
 use super::words::{Act, CauseReason, NextStep};
 use crate::plan::{GuardName, HoldReason, Kind, Reason, Wait, WaitReason};
@@ -33,6 +34,9 @@ pub struct PlanDocument {
     pub complete: bool,
     /// What could not be looked at.
     pub gaps: Vec<String>,
+    /// What keeps agents from being started that is the fault of none of them.
+    #[serde(default)]
+    pub conditions: Vec<ConditionEntry>,
     /// That the whole fleet is to be left alone; null if it is not.
     pub halted: Option<HaltEntry>,
     /// The agents that are not at rest; with `--all`, the others too.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::words::release;
 use super::super::{StatusView, Watcher};
 use super::FORMAT_VERSION;
+use super::condition::ConditionEntry;
 use super::plan::WaitEntry;
 use super::words::Runtime;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
@@ -36,6 +37,9 @@ pub struct StatusDocument {
     pub complete: bool,
     /// What could not be looked at.
     pub gaps: Vec<String>,
+    /// What keeps agents from being started that is the fault of none of them.
+    #[serde(default)]
+    pub conditions: Vec<ConditionEntry>,
     /// Every agent that is declared or remembered.
     pub agents: Vec<AgentStatus>,
     /// What is there and is not ours. It is never touched.
@@ -252,6 +256,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         at_rest: plan.is_empty(),
         complete: observed.gaps.is_empty(),
         gaps: observed.gaps.clone(),
+        conditions: observed.conditions.iter().map(ConditionEntry::of).collect(),
         agents: names.into_iter().map(|name| agent(view, name)).collect(),
         strangers: strangers.collect(),
         halted: observed.halted.as_ref().map(HaltEntry::of),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::super::words::{Class, cause_in_short, class, deliveries, interrupted, release};
 use super::super::super::{Extent, PlanView, rounds, summary};
 use super::super::FORMAT_VERSION;
+use super::super::condition::ConditionEntry;
 use super::super::status::HaltEntry;
 use super::super::words::{Act, CauseReason, NextStep};
 use super::{
@@ -49,6 +50,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         basis,
         complete: observed.gaps.is_empty(),
         gaps: observed.gaps.clone(),
+        conditions: observed.conditions.iter().map(ConditionEntry::of).collect(),
         halted: observed.halted.as_ref().map(HaltEntry::of),
         resource_changes: names.into_iter().map(change).collect(),
         server_change: plan.server.as_ref().map(|change| ServerEntry {

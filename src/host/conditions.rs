@@ -1,0 +1,156 @@
+//! What keeps agents from being started that is the fault of none of them: found by each look, or met by the last attempt.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+use rustix::io::Errno;
+
+use super::live::{Live, now};
+use super::look::View;
+use super::tmux::{Door, in_path, knock, socket_path};
+use super::{Ask, Look, Outcome};
+use crate::observed::Condition;
+use crate::time::{Duration, Timestamp};
+
+/// The pause after the first attempt that failed; each further one doubles it.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// With less than this, no record of an agent could be written.
+const LEAST_ROOM: u64 = 64 << 10;
+
+/// Fills in the conditions of `look`.
+pub(super) fn find(live: &Live, ask: &Ask<'_>, views: &BTreeMap<PathBuf, View>, look: &mut Look) {
+    let folder = live.paths.folder();
+    look.conditions.extend(unwritable(folder).map(|why| Condition::StateUnwritable { folder: folder.to_owned(), why }));
+    let socket = ask.server.and_then(|server| socket_path(&server.socket, live.tmpdir.as_deref()).ok());
+    look.conditions.extend(socket.and_then(|socket| of_server(&socket, views.get(&socket))));
+    let attempts = &live.attempts;
+    let tmux = attempts.tmux.as_ref().map(|Attempt { why, until, .. }| Condition::TmuxFails { why: why.clone(), until: *until });
+    let machine = attempts.machine.as_ref().map(|Attempt { why, until, .. }| Condition::MachineFails { why: why.clone(), until: *until });
+    look.conditions.extend(tmux.into_iter().chain(machine));
+}
+
+/// A server that runs is asked by its own binary, which needs no PATH.
+fn of_server(socket: &Path, view: Option<&View>) -> Option<Condition> {
+    let unreachable = |why: &str| Some(Condition::ServerUnreachable { socket: socket.to_owned(), why: why.to_owned() });
+    match view {
+        Some(View::Listed(..)) => return None,
+        Some(View::Unreadable(why)) => return unreachable(why),
+        Some(View::Absent) => {}
+        None => match knock(socket) {
+            Door::Open(_) => return None,
+            Door::Unreadable(why) => return unreachable(&why),
+            Door::Nobody => {}
+        },
+    }
+    if in_path("tmux") {
+        return None;
+    }
+    let path = std::env::var_os("PATH").map_or("which is not set".to_owned(), |path| path.to_string_lossy().into_owned());
+    Some(Condition::NoTmux { path })
+}
+
+/// Why nothing can be written into a folder, or into the one in which it would be made. Nothing is written to find out.
+fn unwritable(folder: &Path) -> Option<String> {
+    let there = folder.ancestors().find(|folder| folder.is_dir())?;
+    match access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => {}
+        Err(Errno::ROFS) => return Some("its file system is read-only".to_owned()),
+        Err(error) => return Some(error.to_string()),
+    }
+    let facts = statvfs(there).ok()?;
+    if facts.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Some("its file system is read-only".to_owned());
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    let (blocks, files) = if is_root { (facts.f_bfree, facts.f_ffree) } else { (facts.f_bavail, facts.f_favail) };
+    // File systems without a size of their own have no blocks, and no files, at all.
+    let room = (facts.f_blocks > 0).then(|| blocks.saturating_mul(facts.f_frsize));
+    too_full(room, (facts.f_files > 0).then_some(files)).map(str::to_owned)
+}
+
+/// Why nothing fits into a file system with so many free bytes and so many more files, where they are limited.
+fn too_full(room: Option<u64>, files: Option<u64>) -> Option<&'static str> {
+    if room.is_some_and(|room| room < LEAST_ROOM) {
+        return Some("no space is left on the device");
+    }
+    (files == Some(0)).then_some("no more files fit on the device")
+}
+
+/// The attempts to start something that failed last, and not by an agent's fault.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    tmux: Option<Attempt>,
+    machine: Option<Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    why: String,
+    count: u32,
+    until: Timestamp,
+}
+
+impl Attempts {
+    /// Takes note of what came of starting agents in tmux.
+    pub(super) fn in_tmux<'a>(&mut self, outcomes: impl Iterator<Item = &'a Outcome>) {
+        learn(&mut self.tmux, outcomes, now());
+    }
+
+    /// Takes note of what came of starting daemons.
+    pub(super) fn of_daemons<'a>(&mut self, outcomes: impl Iterator<Item = &'a Outcome>) {
+        learn(&mut self.machine, outcomes, now());
+    }
+}
+
+fn learn<'a>(last: &mut Option<Attempt>, outcomes: impl Iterator<Item = &'a Outcome>, now: Timestamp) {
+    let mut why = None;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Hindered(what) => why = why.or(Some(what)),
+            Outcome::Done => *last = None,
+            Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::Skipped => {}
+        }
+    }
+    if let Some(why) = why {
+        let count = last.as_ref().map_or(1, |last| last.count.saturating_add(1));
+        let pause = FIRST.scaled(2_f64.powi(i32::try_from(count - 1).unwrap_or(i32::MAX))).min(LONGEST);
+        *last = Some(Attempt { why: why.clone(), count, until: now + pause });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_that_fail_are_made_less_and_less_often_until_one_succeeds() {
+        let mut last = None;
+        let mut now = Timestamp::from_millis(0);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            learn(&mut last, [Outcome::Skipped, Outcome::Hindered("no".to_owned())].iter(), now);
+            let until = last.as_ref().unwrap().until;
+            pauses.push(until.since(now).as_secs());
+            now = until;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+        learn(&mut last, [Outcome::Failed("its own".to_owned())].iter(), now);
+        assert!(last.is_some());
+        learn(&mut last, [Outcome::Done].iter(), now);
+        assert!(last.is_none());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_yet_is_as_writable_as_the_one_that_it_will_be_in() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(unwritable(&folder.path().join("a/b")), None);
+        assert_eq!((too_full(None, None), too_full(Some(1 << 20), Some(1))), (None, None));
+        assert_eq!(too_full(Some(4096), Some(1)), Some("no space is left on the device"));
+        assert_eq!(too_full(Some(1 << 20), Some(0)), Some("no more files fit on the device"));
+    }
+}
