@@ -25,6 +25,7 @@ mod known;
 mod logs;
 mod man;
 mod moment;
+mod named;
 mod order;
 mod pause;
 mod plan;

@@ -44,7 +44,7 @@ pub use lock::is_locked;
 pub use pidfile::{Pidfile, PidfileContent, read_pidfile};
 pub use spec::{Secret, Spec, Stdio};
 pub use status::{Asked, End, Exit, StartError, StartErrorKind, Status};
-pub use times::{EXACTNESS, Note, notes};
+pub use times::{EXACTNESS, Note, log_fault, notes};
 pub use writer::{is_writing, write_log, writer_arguments, writer_asked_for};
 
 /// The exit code of a keeper that found the agent's lock taken: another instance lives. It wrote nothing.

@@ -49,18 +49,19 @@
 //! | [`desired`] | a fleet with nothing left open: `AgentSpec` is `Launch` (a change replaces the instance) and `Care` (applied in place) | time |
 //! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
+//! | [`safe_open`] | opening files that others name: regular, bounded, never waited for; whom they belong to | – |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
 //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
 //! | [`intent`] | what one run is asked for beyond the manifest | desired, observed |
 //! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, screen, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
-//! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, time |
+//! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, safe_open, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`event`] | the one stream behind journal, progress and `--json` | desired, plan (its reasons), time |
-//! | [`keeper`] | the resident parent of one instance | desired, process, time |
-//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, time |
-//! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, time |
+//! | [`keeper`] | the resident parent of one instance | desired, process, safe_open, time |
+//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, safe_open, time |
+//! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, safe_open, time |
 //! | [`observe`] | host, state, intent and rules of screens → `Observed` | desired, event, host, intent, observed, plan (`successors`), process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
@@ -110,6 +111,8 @@ pub mod time;
 pub mod desired;
 pub mod diagnostic;
 pub mod paths;
+pub mod safe_open;
+
 pub mod process;
 
 pub mod observed;

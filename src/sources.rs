@@ -1,15 +1,15 @@
 //! The real disk and environment, as far as a manifest may ask for them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::desired::FleetName;
 use crate::manifest::{Answer, Dependencies, Entry, Kind, Sources};
+use crate::safe_open::{self, WrittenBy};
 use crate::time::Timestamp;
-
-/// The longest text that is read: see `manifest::texts`.
-const MAX_TEXT: u64 = 64 * 1024 * 1024 + 1;
 
 /// The most files that are looked at to find out whether a folder is active: a second or so on a slow disk.
 const MAX_LOOKS: usize = 100_000;
@@ -19,6 +19,50 @@ const MAX_LOOKS: usize = 100_000;
 pub struct Disk {
     /// The folder that holds the state folders of all fleets.
     pub state: PathBuf,
+    /// Whether texts that other users can write to are not read.
+    pub must_be_ours: bool,
+    /// What was typed where a manifest is named and is no file, such as a pipe: it can be read only once.
+    pub piped: Option<Piped>,
+    /// The texts that other users can write to, each with the reason.
+    pub doubtful: RefCell<Vec<(PathBuf, WrittenBy)>>,
+}
+
+impl Disk {
+    /// The disk, where a person knows the files that are read.
+    pub fn new(state: PathBuf) -> Self {
+        Self { state, must_be_ours: false, piped: None, doubtful: RefCell::default() }
+    }
+}
+
+/// A text that came by something that is no file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piped {
+    /// The device and the inode of what it came by.
+    identity: (u64, u64),
+    text: String,
+}
+
+impl Piped {
+    /// What comes by this path, to its end, if it is no file. A signal ends the wait for it as any other.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is longer than a manifest may be, or is not UTF-8.
+    pub fn read(path: &Path) -> std::io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(facts) if !facts.is_file() && !facts.is_dir() => {
+                let text = safe_open::read_text(std::fs::File::open(path)?)?;
+                Ok(Some(Self { identity: (facts.dev(), facts.ino()), text }))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|facts| (facts.dev(), facts.ino()) == self.identity)
+    }
 }
 
 fn answer<T>(result: std::io::Result<T>) -> Answer<T> {
@@ -43,9 +87,21 @@ impl Sources for Disk {
     }
 
     fn text(&self, path: &Path) -> Answer<String> {
-        let Some(file) = answer(regular_file(path))? else { return Ok(None) };
-        let mut text = String::new();
-        answer(file.take(MAX_TEXT).read_to_string(&mut text).map(|_| text))
+        if let Some(piped) = self.piped.as_ref().filter(|piped| piped.is_at(path)) {
+            return Ok(Some(piped.text.clone()));
+        }
+        let Some(file) = answer(safe_open::open(path))? else { return Ok(None) };
+        let facts = file.metadata().map_err(|error| error.to_string())?;
+        match safe_open::written_by(facts.uid(), facts.gid(), facts.mode()) {
+            WrittenBy::Us => {}
+            others @ (WrittenBy::Owner(_) | WrittenBy::Group { .. } | WrittenBy::Everybody { .. }) => {
+                self.doubtful.borrow_mut().push((path.to_owned(), others));
+                if self.must_be_ours {
+                    return Err(format!("it {others}"));
+                }
+            }
+        }
+        answer(safe_open::read_text(file))
     }
 
     fn entries(&self, folder: &Path) -> Answer<Vec<Entry>> {
@@ -94,7 +150,7 @@ impl Sources for Disk {
     }
 
     fn digest(&self, path: &Path) -> Answer<String> {
-        let Some(mut file) = answer(regular_file(path))? else { return Ok(None) };
+        let Some(mut file) = answer(safe_open::open(path))? else { return Ok(None) };
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -132,14 +188,6 @@ impl Sources for Disk {
     }
 }
 
-/// Opens a file without waiting: a pipe or a device would hold up everything.
-fn regular_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
-}
-
 /// How everything that a manifest depends on looks from outside: equal while nothing was written, moved, made or removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(BTreeMap<PathBuf, Option<Outside>>);
@@ -159,7 +207,6 @@ struct Outside {
 impl Fingerprint {
     /// How it looks now. Reads no content, and looks into no folder.
     pub fn take(depends_on: &Dependencies) -> Self {
-        use std::os::unix::fs::MetadataExt;
         let look = |path: &PathBuf| {
             let stat = std::fs::metadata(path).ok()?;
             Some(Outside {
@@ -188,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_what_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk { state: "/state".into() };
+        let disk = Disk::new("/state".into());
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("text"), "abc").unwrap();
         std::fs::write(at("bytes"), [0xff, 0xfe]).unwrap();
@@ -212,7 +259,7 @@ mod tests {
     #[test]
     fn a_folder_is_as_young_as_what_is_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk { state: "/state".into() };
+        let disk = Disk::new("/state".into());
         let inner = folder.path().join("a/b");
         std::fs::create_dir_all(&inner).unwrap();
         let file = inner.join("c");
@@ -231,7 +278,7 @@ mod tests {
 
     #[test]
     fn programs_are_found_in_a_path() {
-        let disk = Disk { state: "/state".into() };
+        let disk = Disk::new("/state".into());
         assert!(disk.program("sh", None).unwrap().is_some());
         assert_eq!(disk.program("sh", Some("/nowhere")), Ok(None));
     }

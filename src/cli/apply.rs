@@ -125,11 +125,14 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// Plans, shows, asks and acts.
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    if args.terms.may_start() && setup.is_refused(terminal) {
+        return Ok(ExitStatus::Refused);
+    }
     let _lock = match args.run.lock.take(args.terms.command(), &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    let status = Run { args: &args, setup: &setup, terminal, host: setup.machine()? }.run();
+    let status = Run { args: &args, setup: &setup, terminal, host: setup.own_machine()? }.run();
     setup.wake_watcher();
     status
 }

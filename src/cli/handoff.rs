@@ -1,12 +1,12 @@
 //! `reconcile handoff`.
 
-use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::ExitStatus;
+use super::named::typed_file;
 use super::select::{named, select_all};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::{Seen, observe};
 use crate::render::{self, json::pretty};
+use crate::safe_open::{self, read_text};
 use crate::state::handoff::{NoteId, archive, dead, spool};
 use crate::time::Duration;
 
@@ -83,12 +84,8 @@ fn put(setup: &Setup, agent: &str, text: Option<String>, from: Option<PathBuf>, 
     let mut host = setup.machine()?;
     let text = match (text, from) {
         (Some(text), _) => text,
-        (None, Some(path)) => host.text(&path).map_err(|why| anyhow!("the note cannot be read: {why}"))?,
-        (None, None) => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("the note cannot be read from the standard input")?;
-            text
-        }
+        (None, Some(path)) => typed_file(&path).with_context(|| format!("the note {} cannot be read", path.display()))?,
+        (None, None) => read_text(std::io::stdin()).context("the note cannot be read from the standard input")?,
     };
     let most = setup.desired.agents[&agent].spec.care.handoff.max_size;
     if text.len() as u64 > most {
@@ -156,7 +153,7 @@ fn show(setup: &Setup, id: NoteId, terminal: &Terminal) -> Result<ExitStatus> {
         let folder = untyped.map_or_else(|| archive_of(setup, &setup.desired, agent), |note| note.archive.clone());
         let archived = archive::find(&folder, id)?;
         if let Some(path) = archived.or(waiting) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("the note {} cannot be read", path.display()))?;
+            let text = safe_open::open(&path).and_then(read_text).with_context(|| format!("the note {} cannot be read", path.display()))?;
             terminal.print(&text)?;
             return Ok(ExitStatus::Done);
         }

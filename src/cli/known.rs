@@ -74,6 +74,6 @@ impl Known {
 
     /// As [`Setup::machine`].
     pub(super) fn machine(&self) -> Result<Live> {
-        setup::machine(&self.fleet)
+        setup::machine_for(&self.fleet, &self.path)
     }
 }

@@ -158,6 +158,14 @@ impl Order {
         }
     }
 
+    /// Whether programs may be started, and not only ended.
+    pub(super) fn may_start(&self) -> bool {
+        match self.verb {
+            Verb::Start | Verb::Restart => true,
+            Verb::Stop | Verb::Kill => false,
+        }
+    }
+
     /// Whether each agent is called by its name. Then that is the approval, and no guard doubts it.
     pub(super) fn names_all(&self) -> bool {
         !self.agents.iter().any(|pattern| pattern.starts_with("label:") || pattern.contains(['*', '?', '[']))

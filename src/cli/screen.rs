@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::ExitStatus;
+use super::named::typed_file;
 use super::select::one;
 use super::setup::Global;
 use super::terminal::Terminal;
@@ -43,8 +44,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     let (text, rules) = match (&args.agent, &args.capture) {
         (None, Some(path)) => {
-            let bytes = std::fs::read(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
-            let text = String::from_utf8(bytes).map_err(|_| anyhow!("the screen {} is not UTF-8", path.display()))?;
+            let text = typed_file(path).with_context(|| format!("the screen {} cannot be read", path.display()))?;
             (text, rules(&args.preset)?)
         }
         (Some(agent), _) => {
@@ -92,7 +92,7 @@ fn rules(presets: &[String]) -> Result<Rules> {
             Some(rules) => rules.clone(),
             None => {
                 let names = Rules::names().collect::<Vec<_>>().join(", ");
-                let text = std::fs::read_to_string(preset).with_context(|| {
+                let text = typed_file(preset.as_ref()).with_context(|| {
                     format!("`{preset}` is no preset, of which there are {names}, and no file of rules that can be read")
                 })?;
                 Rules::parse(&text).map_err(|error| anyhow!("{preset}: {error}"))?

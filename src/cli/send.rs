@@ -1,7 +1,6 @@
 //! `reconcile send` and `reconcile keys`.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use anyhow::{Context, Result, bail};
 
@@ -17,6 +16,7 @@ use crate::observe::commands;
 use crate::observed::{Body, Message, MessageKind, Observed, Receipt, as_typed};
 use crate::plan::Plan;
 use crate::render;
+use crate::safe_open::read_text;
 use crate::screen::as_text;
 use crate::time::Duration;
 
@@ -68,11 +68,7 @@ struct How {
 pub(super) fn text(args: SendArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let text = match args.text {
         Some(text) => text,
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("the text cannot be read from the standard input")?;
-            text
-        }
+        None => read_text(std::io::stdin()).context("the text cannot be read from the standard input")?,
     };
     if as_typed(&text).trim().is_empty() {
         bail!("there is nothing to send: the text is empty");

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 
 use super::ExitStatus;
 use super::error::coded;
+use super::named::{self, Naming};
 use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
 use crate::render;
 use crate::render::json::ErrorCode;
-use crate::sources::Disk;
 use crate::state::request::{Request, Verb};
 use crate::state::{Fleet, Lock, NoLock, StateDir};
 use crate::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Global {
     /// When colour is used
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
+    #[arg(skip)]
+    naming: Naming,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -66,6 +68,8 @@ pub(super) struct Read {
     pub(super) loaded: Loaded,
     /// Where everything is remembered.
     pub(super) state: StateDir,
+    /// Why nothing may be started by it: other users can write to it.
+    pub(super) doubt: Option<String>,
 }
 
 /// A fleet that commands can work on.
@@ -80,6 +84,8 @@ pub(super) struct Setup {
     pub(super) depends_on: Dependencies,
     /// What is remembered.
     pub(super) fleet: Fleet,
+    /// Why nothing may be started by it: other users can write to it.
+    pub(super) doubt: Option<String>,
 }
 
 impl Global {
@@ -97,8 +103,9 @@ impl Global {
             .collect();
         vars.extend(self.vars.iter().cloned());
         let text = path.to_str().with_context(|| format!("{}: the path is not UTF-8", path.display()))?;
-        let loaded = load(text, &Disk { state: state.path().to_owned() }, &vars);
-        Ok(Read { path, loaded, state })
+        let disk = self.naming.disk(&path, state.path())?;
+        let loaded = load(text, &disk, &vars);
+        Ok(Read { path, loaded, state, doubt: named::doubt(&disk) })
     }
 
     /// Reads the manifest and says what is wrong with it; none if that is an error.
@@ -108,10 +115,13 @@ impl Global {
 
     /// The same of one that was read.
     pub(super) fn set_up(&self, read: Read, terminal: &Terminal) -> Result<Option<Setup>> {
-        let Read { path, loaded, state } = read;
+        let Read { path, loaded, state, doubt } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
+            if let Some(hint) = self.naming.hint().filter(|_| doubt.is_some()) {
+                terminal.say(&format!("hint: {hint}\n"));
+            }
             let (code, what) =
                 if path.exists() { (ErrorCode::ManifestInvalid, "is not valid") } else { (ErrorCode::ManifestMissing, "does not exist") };
             terminal.note_error(&coded(code, format_args!("the manifest {} {what}", path.display())));
@@ -119,7 +129,7 @@ impl Global {
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet }))
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt }))
     }
 
     /// The variables as the flags name them, for a helper.
@@ -134,7 +144,6 @@ impl Global {
 
     /// The manifest that is meant.
     pub(super) fn manifest(&self, positional: Option<&Path>) -> Result<PathBuf> {
-        const NAME: &str = "constellation.toml";
         if let (Some(one), Some(other)) = (positional, &self.file)
             && one != other
         {
@@ -145,13 +154,7 @@ impl Global {
         if let Some(path) = named.or_else(|| std::env::var_os("RECONCILE_MANIFEST").filter(|path| !path.is_empty()).map(PathBuf::from)) {
             return Ok(path);
         }
-        let here = std::env::current_dir().context("the current folder is not known")?;
-        let found = here.ancestors().map(|folder| folder.join(NAME)).find(|path| path.exists());
-        match found {
-            Some(path) if path.parent() == Some(&here) => Ok(PathBuf::from(NAME)),
-            Some(path) => Ok(path),
-            None => Err(coded(ErrorCode::ManifestMissing, format_args!("there is no {NAME} here or in a folder above: name the manifest"))),
-        }
+        self.naming.find()
     }
 }
 
@@ -185,9 +188,22 @@ impl Setup {
         }
     }
 
-    /// The machine on which the fleet lives.
+    /// The machine on which the fleet lives. Where the fleet belongs to another manifest, no command of this one is run.
     pub(super) fn machine(&self) -> Result<Live> {
+        machine_for(&self.fleet, &self.path)
+    }
+
+    /// As [`Setup::machine`], for a command that holds the lock and makes the fleet this manifest's.
+    pub(super) fn own_machine(&self) -> Result<Live> {
         machine(&self.fleet)
+    }
+
+    /// Whether nothing may be started by the manifest, which is said.
+    pub(super) fn is_refused(&self, terminal: &Terminal) -> bool {
+        if let Some(doubt) = &self.doubt {
+            terminal.error(&coded(ErrorCode::Refused, format_args!("{doubt}; nothing was done")));
+        }
+        self.doubt.is_some()
     }
 }
 
@@ -246,9 +262,18 @@ fn lock_anyway(fleet: &Fleet, command: &str, patience: Duration, terminal: &Term
     }
 }
 
-/// As [`Setup::machine`].
-pub(super) fn machine(fleet: &Fleet) -> Result<Live> {
+/// As [`Setup::own_machine`].
+fn machine(fleet: &Fleet) -> Result<Live> {
     Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None }))
+}
+
+/// As [`Setup::machine`].
+pub(super) fn machine_for(fleet: &Fleet, manifest: &Path) -> Result<Live> {
+    let mut machine = machine(fleet)?;
+    if let Some(other) = fleet.claimed_by_another(manifest)? {
+        machine.run_no_commands(&format!("the fleet belongs to {}: no command of this manifest is run", other.display()));
+    }
+    Ok(machine)
 }
 
 /// Takes a lock, trying for as long as `patience`, or as a round of a watcher takes if that is longer and it is a watcher that has it.

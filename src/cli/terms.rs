@@ -82,6 +82,11 @@ impl TermFlags {
         }
     }
 
+    /// Whether programs may be started, and not only ended.
+    pub(super) fn may_start(&self) -> bool {
+        self.order.as_ref().map_or(!self.destroy, Order::may_start)
+    }
+
     /// What is asked of single agents, if that is what the run is about.
     pub(super) fn order(&self) -> Option<&Order> {
         self.order.as_ref()

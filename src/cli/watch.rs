@@ -64,6 +64,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         return end::end(&known.fleet, terminal);
     }
     let Some((setup, error)) = global.setup_or_former(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    if setup.is_refused(terminal) {
+        return Ok(ExitStatus::Refused);
+    }
     if !args.dry_run
         && let Some(status) = claim(&setup, args.moved, terminal)?
     {

@@ -72,6 +72,8 @@ pub struct Live {
     /// What is asked beside the rounds; none where answers are waited for.
     inquiries: Option<Inquiries>,
     secrets: Secrets,
+    /// Why no command of probes and secrets is run.
+    no_commands: Option<String>,
     /// The servers that do not answer.
     pub(super) silent: Silent,
     /// The server that was asked for before the look, and what it said or will say.
@@ -111,6 +113,7 @@ impl Live {
             ear: Ear::default(),
             inquiries: None,
             secrets: Secrets::default(),
+            no_commands: None,
             silent: Silent::default(),
             asked: None,
             trace: None,
@@ -129,6 +132,11 @@ impl Live {
     /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.
     pub fn be_quick(&mut self) {
         self.inquiries = Some(Inquiries::default());
+    }
+
+    /// From now on, no command of probes and secrets is run, for this reason.
+    pub fn run_no_commands(&mut self, why: &str) {
+        self.no_commands = Some(why.to_owned());
     }
 
     /// Ends what this process asks and whom it tells: nobody waits for that any more.
@@ -163,6 +171,9 @@ impl Host for Live {
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {
+        if let Some(why) = &self.no_commands {
+            return super::probe::probe_without_commands(&self.paths, questions, why);
+        }
         match &self.inquiries {
             Some(inquiries) => super::probe::probe_quickly(&self.paths, questions, inquiries, self.news.as_ref().map(News::bell).as_ref()),
             None => super::probe::probe(&self.paths, questions),
@@ -197,6 +208,9 @@ impl Host for Live {
     }
 
     fn secrets(&mut self, questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>> {
+        if self.no_commands.is_some() {
+            return secret::without_commands(questions, seal);
+        }
         let bell = self.news.as_ref().map(News::bell);
         let wait = if self.inquiries.is_some() { secret::Wait::ForNone(bell.as_ref()) } else { secret::Wait::ForAll };
         self.secrets.ask(questions, seal, &wait)

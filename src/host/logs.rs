@@ -10,7 +10,7 @@ use super::launch::with_file;
 use super::live::Live;
 use super::tmux::{Line, as_format_text};
 use crate::desired::{AgentName, Log};
-use crate::keeper::{is_writing, writer_arguments};
+use crate::keeper::{is_writing, log_fault, writer_arguments};
 use crate::observed::Instance;
 
 /// Writes the settings for the pane that is about to be made, if it has a log. The error says why that did not work.
@@ -55,6 +55,9 @@ enum Settings {
 }
 
 fn write(live: &Live, agent: &AgentName, log: &Log) -> Result<Settings, String> {
+    if let Some(why) = log.file.as_deref().and_then(log_fault) {
+        return Err(format!("log.file {why}"));
+    }
     let path = live.paths.log_settings(agent);
     let text = serde_json::to_vec(&with_file(log, agent, &live.paths)).map_err(|error| error.to_string())?;
     let before = std::fs::read(&path).ok();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use super::helpers::Helpers;
 use crate::desired::NoticeChannel;
+use crate::safe_open;
 
 /// How long a program may take to hear it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,8 +136,7 @@ fn complain(why: &str, text: &str) {
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(nonblock).open(path)?;
+    let mut file = safe_open::append(path, safe_open::Trust::Any)?;
     file.write_all(format!("{text}\n").as_bytes())
 }
 

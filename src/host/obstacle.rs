@@ -11,12 +11,16 @@ use super::look::{View, label};
 use super::tmux::{FILES, Pane, ServerAt, socket_path};
 use super::{Ask, Found, Life, Look, Successor, adopted, limits};
 use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket, Text};
-use crate::keeper::{PidfileContent, read_pidfile};
+use crate::keeper::{PidfileContent, log_fault, read_pidfile};
 use crate::observed::{Instance, Obstacle, Seat};
 use crate::process::{self, Liveness, ProcId};
+use crate::safe_open::{self, Trust};
 
 /// Where programs are looked for when there is no PATH at all.
 const NO_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What to do where a password manager offers variables by a pipe.
+const FROM_COMMANDS: &str = "; have each variable read by a command: secrets.NAME = { command = [\"PROGRAM\", \"ARGUMENT\"] }";
 
 /// Adds the daemons that could be adopted to what was found.
 pub(super) fn find_adoptable(live: &Live, ask: &Ask<'_>, look: &mut Look) {
@@ -147,21 +151,28 @@ impl<'a> Checks<'a> {
 
     fn files(&self, spec: &AgentSpec) -> Option<Obstacle> {
         let launch = &spec.launch;
-        let file = |what: &str, path: &Path| {
-            let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-            match opened {
-                Ok(facts) if facts.is_dir() => Some(Obstacle::Unreadable(format!("{what} {}: it is a folder", path.display()))),
-                Ok(_) => None,
-                Err(error) => Some(Obstacle::Unreadable(format!("{what} {}: {error}", path.display()))),
+        // By the rules that its keeper goes by.
+        let file = |what: &str, path: &Path, trust: Trust, instead: &str| match safe_open::open_trusted(path, trust) {
+            Ok(_) => None,
+            Err(error) if path.exists() && !path.is_file() => {
+                Some(Obstacle::Unreadable(format!("{what} {}: {error}{instead}", path.display())))
             }
+            Err(error) => Some(Obstacle::Unreadable(format!("{what} {}: {error}", path.display()))),
         };
-        let env_files = launch.env_file.iter().find_map(|path| file("env_file", path));
+        let env_files = launch.env_file.iter().find_map(|path| file("env_file", path, Trust::System, FROM_COMMANDS));
         let stdin = || {
-            launch.stdin_file.as_ref().filter(|_| matches!(launch.place, Place::Daemon { .. })).and_then(|path| file("stdin_file", path))
+            launch
+                .stdin_file
+                .as_ref()
+                .filter(|_| matches!(launch.place, Place::Daemon { .. }))
+                .and_then(|path| file("stdin_file", path, Trust::Any, ""))
         };
         let secret = || {
             launch.secrets.iter().find_map(|(name, secret)| match &secret.from {
-                SecretSource::File(path) => file(&format!("the file of the secret {name},"), path),
+                SecretSource::File(path) => {
+                    let instead = format!("; read it by a command: secrets.{name} = {{ command = [\"cat\", \"{}\"] }}", path.display());
+                    file(&format!("the file of the secret {name},"), path, Trust::System, &instead)
+                }
                 SecretSource::Env(variable) if !self.live.caller.has(variable) => {
                     Some(Obstacle::Unreadable(format!("the secret {name} should come from the variable {variable}, which is not set")))
                 }
@@ -173,7 +184,12 @@ impl<'a> Checks<'a> {
             Some(Text::File(path)) => super::typing::text(path).err().map(|why| Obstacle::Unreadable(format!("prompt_file {why}"))),
             Some(Text::Plain(_)) | None => None,
         };
-        env_files.or_else(stdin).or_else(secret).or_else(prompt)
+        let log = || {
+            let care = &spec.care;
+            let log = if matches!(launch.place, Place::Daemon { .. }) { Some(&care.log) } else { care.pane_log.as_ref() };
+            log.and_then(|log| log_fault(log.file.as_deref()?)).map(|why| Obstacle::Unreadable(format!("log.file {why}")))
+        };
+        env_files.or_else(stdin).or_else(secret).or_else(prompt).or_else(log)
     }
 
     fn pane(&mut self, agent: &AgentName, socket: &Path, session: &str, window: &str) -> Option<Obstacle> {

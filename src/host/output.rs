@@ -10,6 +10,7 @@ use super::since::{Since, aside, since};
 use crate::desired::AgentSpec;
 use crate::observed::{Instance, Seat};
 use crate::paths::Paths;
+use crate::safe_open;
 use crate::time::Timestamp;
 
 /// A log that is read while it is written.
@@ -88,7 +89,7 @@ impl LogReader {
 }
 
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
+    match safe_open::open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

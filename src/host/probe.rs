@@ -67,6 +67,15 @@ pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     answers.into_iter().map(|slot| slot.into_inner().ok().flatten().unwrap_or_else(unheard)).collect()
 }
 
+/// The same, with this answer to all that would run a command.
+pub(super) fn probe_without_commands(paths: &Paths, questions: &[Query], why: &str) -> Vec<Answer> {
+    let is_command = |query: &Query| matches!(query.probe, Probe::Command(_));
+    let others: Vec<Query> = questions.iter().filter(|query| !is_command(query)).cloned().collect();
+    let mut answers = probe(paths, &others).into_iter();
+    let refused = || Answer::Unknown(why.to_owned());
+    questions.iter().map(|query| if is_command(query) { refused() } else { answers.next().unwrap_or_else(refused) }).collect()
+}
+
 /// The same, without waiting for those that take long.
 pub(super) fn probe_quickly(paths: &Paths, questions: &[Query], inquiries: &Inquiries, bell: Option<&Bell>) -> Vec<Answer> {
     let screens = screens(questions);

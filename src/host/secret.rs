@@ -14,6 +14,7 @@ use super::live::now;
 use super::news::Bell;
 use crate::desired::SecretSource;
 use crate::process::{self, ProcId};
+use crate::safe_open;
 use crate::time::{self, Timestamp};
 
 /// How long a command may take.
@@ -145,6 +146,15 @@ impl Secrets {
     }
 }
 
+/// The digest for each question that no command answers, in their order.
+pub(super) fn without_commands(questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>> {
+    let digest = |query: &SecretQuery<'_>| match command(query) {
+        Some(_) => None,
+        None => Some(seal(query.variable, &secret(query.source, query.cwd).ok()?)),
+    };
+    questions.iter().map(digest).collect()
+}
+
 /// What is asked by a command, if it is.
 fn command(query: &SecretQuery<'_>) -> Option<(Asked, Option<Timestamp>)> {
     match query.source {
@@ -162,7 +172,8 @@ fn secret(source: &SecretSource, cwd: &Path) -> Result<String, String> {
     let value = match source {
         SecretSource::Env(name) => return std::env::var(name).map_err(|_| format!("{name} is not set")),
         SecretSource::File(path) => {
-            let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            // By the rule that its keeper goes by.
+            let file = safe_open::open_trusted(path, safe_open::Trust::System).map_err(|error| format!("{}: {error}", path.display()))?;
             text(file).map_err(|error| format!("{}: {error}", path.display()))?
         }
         SecretSource::Command(argv) => printed(argv, cwd).map_err(|why| format!("its command {why}"))?,

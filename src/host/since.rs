@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::keeper::{EXACTNESS, Note, notes};
+use crate::safe_open;
 use crate::time::Timestamp;
 
 /// What was written to a log since some time.
@@ -30,7 +31,7 @@ pub(super) fn since(path: &Path, time: Timestamp, most: u64) -> io::Result<Since
     let mut found = Since { bytes: Vec::new(), is_cut: false, unknown_before: None };
     for number in 0.. {
         let name = if number == 0 { path.to_owned() } else { aside(path, number) };
-        let mut file = match File::open(&name) {
+        let mut file = match safe_open::open(&name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,

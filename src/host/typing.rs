@@ -15,6 +15,7 @@ use super::tmux::Line;
 use crate::desired::MOST_TYPED;
 use crate::observed::{Instance, Seat, as_typed};
 use crate::process;
+use crate::safe_open;
 
 /// A line that a terminal edits itself is cut after so many bytes: the kernel's N_TTY_BUF_SIZE.
 const LONGEST_EDITED_LINE: usize = 4095;
@@ -64,12 +65,7 @@ pub(super) fn paste(live: &Live, at: usize, only: &Instance, text: &str, texts: 
 /// What stands in a file that is to be typed.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let file =
-        OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).map_err(|error| wrong(&error))?;
-    let facts = file.metadata().map_err(|error| wrong(&error))?;
-    if !facts.is_file() {
-        return Err(wrong(&"it is no file"));
-    }
+    let file = safe_open::open(path).map_err(|error| wrong(&error))?;
     let mut bytes = Vec::new();
     file.take(MOST_TYPED + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
     if bytes.len() as u64 > MOST_TYPED {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, Trust};
+use super::file;
 use super::status::Exit;
 use crate::desired::{Hooks, Leftovers, Mark};
+use crate::safe_open::{Trust, read_trusted};
 
 /// What is asked of a keeper. Fields that it does not know are of a later version, and not for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ impl Duties {
 
     /// What the file says now, or these if it says nothing about this instance.
     pub(super) fn now(self, path: Option<&Path>, label: &Mark) -> Self {
-        let sheet = path.and_then(|path| serde_json::from_slice::<Sheet>(&file::read(path, Trust::Own).ok()?).ok());
+        let sheet = path.and_then(|path| serde_json::from_slice::<Sheet>(&read_trusted(path, Trust::Own).ok()?).ok());
         sheet.filter(|sheet| sheet.label == *label).map_or(self, |sheet| sheet.duties)
     }
 
@@ -60,7 +61,7 @@ impl Duties {
 
     /// What cannot be read says nothing: better a hook too many than a crash that nobody hears of.
     fn is_leaving(&self, label: &Mark) -> bool {
-        let text = self.record.as_ref().and_then(|path| file::read(path, Trust::Own).ok()).unwrap_or_default();
+        let text = self.record.as_ref().and_then(|path| read_trusted(path, Trust::Own).ok()).unwrap_or_default();
         let record: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
         record["mark"] == label.to_string() && !record["leaving"].is_null()
     }

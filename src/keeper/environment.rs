@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::dotenv;
-use super::file::{self, Trust};
 use super::secret;
 use super::signals::Signals;
 use super::spec::Spec;
 use super::status::{StartError, StartErrorKind};
 use crate::desired::glob;
+use crate::safe_open::{Trust, read_trusted};
 
 /// Names with this beginning are ours and cannot be taken away.
 const OURS: &str = "RECONCILE";
@@ -53,7 +53,7 @@ fn declared(spec: &Spec, pane: Option<&str>, files: &[PathBuf]) -> Result<BTreeM
     }
     for path in files {
         let wrong = |why: String| StartError::new(StartErrorKind::EnvFile, format!("env_file {}: {why}", path.display()));
-        let text = file::read(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
+        let text = read_trusted(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
         let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         variables.extend(dotenv::parse(&text).map_err(wrong)?);
     }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use rustix::process::{getpid, set_child_subreaper, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, Trust};
+use super::file;
 use super::log::LogFile;
 use super::spec::{Spec, Stdio};
 use super::{NO_SPEC, environment, hook, inherited};
 use crate::desired::Hook;
 use crate::process::MARK_VARIABLE;
+use crate::safe_open::{Trust, read_trusted};
 
 /// The word that makes a process the runner of a hook.
 const RUN_HOOK: &str = "run-hook";
@@ -88,7 +89,7 @@ impl Errand {
     }
 
     fn take(path: &Path) -> io::Result<Self> {
-        let text = file::read(path, Trust::Private)?;
+        let text = read_trusted(path, Trust::Private)?;
         std::fs::remove_file(path)?;
         serde_json::from_slice(&text).map_err(io::Error::from)
     }

@@ -1,27 +1,10 @@
-//! Small files, written so that no reader sees half of one and read only when nobody else could have written them.
+//! Small files, written so that no reader sees half of one. They are read by `safe_open`, only when nobody else could have written them.
 //! Nothing is synced to the disk: what these files say is about running processes, and none of those survives a crash of the machine.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-
-use rustix::fs::OFlags;
-use rustix::io::Errno;
-
-/// The largest file that is read whole: 16 MiB.
-const MAX_SIZE: u64 = 16 << 20;
-
-/// How far a file's owner and permissions must be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Ours, no link, and nobody else can read or write it.
-    Private,
-    /// Ours, no link, and nobody else can write it.
-    Own,
-    /// Ours or the system's, a link allowed, and nobody else can write it.
-    System,
-}
 
 /// Replaces `path` by a file with this content, by way of a temporary one beside it; mode 0600. Its folder is made if it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -57,74 +40,20 @@ pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The content of a regular file that deserves this trust. Errors say what is wrong with it, without its content.
-pub(super) fn read(path: &Path, trust: Trust) -> io::Result<Vec<u8>> {
-    // Without waiting: a pipe or device under this name must not hold us up.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | if trust == Trust::System { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(refused("is a symbolic link")),
-        Err(error) => return Err(error),
-    };
-    let facts = file.metadata()?;
-    if !facts.is_file() {
-        return Err(refused("is not a regular file"));
-    }
-    if facts.len() > MAX_SIZE {
-        return Err(refused("is larger than 16 MiB"));
-    }
-    let ours = rustix::process::geteuid().as_raw();
-    if facts.uid() != ours && !(trust == Trust::System && facts.uid() == 0) {
-        return Err(refused("belongs to another user"));
-    }
-    let private_group = facts.gid() == rustix::process::getegid().as_raw();
-    let others = match trust {
-        Trust::Private => 0o077,
-        // Where every user has a group of their own, files are commonly writable by it.
-        Trust::Own | Trust::System if private_group => 0o002,
-        Trust::Own | Trust::System => 0o022,
-    };
-    if facts.mode() & others != 0 {
-        return Err(refused(if trust == Trust::Private { "can be read or written by others" } else { "can be written by others" }));
-    }
-    let mut content = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or(0));
-    file.take(MAX_SIZE).read_to_end(&mut content)?;
-    Ok(content)
-}
-
-fn refused(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("it {why}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn only_files_that_deserve_it_are_read() {
+    fn a_file_is_replaced_as_a_whole_and_ours_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        replace(&path, b"content").unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        for trust in [Trust::Private, Trust::Own, Trust::System] {
-            assert_eq!(read(&path, trust).unwrap(), b"content");
+        for content in ["first", "second"] {
+            replace(&path, content.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
         }
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(read(&link, Trust::Private).is_err());
-        assert!(read(&link, Trust::Own).is_err());
-        assert!(read(&link, Trust::System).is_ok());
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert!(read(&path, Trust::Private).is_err());
-        assert!(read(&path, Trust::Own).is_ok());
-        std::fs::set_permissions(&path, Permissions::from_mode(0o602)).unwrap();
-        assert!(read(&path, Trust::Own).is_err());
-        assert!(read(&path, Trust::System).is_err());
-        assert!(read(folder.path(), Trust::System).is_err());
-        assert_eq!(read(&folder.path().join("none"), Trust::Own).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

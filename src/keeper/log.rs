@@ -1,18 +1,17 @@
 //! A log: what a program prints, in whole lines per file, moved aside by size. It never makes the program wait:
 //! what cannot be written is dropped, and the log says so when it can be written again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::file::{self, Trust};
+use super::file;
 use super::life::now;
 use super::times::{Times, beside};
 use crate::desired::Log;
+use crate::safe_open::{self, Trust, read_trusted};
 
 /// The open log.
 pub(super) struct LogFile {
@@ -20,7 +19,7 @@ pub(super) struct LogFile {
     max_size: u64,
     keep: u32,
     file: Option<File>,
-    /// A terminal or pipe under the log's name is written to and never moved.
+    /// `/dev/null` under the log's name is written to and never moved.
     movable: bool,
     size: u64,
     at_line_start: bool,
@@ -57,7 +56,7 @@ impl LogFile {
 
     /// Opens the file anew, with other settings if there are readable ones. On an error the old file stays in use.
     pub(super) fn renew(&mut self, settings: Option<&Path>) {
-        let text = settings.and_then(|settings| file::read(settings, Trust::Own).ok());
+        let text = settings.and_then(|settings| read_trusted(settings, Trust::Own).ok());
         if let Some(new) = text.and_then(|text| serde_json::from_slice::<Log>(&text).ok()) {
             self.max_size = new.max_size;
             self.keep = new.keep;
@@ -70,12 +69,9 @@ impl LogFile {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        // Without waiting for a reader where a named pipe was put in the log's place.
-        let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).map_err(io::Error::other)?;
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600).custom_flags(flags);
-        let file = match options.open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => file::make_parent(&self.path).and_then(|()| options.open(&self.path)),
+        let open = || safe_open::append(&self.path, Trust::Own);
+        let file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => file::make_parent(&self.path).and_then(|()| open()),
             result => result,
         }?;
         let facts = file.metadata()?;
@@ -240,7 +236,7 @@ mod tests {
         let path = folder.path().join("x.log");
         let mut log = LogFile::open(&path, &Log::default()).unwrap();
         log.write(b"half a line");
-        log.file = Some(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        log.file = Some(std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap());
         log.write(b"lost");
         log.write(b"lost\n");
         log.reopen().unwrap();

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, Trust};
+use super::file;
 use crate::desired::{AgentName, FleetName, Generation};
 use crate::process::{Liveness, ProcId};
+use crate::safe_open::{Trust, read_trusted};
 use crate::time::Timestamp;
 
 /// The pidfile of a daemon of ours, as a keeper writes it.
@@ -57,7 +58,7 @@ impl Pidfile {
 /// or does not name a process that there could be: that is never a number.
 pub fn read_pidfile(path: &Path) -> io::Result<Option<PidfileContent>> {
     let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("pidfile {}: {why}", path.display()));
-    match file::read(path, Trust::Own) {
+    match read_trusted(path, Trust::Own) {
         Ok(text) => parse(&text).map(Some).map_err(wrong),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io::Error::new(error.kind(), format!("pidfile {}: {error}", path.display()))),

@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::file::{self, Trust};
 use super::program;
 use super::signals::Signals;
 use super::spec::Secret;
 use super::status::{StartError, StartErrorKind};
 use crate::desired::SECRET_PATIENCE;
 use crate::process::{ProcId, death_notice, wait_any};
+use crate::safe_open::{Trust, read_trusted};
 
 /// The longest secret in bytes: what one variable can hold on Linux.
 const MAX_SIZE: u64 = 128 * 1024;
@@ -27,7 +27,7 @@ pub(super) fn resolve(
     let wrong = |why: String| StartError::new(StartErrorKind::Secret, format!("secret {name}: {why}"));
     let value = match source {
         Secret::Value(value) => return Ok(value.clone()),
-        Secret::File(path) => file::read(path, Trust::System).map_err(|error| wrong(format!("{}: {error}", path.display())))?,
+        Secret::File(path) => read_trusted(path, Trust::System).map_err(|error| wrong(format!("{}: {error}", path.display())))?,
         Secret::Command(argv) => output(argv, environment, signals).map_err(|failure| match failure {
             Failure::Why(why) => wrong(format!("its command {} {why}", argv.first().map_or("", String::as_str))),
             Failure::Asked => StartError::new(StartErrorKind::Asked, "it was asked to end while a secret was looked up"),

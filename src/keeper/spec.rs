@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::duties::Duties;
-use super::file::{self, Trust};
+use super::file;
 use crate::desired::{Log, Mark};
+use crate::safe_open::{Trust, read_trusted};
 use crate::time::Timestamp;
 
 /// Everything a keeper needs to know to start one instance and look after it.
@@ -110,7 +111,7 @@ impl Spec {
     /// Reads a spec and unlinks it, also when it cannot be understood. Errors, and leaves it, if it could be another user's work or has been
     /// open to others' eyes; messages never quote it.
     pub fn take(path: &Path) -> io::Result<Self> {
-        let text = file::read(path, Trust::Private)?;
+        let text = read_trusted(path, Trust::Private)?;
         std::fs::remove_file(path)?;
         // The parser's message would quote what it found, which may be a secret.
         let spec: Self = serde_json::from_slice(&text).map_err(|error| {

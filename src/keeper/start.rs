@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeReader};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio as Stream};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use super::status::{StartError, StartErrorKind};
 use super::{environment, hook, life, pidfile, program};
 use crate::desired::OnFail;
 use crate::process::ProcId;
+use crate::safe_open;
 
 /// What is left of a start.
 pub(super) struct Started {
@@ -134,8 +134,10 @@ fn enter(cwd: &Path) -> Result<(), StartError> {
 fn input(path: Option<&Path>) -> Result<std::fs::File, StartError> {
     let path = path.unwrap_or(Path::new("/dev/null"));
     let wrong = |error: io::Error| StartError::new(StartErrorKind::Stdin, format!("stdin_file {}: {error}", path.display()));
-    let flags = i32::try_from(OFlags::NOCTTY.bits()).map_err(|error| wrong(io::Error::other(error)))?;
-    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(wrong)
+    let file = safe_open::open(path).map_err(wrong)?;
+    // The program reads it as any other file.
+    rustix::fs::fcntl_setfl(&file, OFlags::empty()).map_err(|error| wrong(error.into()))?;
+    Ok(file)
 }
 
 /// Sets the soft limit of open files, never above the hard one, and returns what it was.

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, Trust};
+use super::file;
 use crate::desired::Mark;
 use crate::process::{ProcId, Remnant};
+use crate::safe_open::{Trust, read_trusted};
 use crate::time::Timestamp;
 
 /// How an instance is or was. It is written only while the lock is held, so it never speaks over a living instance.
@@ -116,7 +117,7 @@ impl Status {
 
     /// The status at `path`; none if there is no file. Errors if it cannot be read, understood or trusted.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match file::read(path, Trust::Own) {
+        match read_trusted(path, Trust::Own) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::from),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -1,12 +1,11 @@
 //! When the bytes of a log were written. Beside a log `X` lies `X.times`: notes of 16 bytes, each a place in the log and a time, made at most once a
 //! second or every 64 KiB. Lines carry no time of their own, so this is all that is known; without notes nothing is guessed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{self, Trust};
+use crate::safe_open::{self, Trust, read_trusted};
 use crate::time::Timestamp;
 
 /// The length of a note: the place as a `u64`, then milliseconds since 1970 as an `i64`, little end first.
@@ -30,7 +29,7 @@ pub const EXACTNESS: crate::time::Duration = crate::time::Duration::from_millis(
 
 /// The notes of a log; none if there are no readable ones, or if they are not of this log.
 pub fn notes(log: &Path, length: u64) -> Vec<Note> {
-    let bytes = file::read(&beside(log), Trust::Own).unwrap_or_default();
+    let bytes = read_trusted(&beside(log), Trust::Own).unwrap_or_default();
     let notes: Vec<Note> = bytes.chunks_exact(LENGTH).filter_map(note).collect();
     if notes.iter().any(|note| note.place > length) { Vec::new() } else { notes }
 }
@@ -39,6 +38,12 @@ fn note(bytes: &[u8]) -> Option<Note> {
     let (place, at) = bytes.split_at_checked(8)?;
     let at = Timestamp::from_millis(i64::from_le_bytes(at.try_into().ok()?));
     Some(Note { place: u64::from_le_bytes(place.try_into().ok()?), at })
+}
+
+/// Why a keeper would not write a log there: the log or the notes of its times are a link, no file, or not ours. None if it would.
+pub fn log_fault(log: &Path) -> Option<String> {
+    let fault = |path: PathBuf| safe_open::may_append(&path, Trust::Own).err().map(|error| format!("{}: {error}", path.display()));
+    fault(log.to_owned()).or_else(|| fault(beside(log)))
 }
 
 /// Where the notes of a log lie.
@@ -91,7 +96,10 @@ impl Times {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let file = safe_open::append(path, Trust::Own)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let length = file.metadata()?.len();
     file.set_len(length - length % LENGTH as u64)?;
     Ok(file)

@@ -10,9 +10,9 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::NO_SPEC;
-use super::file::{self, Trust};
 use super::log::LogFile;
 use crate::desired::Log;
+use crate::safe_open::{Trust, read_trusted};
 
 /// The word that makes a process the writer of a log.
 const KEEP_LOG: &str = "keep-log";
@@ -41,7 +41,7 @@ pub fn is_writing(settings: &Path) -> bool {
 pub fn write_log(settings: &Path) -> u8 {
     // Shared: that of the pane's life before may have its last words still to write.
     let _lives = File::open(settings).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
-    let settings = file::read(settings, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
+    let settings = read_trusted(settings, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
     let Some((path, settings)) = settings.and_then(|settings| Some((settings.file.clone()?, settings))) else { return NO_SPEC };
     // Nobody would see why; tmux closes the pipe and the pane goes on.
     let Ok(mut log) = LogFile::open(&path, &settings) else { return NO_SPEC };

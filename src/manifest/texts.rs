@@ -14,7 +14,7 @@ use super::report::{Report, Spot};
 use super::sources::{Kind, Sources};
 
 /// The longest text in bytes that is read: far above any fleet, far below what a place in it can count.
-const MAX_TEXT: usize = 64 * 1024 * 1024;
+const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// After so many errors, the first places of what is declared twice are not looked for any more: that is slow.
 const MAX_PAIRS: usize = 100;
@@ -33,7 +33,9 @@ pub(crate) struct Text {
 
 /// The manifest's own file. What is wrong with it is reported.
 pub(crate) fn main(name: &str, sources: &dyn Sources, report: &Report) -> Text {
-    let path = sources.current_folder().and_then(|folder| paths::absolute(name, &folder, sources));
+    // One that does not depend on the current folder works also where that was removed.
+    let folder = if name.starts_with(['/', '~']) { Ok(PathBuf::from("/")) } else { sources.current_folder() };
+    let path = folder.and_then(|folder| paths::absolute(name, &folder, sources));
     let path = path.unwrap_or_else(|why| {
         report.error(Spot::default(), why, None);
         PathBuf::from(name)
@@ -47,7 +49,7 @@ fn read(name: Arc<str>, path: PathBuf, asked: Spot, sources: &dyn Sources, repor
         String::new()
     };
     let text = match sources.text(&path) {
-        Ok(Some(text)) if text.len() > MAX_TEXT => wrong(format!("{} is larger than 64 MiB", name.escape_debug())),
+        Ok(Some(text)) if text.len() > MAX_TEXT => wrong(format!("{} is larger than 16 MiB", name.escape_debug())),
         Ok(Some(text)) => text,
         Ok(None) => wrong(format!("{} does not exist", name.escape_debug())),
         Err(why) => wrong(format!("{} could not be read: {why}", name.escape_debug())),
@@ -60,6 +62,7 @@ fn read(name: Arc<str>, path: PathBuf, asked: Spot, sources: &dyn Sources, repor
 pub(crate) fn included(main: &Text, document: &Spanned<DeValue<'_>>, sources: &dyn Sources, report: &Report) -> (Vec<Text>, Vec<PathBuf>) {
     let mut texts: Vec<Text> = Vec::new();
     let mut listed = Vec::new();
+    let mut seen = HashSet::from([main.path.clone()]);
     for (written, spot) in patterns(document) {
         let pattern = match paths::absolute(written, &main.folder, sources) {
             Ok(pattern) => pattern,
@@ -86,7 +89,7 @@ pub(crate) fn included(main: &Text, document: &Spanned<DeValue<'_>>, sources: &d
             report.warning(spot, format!("`{}` matches no file", written.escape_debug()), None);
         }
         for path in found {
-            if path == main.path || texts.iter().any(|text| text.path == path) {
+            if !seen.insert(path.clone()) {
                 continue;
             }
             texts.push(read(displayed(&path, main), path, spot, sources, report));

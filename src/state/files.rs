@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::crash;
+use crate::safe_open::{WrittenBy, written_by};
 
 /// Ends the name of every file that is not complete yet; it begins with a dot.
 const UNFINISHED: &str = ".tmp";
@@ -78,7 +79,8 @@ impl Folder {
             Err(error) => return Err(error).with_context(|| format!("cannot open the folder {}", path.display())),
         };
         let stat = rustix::fs::fstat(&handle).with_context(|| format!("cannot look at the folder {}", path.display()))?;
-        check_owner(purpose, path, stat.st_uid, stat.st_mode, rustix::process::geteuid().as_raw())?;
+        let writers = written_by(stat.st_uid, stat.st_gid, stat.st_mode);
+        check_owner(purpose, path, stat.st_uid, stat.st_mode, rustix::process::geteuid().as_raw(), writers)?;
         Ok(Some(Self { handle, path: path.to_owned() }))
     }
 
@@ -319,7 +321,7 @@ fn read_all(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// An error unless only the user can write to the folder.
-fn check_owner(purpose: Purpose, path: &Path, owner: u32, mode: u32, user: u32) -> Result<()> {
+fn check_owner(purpose: Purpose, path: &Path, owner: u32, mode: u32, user: u32, writers: WrittenBy) -> Result<()> {
     let path = path.display();
     if owner != user {
         match purpose {
@@ -333,7 +335,7 @@ fn check_owner(purpose: Purpose, path: &Path, owner: u32, mode: u32, user: u32) 
             ),
         }
     }
-    if mode & 0o022 != 0 {
+    if writers != WrittenBy::Us {
         let mode = mode & 0o7777;
         match purpose {
             Purpose::State => {
@@ -353,14 +355,16 @@ mod tests {
 
     #[test]
     fn a_folder_of_others_is_refused() {
-        let check = |owner, mode| check_owner(Purpose::State, Path::new("/s"), owner, mode, 1000).map_err(|error| error.to_string());
+        let writers = |mode: u32| if mode & 0o022 == 0 { WrittenBy::Us } else { WrittenBy::Everybody { mode } };
+        let check =
+            |owner, mode| check_owner(Purpose::State, Path::new("/s"), owner, mode, 1000, writers(mode)).map_err(|error| error.to_string());
         assert_eq!(check(1000, 0o40700), Ok(()));
         assert_eq!(check(1000, 0o40755), Ok(()));
         assert!(check(0, 0o40700).unwrap_err().contains("belongs to another user (uid 0, not 1000)"));
         assert!(check(1000, 0o40770).unwrap_err().contains("(mode 0770): nothing was read. Run `chmod 700 /s`"));
         assert!(check(1000, 0o40702).is_err());
         assert!(check(1000, 0o41777).is_err());
-        let notes = |owner, mode| check_owner(Purpose::Notes, Path::new("/n"), owner, mode, 1000).unwrap_err().to_string();
+        let notes = |owner, mode| check_owner(Purpose::Notes, Path::new("/n"), owner, mode, 1000, writers(mode)).unwrap_err().to_string();
         assert!(notes(0, 0o40700).contains("belongs to another user (uid 0, not 1000)"));
         assert!(notes(1000, 0o40775).ends_with("(mode 0775): nothing was touched. Run `chmod go-w /n`"));
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
 mod asks;
+mod files;
 mod ground;
 mod handoff;
 mod hooks;

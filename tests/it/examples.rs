@@ -22,7 +22,7 @@ fn examples() -> BTreeMap<String, PathBuf> {
 }
 
 fn loaded(path: &std::path::Path) -> Desired {
-    let loaded = load(path.to_str().unwrap(), &Disk { state: "/nowhere".into() }, &BTreeMap::new());
+    let loaded = load(path.to_str().unwrap(), &Disk::new("/nowhere".into()), &BTreeMap::new());
     let found: Vec<String> = loaded.diagnostics.iter().map(|found| format!("{found:?}")).collect();
     assert!(found.is_empty(), "{}: {found:#?}", path.display());
     loaded.desired.unwrap()
@@ -106,7 +106,7 @@ fn the_manifests_and_rules_of_the_readme_load() {
         let text = format!("{start}{block}").replace("mailboxd", "sleep").replace("{ env = \"TOKEN_FILE\" }", "\"token\"");
         let path = folder.path().join("constellation.toml");
         std::fs::write(&path, &text).unwrap();
-        let loaded = load(path.to_str().unwrap(), &Disk { state: "/nowhere".into() }, &BTreeMap::new());
+        let loaded = load(path.to_str().unwrap(), &Disk::new("/nowhere".into()), &BTreeMap::new());
         assert!(loaded.desired.is_some(), "{text}\n{:#?}", loaded.diagnostics);
     }
 }

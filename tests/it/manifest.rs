@@ -47,7 +47,7 @@ fn the_examples_load_and_fit_the_schema() {
         let text = std::fs::read_to_string(&path).unwrap();
         let errors: Vec<_> = validator.iter_errors(&json(&text).unwrap()).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
-        let disk = reconcile::sources::Disk { state: "/tmp/state".into() };
+        let disk = reconcile::sources::Disk::new("/tmp/state".into());
         let loaded = load(path.to_str().unwrap(), &disk, &BTreeMap::new());
         assert_eq!(loaded.diagnostics, [], "{}", path.display());
         assert!(loaded.desired.is_some());

@@ -63,7 +63,7 @@ impl World {
 
     fn desired(&self) -> Desired {
         let path = self.program.at("constellation.toml");
-        let sources = Disk { state: self.program.at("state") };
+        let sources = Disk::new(self.program.at("state"));
         let loaded = load(path.to_str().unwrap(), &sources, &BTreeMap::new());
         loaded.desired.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
     }

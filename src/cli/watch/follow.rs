@@ -90,6 +90,9 @@ impl<'a> Follow<'a> {
     /// The manifest as it stands now: the same file, whatever lies nearer to this process by now.
     fn read(&mut self) -> Result<Desired, Wrong> {
         let read = self.global.read_at(self.setup.path.clone()).map_err(|error| Wrong::plain(format!("{error:#}")))?;
+        if let Some(doubt) = read.doubt {
+            return Err(Wrong::plain(doubt));
+        }
         // Of one that is broken, what it depended on before counts too: it may be what is missing.
         let Dependencies { files, folders, activity, variables } = read.loaded.depends_on;
         self.depends_on.files.extend(files.clone());

@@ -9,6 +9,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 
 use super::super::files::{Folder, Purpose};
 use super::{NoteId, Stage, dead};
+use crate::safe_open::{WrittenBy, written_by};
 use crate::time::Timestamp;
 
 /// The longest name of a source in bytes: with stamp and id it must still be the name of a file, which has at most 255.
@@ -192,7 +193,12 @@ fn fault(stat: &Stat) -> Option<&'static str> {
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Some("belongs to another user");
     }
-    (stat.st_mode & 0o022 != 0).then_some("can be written to by other users (run `chmod go-w` on it)")
+    match written_by(stat.st_uid, stat.st_gid, stat.st_mode) {
+        WrittenBy::Us => None,
+        WrittenBy::Owner(_) | WrittenBy::Group { .. } | WrittenBy::Everybody { .. } => {
+            Some("can be written to by other users (run `chmod go-w` on it)")
+        }
+    }
 }
 
 fn modified_at(stat: &Stat) -> Timestamp {

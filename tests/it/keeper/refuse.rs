@@ -59,7 +59,7 @@ fn a_start_that_cannot_be_is_told_with_its_reason() {
         bad_file(spec);
         std::fs::set_permissions(spec.cwd.join("e"), PermissionsExt::from_mode(0o666)).unwrap();
     };
-    check(open_file, StartErrorKind::EnvFile, 126, "it can be written by others");
+    check(open_file, StartErrorKind::EnvFile, 126, "it can be written by other users");
     let no_input = |spec: &mut Spec| {
         if let Stdio::Detached { stdin, .. } = &mut spec.stdio {
             *stdin = Some("/nowhere".into());
