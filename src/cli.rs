@@ -52,6 +52,7 @@ use order::Verb;
 use setup::Global;
 use terminal::Terminal;
 
+use crate::quit;
 use crate::render::json;
 
 /// A declarative reconciler for fleets of AI agents in tmux sessions and pidfile daemons.
@@ -124,6 +125,10 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
         }
     };
+    // An attached terminal is the person's own, with all its keys.
+    if !matches!(cli.command, Command::Attach(_)) {
+        quit::on_signals();
+    }
     let terminal = Terminal::new(cli.global.color, wants_json);
     let global = &cli.global;
     let result = match cli.command {
@@ -161,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Completions(args) => completions::run(args, &terminal),
         Command::Man(args) => man::run(args, &terminal),
     };
+    quit::end_helpers();
     match result {
         Ok(status) => {
             terminal.conclude(status);

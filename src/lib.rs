@@ -51,6 +51,7 @@
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
 //! | [`safe_open`] | opening files that others name: regular, bounded, never waited for; whom they belong to | – |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
+//! | [`quit`] | how this process ends when it is asked to, whatever hangs | process |
 //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
 //! | [`intent`] | what one run is asked for beyond the manifest | desired, observed |
 //! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
@@ -60,8 +61,8 @@
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`event`] | the one stream behind journal, progress and `--json` | desired, plan (its reasons), time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, safe_open, time |
-//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, safe_open, time |
-//! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, safe_open, time |
+//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, quit, safe_open, time |
+//! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, quit, safe_open, time |
 //! | [`observe`] | host, state, intent and rules of screens → `Observed` | desired, event, host, intent, observed, plan (`successors`), process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
@@ -114,6 +115,8 @@ pub mod paths;
 pub mod safe_open;
 
 pub mod process;
+
+pub mod quit;
 
 pub mod observed;
 

@@ -15,14 +15,15 @@ use super::{ExitStatus, handoff, logs, order, within};
 use crate::converge::{Converged, Ending, converge, note, take_requests};
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
-use crate::host::{Host, Interrupts, Live};
+use crate::host::{Host, Interrupts, Live, now};
 use crate::observe::{Seen, observe};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, foresee, plan};
+use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
 use crate::state::Claim;
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// Plan, show, ask, and act until everything is as declared
 #[derive(Debug, clap::Args)]
@@ -132,7 +133,10 @@ pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<Ex
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    let status = Run { args: &args, setup: &setup, terminal, host: setup.own_machine()? }.run();
+    // What is to be asked takes the time of a person, which is no part of it.
+    quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
+    let begun = now();
+    let status = Run { args: &args, setup: &setup, terminal, host: setup.own_machine()?, begun }.run();
     setup.wake_watcher();
     status
 }
@@ -142,6 +146,7 @@ struct Run<'a> {
     setup: &'a Setup,
     terminal: &'a Terminal,
     host: Live,
+    begun: Timestamp,
 }
 
 impl Run<'_> {
@@ -243,7 +248,15 @@ impl Run<'_> {
         self.terminal.print(&json::pretty(&document))
     }
 
-    fn approved(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
+    fn approved(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
+        quit::within(std::time::Duration::ZERO, 0);
+        let is_approved = self.ask(desired, seen, plan, terms)?;
+        quit::within(self.args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
+        self.begun = now();
+        Ok(is_approved)
+    }
+
+    fn ask(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
         if !self.terminal.can_ask() {
             let why = "there is nobody to ask: nothing was done. Approve with --auto-approve";
             self.terminal.error(&coded(ErrorCode::ApprovalNeeded, why));
@@ -276,7 +289,7 @@ impl Run<'_> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
         let mut progress = Progress::new(self.terminal, lines, plan, fleet.begin_run(self.host.now())?);
-        let deadline = self.host.now() + self.args.run.timeout;
+        let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, terms, deadline, first, &mut progress);
         let now = self.host.now();
         let converged = match result {

@@ -15,6 +15,7 @@ use crate::host::{Host, Interrupts, Live, Wake};
 use crate::observe::commands;
 use crate::observed::{Body, Message, MessageKind, Observed, Receipt, as_typed};
 use crate::plan::Plan;
+use crate::quit;
 use crate::render;
 use crate::safe_open::read_text;
 use crate::screen::as_text;
@@ -118,6 +119,8 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
     setup.fleet.prepare()?;
+    // To wait for the lock is no part of it.
+    quit::within((how.timeout + how.lock_timeout).std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let body = written.typed(&agent, &setup, terminal);

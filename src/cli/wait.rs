@@ -13,6 +13,7 @@ use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::{Activity, Health, Observed, Phase, Sighting};
 use crate::plan::{Plan, Terms, plan, waiting_for};
+use crate::quit;
 use crate::time::Duration;
 
 /// How often is looked.
@@ -45,6 +46,7 @@ enum State {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    quit::within(args.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;

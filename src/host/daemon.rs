@@ -44,12 +44,13 @@ pub(super) fn spawn(live: &mut Live, spawns: &[(usize, &Spawn)], outcomes: &mut 
     let start = |part: &[(usize, &Spawn)]| part.iter().map(|(at, spawn)| (*at, way.start(shared, spawn))).collect::<Vec<_>>();
     let started: Vec<(usize, Result<Child, Outcome>)> = std::thread::scope(|scope| {
         let (first, second) = spawns.split_at(each);
-        let other = (!second.is_empty()).then(|| scope.spawn(|| start(second)));
+        let other = std::thread::Builder::new().spawn_scoped(scope, || start(second));
         let mut started = start(first);
         match other.map(std::thread::ScopedJoinHandle::join) {
-            Some(Ok(more)) => started.extend(more),
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => {}
+            Ok(Ok(more)) => started.extend(more),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread can be started.
+            Err(_) => started.extend(start(second)),
         }
         started
     });

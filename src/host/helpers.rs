@@ -1,13 +1,14 @@
 //! Commands that are run beside the rounds: each has an end, and none outlives the process that wants to know what comes of it.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::process::{self, ProcId};
+use crate::quit;
 
 /// How long a command has to end that took too long, before it is killed.
 const LAST: Duration = Duration::from_millis(500);
@@ -34,7 +35,10 @@ impl Helpers {
             return Err(std::io::Error::other("nobody waits for it any more"));
         }
         let child = command.process_group(0).spawn()?;
-        running.helpers.extend(ProcId::of(child.id()).ok().flatten());
+        if let Ok(Some(id)) = ProcId::of(child.id()) {
+            quit::began(&id);
+            running.helpers.insert(id);
+        }
         Ok(child)
     }
 
@@ -45,19 +49,23 @@ impl Helpers {
     ///
     /// If it could not be waited for.
     pub(super) fn finish(&self, mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + quit::patience(limit);
         let id = ProcId::of(child.id()).ok().flatten();
         let notice = id.as_ref().and_then(|id| process::death_notice(id).ok().flatten());
         let in_time = match &notice {
-            Some(notice) => process::wait_any(&[notice.as_fd()], Some(limit)).is_ok_and(|ready| !ready.is_empty()),
-            // It has ended, or it cannot be told, and is not waited for.
-            None => true,
+            Some(notice) => ends_by(notice, deadline),
+            // It has ended, or there is no notice of its end to be had.
+            None => process::child_ends_by(&mut child, deadline)?,
         };
-        let in_time = in_time || matches!(child.try_wait(), Ok(Some(_)));
         if !in_time {
             if let Some(id) = &id {
-                end(id);
+                end(std::slice::from_ref(id));
             }
             let _ = child.kill();
+        }
+        // From here on, its number may become another one's.
+        if let Some(id) = &id {
+            quit::ended(id);
         }
         let status = child.wait();
         if let Some(id) = &id {
@@ -70,9 +78,11 @@ impl Helpers {
     pub(super) fn end_all(&self) {
         let mut running = self.running();
         running.is_over = true;
-        let helpers = std::mem::take(&mut running.helpers);
+        let helpers: Vec<ProcId> = std::mem::take(&mut running.helpers).into_iter().collect();
         drop(running);
-        helpers.iter().for_each(end);
+        if !helpers.is_empty() {
+            end(&helpers);
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -80,18 +90,28 @@ impl Helpers {
     }
 }
 
-fn end(id: &ProcId) {
-    let _ = process::end_tree(std::slice::from_ref(id), "", LAST);
+/// Whether the process that a notice is of ends by this time. It is not reaped: its number stays its own.
+fn ends_by(notice: &OwnedFd, deadline: Instant) -> bool {
+    loop {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        // A signal may end the wait early.
+        if process::ends_within(notice, rest) || rest.is_zero() {
+            return process::ends_within(notice, Duration::ZERO);
+        }
+    }
+}
+
+/// Ends commands together: the time that they have is that of one.
+fn end(helpers: &[ProcId]) {
+    let _ = process::end_tree(helpers, "", LAST);
     // What has left the tree is still in the group, whose number is nobody else's before its leader has been waited for.
-    if let Some(group) = i32::try_from(id.pid).ok().and_then(rustix::process::Pid::from_raw) {
+    for group in helpers.iter().filter_map(|id| i32::try_from(id.pid).ok().and_then(rustix::process::Pid::from_raw)) {
         let _ = rustix::process::kill_process_group(group, process::Signal::KILL);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     fn run(helpers: &Helpers, script: &str, limit: Duration) -> Option<ExitStatus> {

@@ -56,7 +56,10 @@ impl Inquiries {
             let busy = asked.values().filter(|inquiry| inquiry.answer.is_none()).count();
             if !asked.contains_key(key) && busy < MOST {
                 asked.insert(key.clone(), Inquiry { answer: None, is_awaited: true });
-                self.begin((*query).clone(), key.clone(), bell.cloned());
+                if let Err(error) = self.begin((*query).clone(), key.clone(), bell.cloned()) {
+                    let answer = Answer::Unknown(format!("it could not be asked: no thread can be started: {error}"));
+                    asked.insert(key.clone(), Inquiry { answer: Some((answer, Instant::now())), is_awaited: true });
+                }
             } else if let Some(inquiry) = asked.get_mut(key) {
                 inquiry.is_awaited = true;
             }
@@ -89,9 +92,9 @@ impl Inquiries {
         self.0.helpers.end_all();
     }
 
-    fn begin(&self, query: Query, key: String, bell: Option<Bell>) {
+    fn begin(&self, query: Query, key: String, bell: Option<Bell>) -> std::io::Result<()> {
         let shared = Arc::clone(&self.0);
-        std::thread::spawn(move || {
+        let work = move || {
             let answer = ask_one(&query, &shared.helpers);
             let mut asked = shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(inquiry) = asked.get_mut(&key) else { return };
@@ -100,7 +103,8 @@ impl Inquiries {
             if let (false, Some(bell)) = (inquiry.is_awaited, bell) {
                 bell.ring();
             }
-        });
+        };
+        std::thread::Builder::new().name("probe".to_owned()).spawn(work).map(drop)
     }
 }
 

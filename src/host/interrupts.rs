@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
-/// The exit code of a process that a second SIGINT ends.
-const INTERRUPTED: i32 = 130;
+use crate::quit::{self, INTERRUPTED};
 
 /// The signals that came so far. Clones share them.
 #[derive(Clone, Debug)]
@@ -51,6 +50,7 @@ impl Interrupts {
             Ok(flag)
         };
         let (terminate, reread, hurry) = (flag(SIGTERM)?, flag(SIGHUP)?, flag(SIGUSR1)?);
+        quit::heeds_itself();
         Ok(Self(Arc::new(Inner { interrupts, others, counted: Mutex::new(0), terminate, reread, hurry })))
     }
 

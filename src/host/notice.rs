@@ -72,7 +72,12 @@ impl Telling {
         if queue.working < AT_ONCE {
             queue.working += 1;
             let telling = self.clone();
-            std::thread::spawn(move || telling.work());
+            if let Err(error) = std::thread::Builder::new().name("notice".to_owned()).spawn(move || telling.work()) {
+                queue.working -= 1;
+                if let Some(job) = queue.waiting.pop_back() {
+                    complain(&format!("{}: no thread can be started: {error}", job.argv[0]), &job.text);
+                }
+            }
         }
     }
 

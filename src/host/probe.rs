@@ -59,7 +59,8 @@ pub(super) fn probe(paths: &Paths, questions: &[Query]) -> Vec<Answer> {
     let slow = questions.iter().filter(|query| takes_long(&query.probe)).count();
     std::thread::scope(|scope| {
         for _ in 1..slow.min(AT_ONCE) {
-            scope.spawn(work);
+            // Where no more threads can be started, those that there are ask one after the other.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });

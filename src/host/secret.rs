@@ -3,17 +3,19 @@
 //! A value is sealed where it is read and goes no further. Commands are asked beside each other, and no more often than once in a while.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::helpers::Helpers;
 use super::live::now;
 use super::news::Bell;
 use crate::desired::SecretSource;
 use crate::process::{self, ProcId};
+use crate::quit;
 use crate::safe_open;
 use crate::time::{self, Timestamp};
 
@@ -91,7 +93,7 @@ impl Secrets {
     /// The digest for each question, in their order; none for a secret that cannot be had, or not yet.
     pub(super) fn ask(&self, questions: &[SecretQuery<'_>], seal: &Seal, wait: &Wait<'_>) -> Vec<Option<String>> {
         let begun = now();
-        let end = Instant::now() + if matches!(wait, Wait::ForAll) { PATIENCE + AT_ONCE } else { AT_ONCE };
+        let end = Instant::now() + if matches!(wait, Wait::ForAll) { quit::patience(PATIENCE) + AT_ONCE } else { AT_ONCE };
         let commands: Vec<(Asked, Option<Timestamp>)> = questions.iter().filter_map(command).collect();
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, one| one.is_asked || one.answer.as_ref().is_some_and(|(at, _)| begun.since(*at) < KEPT));
@@ -108,7 +110,10 @@ impl Secrets {
                 let one = known.entry(asked.clone()).or_default();
                 if !one.is_asked && busy < MOST {
                     one.is_asked = true;
-                    self.begin(asked.clone(), Arc::clone(seal), wait);
+                    if self.begin(asked.clone(), Arc::clone(seal), wait).is_err() {
+                        // Where no thread can be started it cannot be had now, and is asked again later.
+                        *one = Known { answer: Some((begun, None)), is_asked: false };
+                    }
                 }
             }
             let rest = end.saturating_duration_since(Instant::now());
@@ -124,13 +129,13 @@ impl Secrets {
         questions.iter().map(answer).collect()
     }
 
-    fn begin(&self, asked: Asked, seal: Seal, wait: &Wait<'_>) {
+    fn begin(&self, asked: Asked, seal: Seal, wait: &Wait<'_>) -> std::io::Result<()> {
         let shared = Arc::clone(&self.0);
         let bell = match wait {
             Wait::ForNone(Some(bell)) => Some((*bell).clone()),
             Wait::ForNone(None) | Wait::ForAll => None,
         };
-        std::thread::spawn(move || {
+        let work = move || {
             let (variable, argv, cwd) = &asked;
             let at = now();
             let digest = printed(argv, cwd).ok().map(|value| seal(variable, without_end(&value)));
@@ -142,7 +147,8 @@ impl Secrets {
             if let (true, Some(bell)) = (is_news, bell) {
                 bell.ring();
             }
-        });
+        };
+        std::thread::Builder::new().name("secret".to_owned()).spawn(work).map(drop)
     }
 }
 
@@ -187,31 +193,53 @@ fn text(source: impl Read) -> Result<String, String> {
     Ok(text)
 }
 
+/// What a command prints until it ends. What it leaves running in the background is neither waited for nor ended.
 fn printed(argv: &[String], cwd: &Path) -> Result<String, String> {
     let (program, arguments) = argv.split_first().ok_or("is empty")?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir(cwd).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("was not started: {error}"))?;
-    // Read beside the wait: a command that prints more than a pipe holds would never end.
-    let reader = child.stdout.take().map(|output| std::thread::spawn(move || text(output)));
-    let in_time = match ProcId::of(child.id()) {
-        Ok(Some(id)) => match process::death_notice(&id) {
-            Ok(Some(notice)) => process::wait_any(&[notice.as_fd()], Some(PATIENCE)).is_ok_and(|ready| !ready.is_empty()),
-            Ok(None) => true,
-            Err(_) => false,
-        },
-        Ok(None) => true,
-        Err(_) => false,
-    };
-    if !in_time {
-        child.kill().map_err(|error| error.to_string())?;
+    let helpers = Helpers::default();
+    let mut child = helpers.start(&mut command).map_err(|error| format!("was not started: {error}"))?;
+    let said = child.stdout.take().ok_or("cannot be read")?;
+    let heard = hear_until_exit(&child, said);
+    // One that has ended by itself is only waited for.
+    let ended = helpers.finish(child, Duration::ZERO).map_err(|error| error.to_string())?;
+    match (heard?, ended) {
+        (None, _) | (Some(_), None) => Err(format!("took longer than {} s", PATIENCE.as_secs())),
+        (Some(_), Some(status)) if !status.success() => Err(format!("ended with {status}")),
+        (Some(bytes), Some(_)) => String::from_utf8(bytes).map_err(|_| "printed what is not UTF-8".to_owned()),
     }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    match (in_time, status.success(), reader) {
-        (false, ..) => Err(format!("took longer than {} s", PATIENCE.as_secs())),
-        (true, false, _) => Err(format!("ended with {status}")),
-        (true, true, Some(reader)) => reader.join().map_err(|_| "could not be read".to_owned())?,
-        (true, true, None) => Ok(String::new()),
+}
+
+/// What a child has printed when it ends; none if it takes too long.
+fn hear_until_exit(child: &Child, mut said: ChildStdout) -> Result<Option<Vec<u8>>, String> {
+    let until = Instant::now() + quit::patience(PATIENCE);
+    rustix::io::ioctl_fionbio(&said, true).map_err(|error| error.to_string())?;
+    let id = ProcId::of(child.id()).map_err(|error| error.to_string())?;
+    let notice = id.and_then(|id| process::death_notice(&id).transpose()).transpose().map_err(|error| error.to_string())?;
+    let mut printed = Vec::new();
+    let mut is_open = true;
+    let mut has_ended = notice.is_none();
+    loop {
+        match said.by_ref().take(LONGEST + 1).read_to_end(&mut printed) {
+            Ok(_) => is_open = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.to_string()),
+        }
+        if printed.len() as u64 > LONGEST {
+            return Err(format!("printed more than {LONGEST} bytes"));
+        }
+        if has_ended {
+            return Ok(Some(printed));
+        }
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Ok(None);
+        }
+        // Its end is waited for, not the end of its output; what it said last is read once more after it.
+        let death = notice.as_ref().map(AsFd::as_fd);
+        let waited: Vec<_> = death.into_iter().chain(is_open.then(|| said.as_fd())).collect();
+        has_ended = process::wait_any(&waited, Some(rest)).map_err(|error| error.to_string())?.contains(&0);
     }
 }
 

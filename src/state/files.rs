@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::crash;
+use crate::quit;
 use crate::safe_open::{WrittenBy, written_by};
 
 /// Ends the name of every file that is not complete yet; it begins with a dot.
@@ -145,6 +146,7 @@ impl Folder {
 
     /// Writes a file under another name and gives it its own in one step: readers see the old one or the new one.
     pub(super) fn replace(&self, name: &str, content: &[u8], lasting: Lasting) -> Result<()> {
+        let _whole = quit::writing();
         self.replace_in_steps(name, content, lasting).with_context(|| format!("cannot write {}", self.path_of(name).display()))
     }
 
@@ -162,6 +164,7 @@ impl Folder {
 
     /// Writes a file unless it is there already; false if it is.
     pub(super) fn create(&self, name: &str, content: &[u8]) -> io::Result<bool> {
+        let _whole = quit::writing();
         let unfinished = self.write_unfinished(name, content, Lasting::ForGood)?;
         crash::step()?;
         let linked = rustix::fs::linkat(&self.handle, &unfinished, &self.handle, name, AtFlags::empty());

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::files::Folder;
 use crate::event::{Entry, Event};
+use crate::quit;
 
 const NAME: &str = "journal.jsonl";
 
@@ -75,6 +76,7 @@ impl Journal {
     }
 
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        let _whole = quit::writing();
         if self.size >= self.full {
             self.rotate()?;
         }

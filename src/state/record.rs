@@ -213,9 +213,13 @@ pub(super) fn read_all(folder: &Folder) -> Result<BTreeMap<AgentName, Result<Rec
     }
     let (one, other) = agents.split_at(agents.len() / 2);
     let (one, other) = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| read(other));
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || read(other));
         let one = read(one);
-        (one, thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        match thread {
+            Ok(thread) => (one, thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+            // No thread can be started.
+            Err(_) => (one, read(other)),
+        }
     });
     Ok(one.into_iter().chain(other).collect())
 }

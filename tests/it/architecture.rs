@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("paths", &["desired"]),
     ("safe_open", &[]),
     ("process", &["desired"]),
+    ("quit", &["process"]),
     ("observed", &["desired", "process", "time"]),
     ("intent", &["desired", "observed"]),
     // `schema` is the form of the manifest's own types: the two are one subject, and the only circle.
@@ -25,9 +26,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["desired", "observed", "time"]),
     ("event", &["desired", "plan", "time"]),
     ("keeper", &["desired", "process", "safe_open", "time"]),
-    ("state", &["desired", "event", "observed", "paths", "safe_open", "time"]),
+    ("state", &["desired", "event", "observed", "paths", "quit", "safe_open", "time"]),
     // Of the keeper, its protocol: the spec that it is given, the status and pidfile that it writes.
-    ("host", &["desired", "keeper", "observed", "paths", "process", "safe_open", "time"]),
+    ("host", &["desired", "keeper", "observed", "paths", "process", "quit", "safe_open", "time"]),
     ("observe", &["desired", "event", "host", "intent", "observed", "plan", "process", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("ownership", &["desired", "event", "host", "observe", "observed", "state"]),
@@ -47,6 +48,7 @@ const EVERYTHING: &[&str] = &[
     "paths",
     "safe_open",
     "process",
+    "quit",
     "observed",
     "intent",
     "screen",

@@ -22,6 +22,7 @@ mod logs;
 mod look;
 mod order;
 mod ownership;
+mod quit;
 mod screen;
 mod secrets;
 mod service;

@@ -28,19 +28,8 @@ pub(super) struct Speaker {
 impl Speaker {
     pub(super) fn new() -> Self {
         let (words, waiting) = sync_channel::<Words>(WAITING);
-        std::thread::spawn(move || {
-            for words in waiting {
-                // A reader that went away is no reason to leave the agents alone.
-                let _ = match words {
-                    Words::Data(text) => io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
-                    Words::Talk(text) => io::stderr().lock().write_all(text.as_bytes()),
-                    Words::Over(asked) => {
-                        let _ = asked.send(());
-                        Ok(())
-                    }
-                };
-            }
-        });
+        // Where no thread can be started, nobody hears it, and each word is said where it is found.
+        let _ = std::thread::Builder::new().name("speaker".to_owned()).spawn(move || waiting.into_iter().for_each(speak));
         Self { words, unsaid: 0 }
     }
 
@@ -61,9 +50,22 @@ impl Speaker {
         }
         match self.words.try_send(words) {
             Err(TrySendError::Full(_)) => self.unsaid += 1,
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Disconnected(words)) => speak(words),
+            Ok(()) => {}
         }
     }
+}
+
+fn speak(words: Words) {
+    // A reader that went away is no reason to leave the agents alone.
+    let _ = match words {
+        Words::Data(text) => io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+        Words::Talk(text) => io::stderr().lock().write_all(text.as_bytes()),
+        Words::Over(asked) => {
+            let _ = asked.send(());
+            Ok(())
+        }
+    };
 }
 
 impl Drop for Speaker {

@@ -12,6 +12,7 @@ use rustix::fs::MemfdFlags;
 
 use super::socket::ServerAt;
 use crate::process;
+use crate::quit;
 
 /// How long a client may take: a server at rest answers in milliseconds, one that takes longer is stuck or stopped.
 pub(in crate::host) const PATIENCE: Duration = Duration::from_secs(5);
@@ -116,7 +117,7 @@ impl Client {
             // A client that died at once says why on its standard error.
             let _ = stdin.write_all(input.as_bytes());
         }
-        Ok(Running { child, stdout, stderr, deadline: Instant::now() + self.patience })
+        Ok(Running { child, stdout, stderr, deadline: Instant::now() + quit::patience(self.patience) })
     }
 }
 
