@@ -11,7 +11,7 @@ use super::tmux::Scope;
 use super::{Outcome, Spawn};
 use crate::desired::{Mark, Place};
 use crate::keeper;
-use crate::process::{MARK_VARIABLE, ProcId, cmdline};
+use crate::process::{DEFAULT_PATH, MARK_VARIABLE, ProcId, cmdline};
 
 /// A start waits for the new process to begin; two at once use that time.
 const THREADS: usize = 2;
@@ -117,5 +117,5 @@ fn await_name(pid: u32) {
 }
 
 fn default_path(path: Option<OsString>) -> OsString {
-    path.unwrap_or_else(|| OsStr::new("/usr/local/bin:/usr/bin:/bin").to_owned())
+    path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH).to_owned())
 }

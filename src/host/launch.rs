@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::live::{Live, now};
 use super::{Outcome, Spawn};
 use crate::desired::{
-    AgentName, AgentSpec, Care, Hooks, Inherit, Launch, Leftovers, Log, MINIMAL_ENV, Mark, NEVER_INHERITED, Place, SecretSource, glob,
+    AgentName, AgentSpec, Care, Hooks, Inherit, Leftovers, Log, MINIMAL_ENV, Mark, NEVER_INHERITED, Place, SecretSource, glob,
 };
 use crate::keeper::{self, Duties, Secret, Spec, Stdio};
 use crate::paths::Paths;
@@ -63,11 +63,6 @@ impl Caller {
     /// What a login gives, for commands of ours.
     pub(super) fn minimal(&self) -> BTreeMap<String, String> {
         self.inherited(&Inherit::Minimal)
-    }
-
-    /// The PATH in which the program will be looked for, if the launch says or inherits one.
-    pub(super) fn path(&self, launch: &Launch) -> Option<String> {
-        launch.env.get("PATH").cloned().or_else(|| self.inherited(&launch.inherit_env).remove("PATH"))
     }
 
     /// Whether the acting process has this variable.

@@ -6,18 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::live::Live;
+use super::live::{Live, now};
 use super::look::{View, label};
 use super::tmux::{FILES, Pane, ServerAt, socket_path};
 use super::{Ask, Found, Life, Look, Successor, adopted, limits};
-use crate::desired::{AgentName, AgentSpec, FleetName, Generation, Launch, Mark, Place, SecretSource, Socket, Text};
-use crate::keeper::{PidfileContent, log_fault, read_pidfile};
+use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Place, SecretSource, Socket, Text};
+use crate::keeper::{PidfileContent, PidfileTaken, Preflight, StartErrorKind, log_fault, read_pidfile, taken_pidfile};
 use crate::observed::{Instance, Obstacle, Seat};
 use crate::process::{self, Liveness, ProcId};
 use crate::safe_open::{self, Trust};
-
-/// Where programs are looked for when there is no PATH at all.
-const NO_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What to do where a password manager offers variables by a pipe.
 const FROM_COMMANDS: &str = "; have each variable read by a command: secrets.NAME = { command = [\"PROGRAM\", \"ARGUMENT\"] }";
@@ -46,7 +43,7 @@ struct Checks<'a> {
     views: &'a BTreeMap<PathBuf, View>,
     sockets: HashMap<Socket, Result<PathBuf, String>>,
     folders: HashMap<PathBuf, Option<Obstacle>>,
-    programs: HashMap<(String, String, PathBuf), bool>,
+    preflight: Preflight,
     servers: HashMap<PathBuf, Taken>,
     /// Agents with a pane that the next instance can have.
     seated: BTreeSet<AgentName>,
@@ -84,7 +81,7 @@ impl<'a> Checks<'a> {
             views,
             sockets: HashMap::new(),
             folders: HashMap::new(),
-            programs: HashMap::new(),
+            preflight: Preflight::default(),
             servers: HashMap::new(),
             seated: successors.iter().filter_map(seated).collect(),
             adopted: successors.iter().filter_map(adopted).collect(),
@@ -94,14 +91,21 @@ impl<'a> Checks<'a> {
 
     fn obstacle(&mut self, agent: &AgentName, spec: &AgentSpec) -> Option<Obstacle> {
         let launch = &spec.launch;
-        self.folder(&launch.cwd).or_else(|| self.program(launch)).or_else(|| self.files(spec)).or_else(|| match &launch.place {
+        let first = self.folder(&launch.cwd).or_else(|| self.files(spec)).or_else(|| program(self.live, &mut self.preflight, agent, spec).err());
+        first.or_else(|| match &launch.place {
             Place::Tmux { socket, session, window } => match self.socket(socket) {
                 Ok(path) => self.pane(agent, &path, session.as_str(), window.as_str()),
                 Err(why) => Some(Obstacle::Unreadable(why)),
             },
             Place::Daemon { pidfile } => {
                 let path = pidfile.clone().unwrap_or_else(|| self.live.paths.pidfile(agent));
-                taken_pidfile(&path, &self.live.fleet, agent, self.adopted.get(agent))
+                let adopted = self.adopted.get(agent);
+                let leaves = |process: &ProcId| adopted == Some(process) || is_of_agent(process, &self.live.fleet, agent);
+                match taken_pidfile(&path, &self.live.fleet, agent, leaves) {
+                    Ok(()) => None,
+                    Err(PidfileTaken::By(why)) => Some(Obstacle::PlaceTaken(why)),
+                    Err(PidfileTaken::Unclear(why)) => Some(Obstacle::Unreadable(why)),
+                }
             }
         })
     }
@@ -126,27 +130,6 @@ impl<'a> Checks<'a> {
             Err(error) => Some(Obstacle::Unreadable(format!("the folder {}: {error}", cwd.display()))),
         };
         self.folders.entry(cwd.to_owned()).or_insert_with(check).clone()
-    }
-
-    fn program(&mut self, launch: &Launch) -> Option<Obstacle> {
-        let program = launch.command.program();
-        let path = self.live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
-        // Only a path that is relative depends on the folder.
-        let cwd = if program.starts_with('/') || !program.contains('/') { PathBuf::new() } else { launch.cwd.clone() };
-        let key = (path, program.to_owned(), cwd);
-        let is_there = match self.programs.get(&key) {
-            Some(known) => *known,
-            None => {
-                let is_there = resolve(program, &key.0, &launch.cwd).is_some();
-                *self.programs.entry(key).or_insert(is_there)
-            }
-        };
-        // A file of variables can bring another PATH, which only the keeper sees.
-        let certain = program.contains('/') || launch.env_file.is_empty();
-        (!is_there && certain).then(|| {
-            let hint = if program.contains('/') { "it does not exist or cannot be executed" } else { "it is in no folder of its PATH" };
-            Obstacle::CommandMissing(format!("`{}`: {hint}", program.escape_debug()))
-        })
     }
 
     fn files(&self, spec: &AgentSpec) -> Option<Obstacle> {
@@ -224,12 +207,12 @@ impl<'a> Checks<'a> {
 fn adoptable(live: &Live, agent: &AgentName, spec: &AgentSpec) -> Option<Found> {
     let Place::Daemon { pidfile } = &spec.launch.place else { return None };
     let path = pidfile.clone().unwrap_or_else(|| live.paths.pidfile(agent));
-    let Ok(Some(PidfileContent::Bare { pid, .. })) = read_pidfile(&path) else { return None };
+    let Ok(Some(PidfileContent::Hint(pid))) = read_pidfile(&path) else { return None };
     let program = ProcId::of(pid).ok()??;
     let is_free = process::is_ours(pid).ok()? == Some(true) && process::variable(pid, process::MARK_VARIABLE).ok()?.is_none();
     let in_place = same_folder(&process::cwd(pid).ok()?, &spec.launch.cwd);
     // The same number may have become another process while its facts were read.
-    let is_it = is_free && in_place && runs(live, pid, &spec.launch) && program.liveness() == Liveness::Alive;
+    let is_it = is_free && in_place && runs(live, pid, agent, spec) && program.liveness() == Liveness::Alive;
     is_it.then(|| Found {
         instance: Instance {
             agent: agent.clone(),
@@ -245,16 +228,50 @@ fn adoptable(live: &Live, agent: &AgentName, spec: &AgentSpec) -> Option<Found> 
 }
 
 /// Whether a process is the declared program with the declared arguments, be it a script run by its interpreter.
-fn runs(live: &Live, pid: u32, launch: &Launch) -> bool {
+fn runs(live: &Live, pid: u32, agent: &AgentName, spec: &AgentSpec) -> bool {
     let (Ok(words), Ok(exe)) = (process::cmdline(pid), process::exe(pid)) else { return false };
+    let launch = &spec.launch;
     let declared: Vec<OsString> = launch.command.argv().into_iter().map(OsString::from).collect();
-    let path = live.caller.path(launch).unwrap_or_else(|| NO_PATH.to_owned());
-    let file = resolve(launch.command.program(), &path, &launch.cwd).and_then(|file| file.canonicalize().ok());
+    let file = program(live, &mut Preflight::default(), agent, spec).ok().flatten().and_then(|file| file.canonicalize().ok());
     let Some(file) = file else { return false };
     let is_file = |word: &OsStr| launch.cwd.join(word).canonicalize().is_ok_and(|other| other == file);
     let arguments = declared.get(1..).unwrap_or_default();
     let direct = exe == file && words.get(1..) == Some(arguments);
     direct || words.get(1).is_some_and(|script| is_file(script) && words.get(2..) == Some(arguments))
+}
+
+/// The file that the keeper of this agent would execute; none if that cannot be told before the start.
+fn program(live: &Live, preflight: &mut Preflight, agent: &AgentName, spec: &AgentSpec) -> Result<Option<PathBuf>, Obstacle> {
+    let orders = live.caller.orders_for(&foreseen_mark(&live.fleet, agent), spec, now(), &live.paths).map_err(Obstacle::Unreadable)?;
+    preflight.program(&orders).map_err(|error| match error.kind {
+        StartErrorKind::Program => Obstacle::CommandMissing(error.message),
+        StartErrorKind::Cwd
+        | StartErrorKind::Secret
+        | StartErrorKind::EnvFile
+        | StartErrorKind::Hook
+        | StartErrorKind::Stdin
+        | StartErrorKind::Pidfile
+        | StartErrorKind::Late
+        | StartErrorKind::Asked
+        | StartErrorKind::Io => Obstacle::Unreadable(error.message),
+    })
+}
+
+/// A mark like that of the next instance, for what is checked before there is one.
+fn foreseen_mark(fleet: &FleetName, agent: &AgentName) -> Mark {
+    let zeros = |length: usize| "0".repeat(length);
+    Mark {
+        fleet: fleet.clone(),
+        agent: agent.clone(),
+        generation: Generation(u64::MAX),
+        digest: LaunchDigest(zeros(32).into()),
+        id: zeros(16).into(),
+    }
+}
+
+/// Whether a process bears the mark of a life of this agent.
+fn is_of_agent(process: &ProcId, fleet: &FleetName, agent: &AgentName) -> bool {
+    process::mark_on(process.pid).is_some_and(|mark| mark.fleet == *fleet && mark.agent == *agent)
 }
 
 /// Sessions without any pane of the fleet, and windows without one.
@@ -293,41 +310,6 @@ fn room(socket: &Path, listed: Option<(&ServerAt, &[Pane])>) -> Room {
     Room { free: by_files.min(by_terminals), wanted: 0, why }
 }
 
-/// Why a keeper could not put its pidfile there, once the adopted instance of its agent is gone.
-fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName, adopted: Option<&ProcId>) -> Option<Obstacle> {
-    if std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
-        return None;
-    }
-    let (process, whose) = match read_pidfile(path) {
-        Ok(None) => return None,
-        Ok(Some(PidfileContent::Ours(there))) if there.fleet == *fleet && there.agent == *agent => return None,
-        Ok(Some(PidfileContent::Ours(there))) => (Some(there.program()), format!("the agent {} of the fleet {}", there.agent, there.fleet)),
-        Ok(Some(PidfileContent::Bare { pid, .. })) => match ProcId::of(pid) {
-            Ok(process) => (process, format!("process {pid}, which is not what is declared")),
-            Err(error) => return Some(Obstacle::Unreadable(format!("process {pid}, which {} names: {error}", path.display()))),
-        },
-        Err(error) => return Some(Obstacle::PlaceTaken(error.to_string())),
-    };
-    let lives = process.is_some_and(|process| adopted != Some(&process) && process.liveness() != Liveness::Gone);
-    lives.then(|| Obstacle::PlaceTaken(format!("pidfile {} names {whose}", path.display())))
-}
-
-/// The file that a program's name stands for, if it can be executed.
-fn resolve(program: &str, path: &str, cwd: &Path) -> Option<PathBuf> {
-    let executable = |file: PathBuf| {
-        let is_file = std::fs::metadata(&file).is_ok_and(|facts| facts.is_file());
-        (is_file && rustix::fs::access(&file, Access::EXEC_OK).is_ok()).then_some(file)
-    };
-    if program.is_empty() {
-        return None;
-    }
-    if program.contains('/') {
-        return executable(cwd.join(program));
-    }
-    // An empty entry of PATH is the working folder.
-    std::env::split_paths(path).find_map(|folder| executable(cwd.join(folder).join(program)))
-}
-
 fn same_folder(one: &Path, other: &Path) -> bool {
     one == other || other.canonicalize().is_ok_and(|other| one == other)
 }
@@ -356,20 +338,5 @@ mod tests {
         assert_eq!(taken.sessions, ["b", "c"].map(str::to_owned).into());
         assert!(taken.windows.contains(&("a".to_owned(), "notes".to_owned())));
         assert!(!taken.windows.contains(&("a".to_owned(), "a".to_owned())));
-    }
-
-    #[test]
-    fn programs_are_found_where_the_instance_will_look() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tool");
-        std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        let path = folder.path().to_str().unwrap();
-        assert_eq!(resolve("tool", path, Path::new("/")), None, "it cannot be executed");
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        assert_eq!(resolve("tool", path, Path::new("/")), Some(file.clone()));
-        assert_eq!(resolve("tool", "/bin", Path::new("/")), None);
-        assert_eq!(resolve("./tool", "/bin", folder.path()), Some(folder.path().join("./tool")));
-        assert_eq!(resolve("", path, folder.path()), None);
-        assert_eq!(resolve(path, "/bin", Path::new("/")), None, "a folder is no program");
     }
 }

@@ -1,7 +1,7 @@
 //! The environment of the program: what was declared, in the order in which the parts win over each other, and nothing else.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::dotenv;
 use super::secret;
@@ -44,6 +44,29 @@ fn take_away(variables: &mut BTreeMap<String, String>, spec: &Spec) {
 
 /// All but the secrets.
 fn declared(spec: &Spec, pane: Option<&str>, files: &[PathBuf]) -> Result<BTreeMap<String, String>, StartError> {
+    let mut from_files = BTreeMap::new();
+    for path in files {
+        from_files.extend(read_variables(path)?);
+    }
+    Ok(layered(spec, pane, from_files))
+}
+
+/// What the preflight can know of the environment before the start: all but the secrets, with what the files bring.
+pub(super) fn foreseen(spec: &Spec, from_files: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut variables = layered(spec, None, from_files);
+    take_away(&mut variables, spec);
+    variables
+}
+
+/// The variables of a file, as a program gets them.
+pub(super) fn read_variables(path: &Path) -> Result<Vec<(String, String)>, StartError> {
+    let wrong = |why: String| StartError::new(StartErrorKind::EnvFile, format!("env_file {}: {why}", path.display()));
+    let text = read_trusted(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+    dotenv::parse(&text).map_err(wrong)
+}
+
+fn layered(spec: &Spec, pane: Option<&str>, from_files: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut variables = spec.inherited.clone();
     // Of the folder that the acting process was in.
     variables.remove("OLDPWD");
@@ -51,12 +74,7 @@ fn declared(spec: &Spec, pane: Option<&str>, files: &[PathBuf]) -> Result<BTreeM
     if let Some(term) = pane {
         variables.insert("TERM".to_owned(), term.to_owned());
     }
-    for path in files {
-        let wrong = |why: String| StartError::new(StartErrorKind::EnvFile, format!("env_file {}: {why}", path.display()));
-        let text = read_trusted(path, Trust::System).map_err(|error| wrong(error.to_string()))?;
-        let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
-        variables.extend(dotenv::parse(&text).map_err(wrong)?);
-    }
+    variables.extend(from_files);
     variables.extend(spec.env.clone());
-    Ok(variables)
+    variables
 }

@@ -38,13 +38,10 @@ pub struct Pidfile {
 pub enum PidfileContent {
     /// One of ours.
     Ours(Pidfile),
-    /// A number, from 2, with the nonce of the second line if there is one. Neither proves anything.
-    Bare {
-        /// The number.
-        pid: u32,
-        /// The second line.
-        nonce: Option<String>,
-    },
+    /// The number of a process, from 2, as other programs write it: on the first line, or as `pid` of a JSON object. It proves nothing.
+    Hint(u32),
+    /// Nothing that could be the number of a process.
+    Nothing,
 }
 
 impl Pidfile {
@@ -54,75 +51,99 @@ impl Pidfile {
     }
 }
 
-/// What the pidfile at `path` says; none if there is no file. Errors if it is a link, not ours, writable by others,
-/// or does not name a process that there could be: that is never a number.
+/// The largest pidfile in bytes: what is longer is no pidfile, and not ours to replace.
+const MAX_SIZE: usize = 4096;
+
+/// What the pidfile at `path` says; none if there is no file. Errors if it is a link, not ours, writable by others, or too long for a pidfile.
 pub fn read_pidfile(path: &Path) -> io::Result<Option<PidfileContent>> {
-    let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("pidfile {}: {why}", path.display()));
+    let wrong = |kind: io::ErrorKind, why: String| io::Error::new(kind, format!("pidfile {}: {why}", path.display()));
     match read_trusted(path, Trust::Own) {
-        Ok(text) => parse(&text).map(Some).map_err(wrong),
+        Ok(text) if text.len() > MAX_SIZE => {
+            let length = text.len();
+            Err(wrong(io::ErrorKind::InvalidData, format!("it has {length} bytes, more than any pidfile; name another file, or remove it")))
+        }
+        Ok(text) => Ok(Some(parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io::Error::new(error.kind(), format!("pidfile {}: {error}", path.display()))),
+        Err(error) => Err(wrong(error.kind(), error.to_string())),
     }
 }
 
-fn parse(text: &[u8]) -> Result<PidfileContent, String> {
-    let text = std::str::from_utf8(text).map_err(|_| "it is not text".to_owned())?;
-    if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    if text.trim_start().starts_with('{') {
-        let ours: Pidfile = serde_json::from_str(text).map_err(|error| format!("it is no pidfile of ours: {error}"))?;
-        plausible(ours.pid.into())?;
-        return Ok(PidfileContent::Ours(ours));
-    }
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default().trim();
-    let number: i64 = first.parse().map_err(|_| format!("`{}` is not the number of a process", first.escape_debug()))?;
-    let pid = plausible(number)?;
-    let nonce = lines.next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
-    if lines.any(|line| !line.trim().is_empty()) {
-        return Err("it has more than two lines".to_owned());
-    }
-    Ok(PidfileContent::Bare { pid, nonce })
+/// Programs write all kinds of text into their pidfiles: what is understood is a hint, the rest is nothing.
+fn parse(text: &[u8]) -> PidfileContent {
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim();
+    let pid = if text.starts_with('{') {
+        if let Ok(ours) = serde_json::from_str::<Pidfile>(text)
+            && plausible(ours.pid.into()).is_some()
+        {
+            return PidfileContent::Ours(ours);
+        }
+        serde_json::from_str::<serde_json::Value>(text).ok().and_then(|object| object["pid"].as_i64())
+    } else {
+        text.lines().next().and_then(|line| line.trim().parse().ok())
+    };
+    pid.and_then(plausible).map_or(PidfileContent::Nothing, PidfileContent::Hint)
 }
 
 /// Linux numbers processes up to 2^22; 1 is never an agent.
-fn plausible(number: i64) -> Result<u32, String> {
-    u32::try_from(number)
-        .ok()
-        .filter(|pid| (2..=1 << 22).contains(pid))
-        .ok_or_else(|| format!("{number} cannot be the number of an agent's process"))
+fn plausible(number: i64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|pid| (2..=1 << 22).contains(pid))
 }
 
-/// Whether a keeper may put the pidfile of `fleet`/`agent` at `path`. The error says why not: what is there is somebody else's.
-pub(super) fn may_write(path: &Path, fleet: &FleetName, agent: &AgentName) -> Result<(), String> {
-    if std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
-        // It names nobody: left by a crash, or by a file system that was full.
-        return Ok(());
+/// Why a pidfile cannot be written where another one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PidfileTaken {
+    /// It names a process that is not this agent's and lives, or the file is not one to replace.
+    By(String),
+    /// Whether the process that it names lives could not be told.
+    Unclear(String),
+}
+
+impl std::fmt::Display for PidfileTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::By(why) | Self::Unclear(why) => f.write_str(why),
+        }
     }
-    let there = read_pidfile(path).map_err(|error| format!("{error}; it is left as it is"))?;
-    let (process, whose) = match there {
-        None => return Ok(()),
-        // The lock is ours, so an earlier instance of this agent cannot have a keeper any more.
-        Some(PidfileContent::Ours(other)) if other.fleet == *fleet && other.agent == *agent => return Ok(()),
-        Some(PidfileContent::Ours(other)) => (Ok(Some(other.program())), format!("agent {} of fleet {}", other.agent, other.fleet)),
-        Some(PidfileContent::Bare { pid, .. }) => (ProcId::of(pid), format!("process {pid}")),
-    };
-    let live = match process {
-        Ok(None) => false,
-        Ok(Some(process)) => process.liveness() != Liveness::Gone,
-        Err(_) => true,
-    };
-    if live { Err(format!("pidfile {} names {whose}, which runs; it is left as it is", path.display())) } else { Ok(()) }
+}
+
+/// Whether a keeper may put the pidfile of `fleet`/`agent` at `path`. What names no living process never stands in the way, whatever it is; `leaves`
+/// says which processes belong to the life before, and are gone by then.
+///
+/// # Errors
+///
+/// Why not: then the file is left as it is.
+pub fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName, leaves: impl Fn(&ProcId) -> bool) -> Result<(), PidfileTaken> {
+    let named = |whose: String| PidfileTaken::By(format!("pidfile {} names {whose}, which runs; it is left as it is", path.display()));
+    match read_pidfile(path) {
+        Ok(None | Some(PidfileContent::Nothing)) => Ok(()),
+        // An earlier instance of this agent has no keeper any more when the lock is held.
+        Ok(Some(PidfileContent::Ours(there))) if there.fleet == *fleet && there.agent == *agent => Ok(()),
+        Ok(Some(PidfileContent::Ours(there))) => match there.program().liveness() {
+            Liveness::Gone => Ok(()),
+            Liveness::Alive | Liveness::Unknown => Err(named(format!("the agent {} of the fleet {}", there.agent, there.fleet))),
+        },
+        Ok(Some(PidfileContent::Hint(pid))) => match ProcId::of(pid) {
+            Ok(Some(process)) if !leaves(&process) => Err(named(format!("process {pid}"))),
+            Ok(Some(_) | None) => Ok(()),
+            Err(error) => Err(PidfileTaken::Unclear(format!("process {pid}, which pidfile {} names: {error}", path.display()))),
+        },
+        Err(error) => Err(PidfileTaken::By(format!("{error}; it is left as it is"))),
+    }
 }
 
 pub(super) fn write(path: &Path, pidfile: &Pidfile) -> io::Result<()> {
     file::replace(path, &serde_json::to_vec(pidfile)?)
 }
 
-/// Removes the file if it still says just this.
+/// Removes the file if it still says just this, or if the program has written its own number over it.
 pub(super) fn remove(path: &Path, pidfile: &Pidfile) {
-    if matches!(read_pidfile(path), Ok(Some(PidfileContent::Ours(there))) if there == *pidfile) {
+    let is_of_this_life = match read_pidfile(path) {
+        Ok(Some(PidfileContent::Ours(there))) => there == *pidfile,
+        Ok(Some(PidfileContent::Hint(pid))) => pid == pidfile.pid,
+        Ok(Some(PidfileContent::Nothing) | None) | Err(_) => false,
+    };
+    if is_of_this_life {
         let _ = std::fs::remove_file(path);
     }
 }
@@ -136,11 +157,17 @@ mod tests {
 
     #[test]
     fn what_is_no_number_of_a_process_never_becomes_one() {
-        for (text, pid, nonce) in
-            [("77", 77, None), (" 77 \n", 77, None), ("77\nabc\n", 77, Some("abc")), ("77\n\n", 77, None), ("4194304", 4_194_304, None)]
-        {
-            let expected = PidfileContent::Bare { pid, nonce: nonce.map(str::to_owned) };
-            assert_eq!(parse(text.as_bytes()), Ok(expected), "{text:?}");
+        for (text, pid) in [
+            ("77", 77),
+            (" 77 \n", 77),
+            ("77\nabc\n", 77),
+            ("\n77\n\n", 77),
+            ("4194304", 4_194_304),
+            ("77\n/var/lib/db\n1700000000\n5432\n", 77),
+            ("{\"pid\":77}", 77),
+            ("{\"schema\":1,\"pid\":77,\"version\":\"2.0\"}\n", 77),
+        ] {
+            assert_eq!(parse(text.as_bytes()), PidfileContent::Hint(pid), "{text:?}");
         }
         for text in [
             "",
@@ -155,21 +182,23 @@ mod tests {
             "pid",
             "4194305",
             "99999999999999999999",
-            "77\na\nb",
             "{}",
-            "{\"pid\":77}",
+            "{\"pid\":\"77\"}",
+            "{\"pid\":77.5}",
+            "{\"pid\":-77}",
+            "{\"pid\":77",
             "[77]",
             "\"77\"",
         ] {
-            assert!(parse(text.as_bytes()).is_err(), "{text:?}");
+            assert_eq!(parse(text.as_bytes()), PidfileContent::Nothing, "{text:?}");
         }
-        assert!(parse(b"\xff\xfe").is_err());
-        assert!(matches!(parse(OURS.as_bytes()), Ok(PidfileContent::Ours(Pidfile { pid: 77, keeper: 76, .. }))));
-        assert!(parse(OURS.replace("\"pid\":77", "\"pid\":1").as_bytes()).is_err());
+        assert_eq!(parse(b"\xff\xfe"), PidfileContent::Nothing);
+        assert!(matches!(parse(OURS.as_bytes()), PidfileContent::Ours(Pidfile { pid: 77, keeper: 76, .. })));
+        assert_eq!(parse(OURS.replace("\"pid\":77", "\"pid\":1").as_bytes()), PidfileContent::Nothing);
     }
 
     #[test]
-    fn a_strangers_pidfile_is_left_alone() {
+    fn only_a_pidfile_that_names_a_living_process_is_in_the_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.pid");
         let (fleet, agent) = ("f".parse().unwrap(), "a".parse().unwrap());
@@ -179,6 +208,7 @@ mod tests {
             .replace("\"pid\":77", &format!("\"pid\":{}", me.pid))
             .replace("\"start_time\":5", &format!("\"start_time\":{}", me.start_time));
         let living = living.replace("\"boot_id\":\"b\"", &format!("\"boot_id\":\"{}\"", me.boot_id));
+        let own_form = |pid: u32| format!("{{\"schema\":1,\"pid\":{pid},\"version\":\"2.0\"}}");
         let cases = [
             (String::new(), true),
             (OURS.to_owned(), true),
@@ -186,13 +216,22 @@ mod tests {
             (living, false),
             (me.pid.to_string(), false),
             ("4194303".to_owned(), true),
-            ("rubbish".to_owned(), false),
+            (own_form(4_194_303), true),
+            (own_form(me.pid), false),
+            ("rubbish".to_owned(), true),
+            ("{\"cut\":".to_owned(), true),
+            ("x".repeat(MAX_SIZE + 1), false),
         ];
-        assert!(may_write(&path, &fleet, &agent).is_ok());
+        let check = |leaves: &dyn Fn(&ProcId) -> bool| taken_pidfile(&path, &fleet, &agent, leaves);
+        assert_eq!(check(&|_| false), Ok(()));
         for (text, allowed) in cases {
             file::replace(&path, text.as_bytes()).unwrap();
-            assert_eq!(may_write(&path, &fleet, &agent).is_ok(), allowed, "{text}");
+            assert_eq!(check(&|_| false).is_ok(), allowed, "{text}");
         }
+        file::replace(&path, own_form(me.pid).as_bytes()).unwrap();
+        let why = format!("pidfile {} names process {}, which runs; it is left as it is", path.display(), me.pid);
+        assert_eq!(check(&|_| false), Err(PidfileTaken::By(why)));
+        assert_eq!(check(&|process| *process == me), Ok(()), "it belongs to the life that ends first");
     }
 
     #[test]
@@ -206,5 +245,10 @@ mod tests {
         assert_eq!(read_pidfile(&path).unwrap(), Some(PidfileContent::Ours(next.clone())));
         remove(&path, &next);
         assert_eq!(read_pidfile(&path).unwrap(), None);
+        for (text, goes) in [("{\"pid\":78}", true), ("78\n", true), ("77\n", false), ("{\"pid\":77}", false), ("words", false)] {
+            file::replace(&path, text.as_bytes()).unwrap();
+            remove(&path, &next);
+            assert_eq!(!path.exists(), goes, "{text}");
+        }
     }
 }

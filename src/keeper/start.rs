@@ -42,8 +42,8 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
         Stdio::Terminal => (None, std::env::var("TERM").ok()),
         Stdio::Detached { stdin, log, log_settings: _, pidfile } => {
             if let Some(path) = pidfile {
-                pidfile::may_write(path, &spec.label.fleet, &spec.label.agent)
-                    .map_err(|why| StartError::new(StartErrorKind::Pidfile, why))?;
+                pidfile::taken_pidfile(path, &spec.label.fleet, &spec.label.agent, |_| false)
+                    .map_err(|taken| StartError::new(StartErrorKind::Pidfile, taken.to_string()))?;
             }
             let path = log.file.as_deref().ok_or_else(|| StartError::new(StartErrorKind::Io, "the spec names no log"))?;
             let log = LogFile::open(path, log).map_err(|error| broken(&format!("log {}", path.display()), error))?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::MemfdFlags;
 
 use super::socket::ServerAt;
-use crate::process;
+use crate::process::{self, DEFAULT_PATH};
 use crate::quit;
 
 /// How long a client may take: a server at rest answers in milliseconds, one that takes longer is stuck or stopped.
@@ -19,9 +19,6 @@ pub(in crate::host) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a script may have at most, so that it fits into a pipe before anybody reads.
 pub(in crate::host) const SCRIPT_LIMIT: usize = 48 * 1024;
-
-/// Where programs are looked for when there is no PATH.
-pub(super) const NO_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// How clients of one server are started.
 #[derive(Clone, Debug)]
@@ -124,7 +121,7 @@ impl Client {
 /// What a client needs and nothing of what the caller has.
 pub(super) fn minimal_environment() -> Vec<(OsString, OsString)> {
     let own = |name: &str, default: &str| (OsString::from(name), std::env::var_os(name).unwrap_or_else(|| default.into()));
-    vec![own("PATH", NO_PATH), own("HOME", "/"), ("LANG".into(), "C.UTF-8".into()), ("TERM".into(), "screen".into())]
+    vec![own("PATH", DEFAULT_PATH), own("HOME", "/"), ("LANG".into(), "C.UTF-8".into()), ("TERM".into(), "screen".into())]
 }
 
 /// Where a client writes: nobody has to read while it does, and it never waits for a reader.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::client::NO_PATH;
+use crate::process::DEFAULT_PATH;
 
 /// How a long-lived process is started so that it does not end with our own unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Scope {
 
 /// Whether a program can be found in the PATH of this process.
 pub(in crate::host) fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_else(|| NO_PATH.into());
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     let is_program = |file: PathBuf| file.is_file() && access(&file, Access::EXEC_OK).is_ok();
     std::env::split_paths(&path).any(|folder| is_program(folder.join(program)))
 }

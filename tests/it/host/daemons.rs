@@ -81,10 +81,15 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
         assert!(matches!(obstacles.get(&name("x")), Some(Obstacle::PlaceTaken(_))), "{obstacles:#?}");
         assert_eq!(bench.ask(&[], &starts, false).found, []);
     }
-    std::fs::write(&pidfile, format!("{same}\nnonce\n")).unwrap();
-    assert_eq!(bench.preflight(&starts), BTreeMap::new());
-    let look = bench.ask(&[], &starts, false);
-    let found = look.found[0].instance.clone();
+    // Programs write more than the number, or a form of their own.
+    let forms = [format!("{same}\nnonce\n"), format!("{{\"schema\":1,\"pid\":{same},\"version\":\"2.0\"}}\n")];
+    let adoptable = forms.map(|form| {
+        std::fs::write(&pidfile, form).unwrap();
+        assert_eq!(bench.preflight(&starts), BTreeMap::new());
+        bench.ask(&[], &starts, false).found[0].instance.clone()
+    });
+    assert_eq!(adoptable[0], adoptable[1]);
+    let [found, _] = adoptable;
     assert_eq!((found.mark.as_ref(), found.keeper.as_ref(), found.program.as_ref().map(|program| program.pid)), (None, None, Some(same)));
     // Once adopted it is looked at and ended by its identity.
     let adopted = Known { agent: name("x"), mark: None, instance: Some(found.clone()), is_daemon: true };
@@ -92,10 +97,11 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     assert_eq!(bench.live.act(&[Act::Kill { only: found }]), [Outcome::Done]);
     assert_eq!(bench.look(&[adopted]).found[0].life, Life::Lost);
     type Case<'a> = (&'a str, &'a dyn Fn(&Path), bool);
-    let cases: [Case<'_>; 5] = [
+    let cases: [Case<'_>; 6] = [
         ("stale", &|path| std::fs::write(path, "4194303").unwrap(), false),
         ("empty", &|path| std::fs::write(path, "").unwrap(), false),
-        ("rubbish", &|path| std::fs::write(path, "pid").unwrap(), true),
+        ("stale, in its own form", &|path| std::fs::write(path, "{\"schema\":1,\"pid\":4194303}").unwrap(), false),
+        ("no number", &|path| std::fs::write(path, "pid").unwrap(), false),
         ("a link", &|path| std::os::unix::fs::symlink("/proc/self/stat", path).unwrap(), true),
         (
             "open to others",
@@ -117,6 +123,7 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
 #[test]
 fn what_a_launch_lacks_is_said_before_anything_is_stopped() {
     let mut bench = Bench::new();
+    let folder = bench.folder.path().to_owned();
     let mut starts = Vec::new();
     let mut add = |agent: &str, change: &dyn Fn(&mut AgentSpec)| {
         let mut spec = bench.daemon(&SLEEP);
@@ -130,6 +137,23 @@ fn what_a_launch_lacks_is_said_before_anything_is_stopped() {
     add("path", &|spec| drop(spec.launch.env.insert("PATH".to_owned(), "/nowhere".to_owned())));
     add("plain", &|spec| spec.launch.command = Command::Argv(vec!["/etc/passwd".to_owned()]));
     add("envfile", &|spec| spec.launch.env_file = vec!["/nowhere/env".into()]);
+    // A file of variables brings the PATH in which the program is, or is not.
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
+        file
+    };
+    let (tool, here) = (write("tool", "#!/bin/sh\n"), write("here.env", &format!("PATH={}\n", folder.display())));
+    let (elsewhere, slip) = (write("elsewhere.env", "PATH=/nowhere\n"), write("slip.env", "A=1\nB='open\n"));
+    let tool = Command::Argv(vec![tool.file_name().unwrap().to_str().unwrap().to_owned()]);
+    add("envpath", &|spec| (spec.launch.command, spec.launch.env_file) = (tool.clone(), vec![here.clone()]));
+    add("envpathless", &|spec| (spec.launch.command, spec.launch.env_file) = (tool.clone(), vec![elsewhere.clone()]));
+    add("envslip", &|spec| spec.launch.env_file = vec![slip.clone()]);
+    let crlf = write("crlf.sh", "#!/bin/sh\r\n");
+    add("interpreter", &|spec| spec.launch.command = Command::Argv(vec![crlf.display().to_string()]));
+    add("long", &|spec| spec.launch.command = Command::Argv(vec!["sleep".to_owned(), "1".repeat(200_000)]));
+    add("longvariable", &|spec| drop(spec.launch.env.insert("LONG".to_owned(), "1".repeat(200_000))));
     add("stdin", &|spec| spec.launch.stdin_file = Some("/nowhere/stdin".into()));
     add("secret", &|spec| {
         let secret = Secret { from: SecretSource::Env("NO_SUCH_VARIABLE_HERE".to_owned()), on_change: OnChange::Ignore };
@@ -141,7 +165,12 @@ fn what_a_launch_lacks_is_said_before_anything_is_stopped() {
     let expected = [
         ("cwd", "CwdMissing"),
         ("envfile", "Unreadable"),
+        ("envpathless", "CommandMissing"),
+        ("envslip", "Unreadable"),
         ("file", "CwdMissing"),
+        ("interpreter", "CommandMissing"),
+        ("long", "CommandMissing"),
+        ("longvariable", "CommandMissing"),
         ("path", "CommandMissing"),
         ("plain", "CommandMissing"),
         ("program", "CommandMissing"),

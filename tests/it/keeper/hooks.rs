@@ -84,7 +84,7 @@ fn a_hook_that_takes_too_long_goes_with_its_whole_tree() {
     stand.spec.duties.hooks.on_crash = Some(Hook { command: vec!["no-such-tool".to_owned()], ..hook("").unwrap() });
     assert_eq!(stand.start().code(), 1);
     assert!(stand.log().ends_with("after_stop code=1 signal=\n"), "{}", stand.log());
-    assert!(stand.ended().complaints[0].contains("no-such-tool is not in the PATH"), "{:?}", stand.ended().complaints);
+    assert!(stand.ended().complaints[0].contains("no-such-tool: it is not in the PATH"), "{:?}", stand.ended().complaints);
 }
 
 #[test]

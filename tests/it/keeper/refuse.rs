@@ -43,10 +43,32 @@ fn a_start_that_cannot_be_is_told_with_its_reason() {
         |spec| spec.argv[0] = "no-such-tool".into(),
         StartErrorKind::Program,
         127,
-        "no-such-tool is not in the PATH of the agent: /usr/bin:/bin",
+        "no-such-tool: it is not in the PATH of the agent: /usr/bin:/bin",
     );
     check(|spec| spec.argv[0] = "/etc/passwd".into(), StartErrorKind::Program, 127, "it is not executable");
-    check(|spec| spec.argv.push("x".repeat(200_000)), StartErrorKind::Program, 127, "Argument list too long");
+    check(|spec| spec.argv.push("x".repeat(200_000)), StartErrorKind::Program, 127, "sh: word 3 of its command has 200000 bytes");
+    check(
+        |spec| drop(spec.env.insert("LONG".to_owned(), "hunter2".repeat(20_000))),
+        StartErrorKind::Program,
+        127,
+        "the variable LONG has 140005 bytes",
+    );
+    let script = |text: &'static str| {
+        move |spec: &mut Spec| {
+            let file = spec.cwd.join("start.sh");
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o700)).unwrap();
+            spec.argv = vec!["./start.sh".to_owned()];
+        }
+    };
+    let crlf = r"./start.sh: its interpreter `/bin/sh\r` does not exist (the script has CRLF line ends)";
+    check(script("#!/bin/sh\r\necho it runs\r\n"), StartErrorKind::Program, 127, crlf);
+    check(
+        script("#!/usr/bin/env no-such-tool\n"),
+        StartErrorKind::Program,
+        127,
+        "`no-such-tool`, which /usr/bin/env runs, is not in the PATH",
+    );
     check(|spec| spec.argv.clear(), StartErrorKind::Program, 127, "no program is named");
     check(|spec| spec.not_after = Some(Timestamp::from_millis(1)), StartErrorKind::Late, 126, "1970");
     check(|spec| spec.env_files.push("/nowhere.env".into()), StartErrorKind::EnvFile, 126, "env_file /nowhere.env: No such file");
