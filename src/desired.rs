@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod attributes;
 mod care;
 mod drain;
 mod effective;
@@ -26,6 +27,7 @@ mod shared;
 mod terminal;
 mod watch;
 
+pub use attributes::{Attributes, Umask};
 pub use care::{Care, HoldOn, Log, Milestone, OnRemove, Wish};
 pub use drain::{DrainAsk, DrainStep, Signal, SignalTo};
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
@@ -33,11 +35,13 @@ pub use glob::glob;
 pub use guard::{Guard, Limit};
 pub use handoff::{Channel, Handoff};
 pub use hooks::{Hook, Hooks, Leftovers, OnFail};
-pub use launch::{Command, Inherit, Launch, MINIMAL_ENV, NEVER_INHERITED, OnChange, Place, SECRET_PATIENCE, Secret, SecretSource};
+pub use launch::{
+    Command, DEFAULT_PATH, Inherit, Launch, MINIMAL_ENV, NEVER_INHERITED, OnChange, Place, SECRET_PATIENCE, Secret, SecretSource,
+};
 pub use live::{Bytes, Heartbeat, Limits, Live};
 pub use mark::{LaunchDigest, Mark};
 pub use name::{AgentName, FleetName, Generation, SessionName, is_name};
-pub use ready::{OnTimeout, Probe, Ready};
+pub use ready::{OnTimeout, Owner, Probe, Ready};
 pub use restart::{Backoff, GiveUp, Policy, Restart};
 pub use server::{Server, Size, Socket};
 pub use shared::Shared;

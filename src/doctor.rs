@@ -1,8 +1,10 @@
 //! Whether the ground that a fleet stands on is sound: tmux, limits, the state folder, and how the agents do. Decides, and looks at nothing itself.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::desired::{Desired, Place};
+use crate::desired::{AgentName, Desired, Place};
 use crate::observed::{Condition, Observed, Phase};
 use crate::plan::{Next, Plan, Reason};
 
@@ -64,6 +66,21 @@ pub struct Ground {
     pub dead_letters: usize,
     /// How the watcher does, if there is one.
     pub watcher: Option<Watch>,
+    /// What the kernel says of the programs of agents that run.
+    pub programs: BTreeMap<AgentName, Program>,
+}
+
+/// What the kernel says of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its process.
+    pub pid: u32,
+    /// Whether a signal has stopped it.
+    pub stopped: bool,
+    /// Its niceness.
+    pub nice: Option<i32>,
+    /// Its soft limit of open files.
+    pub open_files: Option<u64>,
 }
 
 /// How a watcher does.
@@ -93,6 +110,8 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     findings.extend(observed.conditions.iter().filter_map(|condition| ground_of(condition, observed)));
     findings.push(watcher(ground.watcher.as_ref()));
     findings.push(agents(observed, plan));
+    findings.extend(stopped(ground, observed));
+    findings.extend(attributes(ground, observed));
     if ground.dead_letters > 0 {
         let found = format!("{} notes could not be delivered", ground.dead_letters);
         findings.push(Finding::yellow("notes", found, "see them with `reconcile handoff list`"));
@@ -223,6 +242,42 @@ fn agents(observed: &Observed, plan: &Plan) -> Finding {
     }
 }
 
+/// Programs that a signal has stopped; where a person froze the fleet, that is what was asked for.
+fn stopped(ground: &Ground, observed: &Observed) -> Option<Finding> {
+    let stopped: Vec<(&AgentName, u32)> =
+        ground.programs.iter().filter(|(_, program)| program.stopped).map(|(name, program)| (name, program.pid)).collect();
+    if stopped.is_empty() || observed.halted.is_some() {
+        return None;
+    }
+    let named: Vec<String> = stopped.iter().map(|(name, pid)| format!("{name} (pid {pid})")).collect();
+    let pids: Vec<String> = stopped.iter().map(|(_, pid)| pid.to_string()).collect();
+    let found = format!("stopped by a signal (T): {}", named.join(", "));
+    Some(Finding::yellow("programs", found, format!("set them going again: kill -CONT {}", pids.join(" "))))
+}
+
+/// Programs that did not get what is declared, as whoever started them could not give it.
+fn attributes(ground: &Ground, observed: &Observed) -> Option<Finding> {
+    let mut named = Vec::new();
+    for (name, program) in &ground.programs {
+        // Of one that was adopted, or was started before this was declared, nothing is promised.
+        let sighting = observed.agents.get(name);
+        let keeper = sighting.and_then(|sighting| sighting.instance.as_ref()?.keeper.as_ref());
+        let Some(launch) = sighting.and_then(|sighting| Some(&sighting.spec.as_ref()?.launch)).filter(|_| keeper.is_some()) else {
+            continue;
+        };
+        if let Some(nice) = program.nice.filter(|nice| *nice > launch.attributes.nice) {
+            named.push(format!("{name} has niceness {nice}, and {} is declared", launch.attributes.nice));
+        }
+        if let (Some(files), Some(wanted)) = (program.open_files, launch.attributes.nofile)
+            && files < wanted
+        {
+            named.push(format!("{name} may open {files} files, and {wanted} are declared"));
+        }
+    }
+    let hint = "it was started by a run that may not give more: raise `ulimit -He` and `ulimit -Hn`, or start it by another";
+    (!named.is_empty()).then(|| Finding::yellow("priority", named.join("; "), hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +304,7 @@ mod tests {
             unreadable: Vec::new(),
             dead_letters: 0,
             watcher: None,
+            programs: BTreeMap::new(),
         };
         let light = |files, terminals| room(&ground(files, terminals), 100).map(|finding| finding.light);
         assert_eq!(light(Some(1000), Some(100)), Some(Light::Green));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::desired::{AgentName, AgentSpec, Hook, Mark, NoticeChannel, Probe, Server, Signal, SignalTo};
+use crate::desired::{AgentName, AgentSpec, Hook, Mark, NoticeChannel, Owner, Probe, Server, Signal, SignalTo};
 use crate::observed::{Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -36,6 +36,7 @@ mod notice;
 mod obstacle;
 mod output;
 mod panes;
+mod port_owner;
 mod probe;
 mod run;
 mod screens;
@@ -63,7 +64,7 @@ pub use secret::{Seal, SecretQuery};
 pub use since::Since;
 pub use strangers::strangers;
 pub use tmux::version as tmux_version;
-pub use usage::{is_stale, usage};
+pub use usage::{attributes, is_stale, is_stopped, usage};
 
 /// Whatever is not a function of its arguments.
 pub trait Host {
@@ -150,6 +151,8 @@ pub struct Query {
     pub instance: Instance,
     /// What is asked.
     pub probe: Probe,
+    /// Whose server may answer where a port of this machine is asked.
+    pub owner: Owner,
     /// Where a command runs if the instance has ended.
     pub cwd: Option<PathBuf>,
     /// When the life began, if that is known.

@@ -18,12 +18,15 @@ use std::time::{Duration, Instant};
 use crate::desired::Mark;
 use crate::process::KEEP;
 
+mod attributes;
 mod dotenv;
 mod duties;
+mod ending;
 mod environment;
 mod errand;
 mod exec_size;
 mod file;
+mod handover;
 mod hook;
 mod inherited;
 mod life;

@@ -57,7 +57,7 @@
 //! | [`screen`] | what the text of a pane means, and which keys answer a dialog | desired, time |
 //! | [`manifest`] | texts → `Desired`, all errors in one run | desired, diagnostic, schema, screen, time |
 //! | [`schema`] | the JSON Schema of the manifest, from its types | manifest |
-//! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, safe_open, time |
+//! | [`sources`] | the disk and environment, as far as a manifest may ask for them | desired, manifest, process, safe_open, time |
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`event`] | the one stream behind journal, progress and `--json` | desired, plan (its reasons), time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, safe_open, time |

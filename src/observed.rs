@@ -3,7 +3,6 @@
 //! Time is part of the look: the planner knows no other clock than [`Observed::at`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
 mod condition;
+mod exit;
 mod failures;
 mod live;
 mod notes;
@@ -21,6 +21,7 @@ mod pause;
 mod terminal;
 
 pub use condition::Condition;
+pub use exit::Exit;
 pub use failures::Failures;
 pub use live::{Consent, Fault, Pulse, Vitals};
 pub use notes::{Note, Undelivered, Unread};
@@ -256,7 +257,7 @@ impl Ended {
     pub fn is_success(&self, restart: &Restart) -> bool {
         match self.exit {
             Exit::Code(code) => restart.success.contains(&code),
-            Exit::Signal(_) | Exit::Failed(_) | Exit::Unseen => false,
+            Exit::Signal(_) | Exit::Failed(_) | Exit::Backgrounded(_) | Exit::Unseen => false,
         }
     }
 
@@ -267,31 +268,6 @@ impl Ended {
             None => exit.to_string(),
             Some((_, Step::Drain(step))) => format!("{exit}, graceful after step {}", step + 1),
             Some((_, Step::Kill)) => format!("{exit}, killed"),
-        }
-    }
-}
-
-/// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Exit {
-    /// With this status.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// It could not be started.
-    Failed(String),
-    /// Nobody saw it: no result is invented.
-    Unseen,
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exited with status {code}"),
-            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
-            Self::Failed(why) => write!(f, "could not start: {why}"),
-            Self::Unseen => f.write_str("ended unseen"),
         }
     }
 }

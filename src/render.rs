@@ -119,6 +119,8 @@ pub struct Usage {
     pub rss_bytes: u64,
     /// Whether its executable file is another one on the disk now, or was written to since the start; none if that cannot be told.
     pub stale: Option<bool>,
+    /// Whether a signal has stopped it: it does nothing until it is set going again.
+    pub stopped: bool,
 }
 
 /// How the watcher of a fleet does.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::desired::FleetName;
 use crate::manifest::{Answer, Dependencies, Entry, Kind, Sources};
+use crate::process::search_program;
 use crate::safe_open::{self, WrittenBy};
 use crate::time::Timestamp;
 
@@ -166,12 +167,8 @@ impl Sources for Disk {
     }
 
     fn program(&self, name: &str, search: Option<&str>) -> Answer<PathBuf> {
-        let search = search.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), Into::into);
-        let found = std::env::split_paths(&search).map(|folder| folder.join(name)).find(|path| {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-        });
-        Ok(found)
+        let own = std::env::var("PATH").ok();
+        Ok(search_program(name, search.or(own.as_deref()), Path::new("/")).ok())
     }
 
     fn variable(&self, name: &str) -> Answer<String> {

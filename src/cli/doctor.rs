@@ -9,10 +9,11 @@ use super::ExitStatus;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use super::watch;
-use crate::doctor::{Finding, Ground, Light, Watch, examine};
-use crate::host::{room_for_panes, tmux_version};
+use crate::doctor::{Finding, Ground, Light, Program, Watch, examine};
+use crate::host::{attributes, is_stopped, room_for_panes, tmux_version};
 use crate::intent::Intent;
 use crate::observe::{Seen, observe};
+use crate::observed::Sighting;
 use crate::plan::{Terms, plan};
 use crate::render;
 use crate::state::handoff::dead;
@@ -64,6 +65,15 @@ fn shown(watcher: render::Watcher, now: Timestamp) -> Watch {
     Watch { pid, last_round, overdue, manifest_error, error }
 }
 
+/// What the kernel says of the program of an agent that runs.
+fn program(sighting: &Sighting) -> Option<Program> {
+    let instance = sighting.instance.as_ref()?;
+    let (nice, open_files) = attributes(instance);
+    // Without facts it is not there.
+    nice?;
+    Some(Program { pid: instance.program.as_ref()?.pid, stopped: is_stopped(instance), nice, open_files })
+}
+
 fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
     let (open_files, terminals) = room_for_panes();
     let paths = setup.fleet.paths();
@@ -79,6 +89,7 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         claimed_by: setup.fleet.claimed_by_another(&setup.path)?.map(|other| other.display().to_string()),
         unreadable: seen.unreadable.values().cloned().collect(),
         dead_letters,
+        programs: seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name.clone(), program(sighting)?))).collect(),
         watcher: watch::watcher(&setup.fleet, seen.observed.at)?.map(|watcher| shown(watcher, seen.observed.at)),
     })
 }

@@ -10,7 +10,7 @@ use super::setup::Global;
 use super::terminal::Terminal;
 use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
-use crate::host::{Host, is_stale, strangers, usage};
+use crate::host::{Host, is_stale, is_stopped, strangers, usage};
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::Observed;
@@ -96,6 +96,12 @@ impl About {
         Self { desired, observed, usage, held_since: BTreeMap::new() }
     }
 
+    /// The process of an agent whose program a signal has stopped.
+    pub(super) fn stopped(&self, agent: &AgentName) -> Option<u32> {
+        let pid = self.observed.agents.get(agent)?.instance.as_ref()?.program.as_ref()?.pid;
+        self.usage.get(agent).filter(|usage| usage.stopped).map(|_| pid)
+    }
+
     /// Their names.
     pub(super) fn agents(&self) -> impl Iterator<Item = &AgentName> {
         self.observed.agents.keys()
@@ -123,6 +129,9 @@ fn held_since(fleet: &Fleet) -> Result<BTreeMap<AgentName, Timestamp>> {
 /// What is known of each agent's program, as far as it is there.
 fn usage_of(observed: &Observed) -> BTreeMap<AgentName, Usage> {
     let instances = observed.agents.iter().filter_map(|(name, sighting)| Some((name, sighting.instance.as_ref()?)));
-    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?, is_stale(instance))));
-    used.map(|(name, (cpu_s, rss_bytes), stale)| (name, Usage { cpu_s, rss_bytes, stale })).collect()
+    let used = instances.filter_map(|(name, instance)| Some((name.clone(), usage(instance)?, instance)));
+    used.map(|(name, (cpu_s, rss_bytes), instance)| {
+        (name, Usage { cpu_s, rss_bytes, stale: is_stale(instance), stopped: is_stopped(instance) })
+    })
+    .collect()
 }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentSpec, Bytes, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Heartbeat, Hook, Idle, Inherit, Launch,
-    LaunchDigest, Limits, Live, Log, Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
+    AgentSpec, Attributes, Bytes, Care, Command, DialogAnswer, DialogRule, DrainAsk, DrainStep, Handoff, Heartbeat, Hook, Idle, Inherit,
+    Launch, LaunchDigest, Limits, Live, Log, Place, Preset, Probe, Ready, Restart, Secret, SecretSource, Text,
 };
 
 /// The digest of what an instance is started with. Equal launches have equal digests in every version of the tool.
@@ -17,7 +17,13 @@ pub fn canonical_digest(launch: &Launch) -> LaunchDigest {
 /// The spec of an agent as the manifest would write it out in full; secrets by their source only.
 pub fn effective(spec: &AgentSpec) -> Map<String, Value> {
     let mut fields = launch_fields(&spec.launch);
-    fields.append(&mut care_fields(&spec.care, &spec.launch.place));
+    for (name, value) in care_fields(&spec.care, &spec.launch.place) {
+        // What may be used is in one table, of which one part is launch and the other care.
+        match (fields.get_mut(&name), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+            (_, value) => drop(fields.insert(name, value)),
+        }
+    }
     fields
 }
 
@@ -47,7 +53,8 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn launch(launch: &Launch, fields: &mut Map<String, Value>) {
-    let Launch { command, place, cwd, env, env_file, inherit_env, unset_env, secrets, stdin_file, replace_on } = launch;
+    let Launch { command, place, cwd, env, env_file, inherit_env, unset_env, secrets, stdin_file, replace_on, attributes, daemonizes } =
+        launch;
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     set(
         "command",
@@ -66,6 +73,7 @@ fn launch(launch: &Launch, fields: &mut Map<String, Value>) {
         Place::Daemon { pidfile } => {
             set("runtime", json!("daemon"));
             set("pidfile", json!(pidfile));
+            set("daemonizes", json!(daemonizes));
         }
     }
     set("cwd", json!(cwd));
@@ -84,6 +92,10 @@ fn launch(launch: &Launch, fields: &mut Map<String, Value>) {
     set("secrets", secrets.iter().map(|(name, secret)| (name.clone(), secret_source(secret))).collect::<Map<_, _>>().into());
     set("stdin_file", json!(stdin_file));
     set("replace_on", json!(replace_on));
+    let Attributes { umask, nice, nofile } = attributes;
+    set("umask", json!(umask));
+    set("nice", json!(nice));
+    set("limits", written([("nofile", json!(nofile))]));
 }
 
 fn secret_source(secret: &Secret) -> Value {
@@ -195,11 +207,14 @@ fn dialog(rule: &DialogRule) -> Value {
 }
 
 fn ready_fields(ready: &Ready) -> Value {
-    let Ready { probe, timeout, interval, on_timeout } = ready;
+    let Ready { probe, timeout, interval, on_timeout, owner } = ready;
     let mut fields = probe_fields(probe);
     fields.insert("timeout".to_owned(), json!(timeout));
     fields.insert("interval".to_owned(), json!(interval));
     fields.insert("on_timeout".to_owned(), json!(on_timeout));
+    if matches!(probe, Probe::Tcp(_) | Probe::Http { .. }) {
+        fields.insert("owner".to_owned(), json!(owner));
+    }
     Value::Object(fields)
 }
 

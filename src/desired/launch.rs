@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{DrainStep, SessionName, Socket};
+use super::{Attributes, DrainStep, SessionName, Socket};
 use crate::time::Duration;
 
 /// What an instance is started with. A change here replaces the instance.
@@ -29,7 +29,7 @@ pub struct Launch {
     /// What it gets of the acting process's environment.
     #[serde(default, skip_serializing_if = "Inherit::is_default")]
     pub inherit_env: Inherit,
-    /// Names or globs taken away at the end.
+    /// Names or globs taken from what is inherited; what is declared stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unset_env: Vec<String>,
     /// Variables whose values are found at the spawn and never stored.
@@ -41,6 +41,12 @@ pub struct Launch {
     /// Files whose content counts as part of the launch, with the `blake3:` digest of that content.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replace_on: BTreeMap<PathBuf, String>,
+    /// What it has of the kernel.
+    #[serde(default, skip_serializing_if = "Attributes::is_default")]
+    pub attributes: Attributes,
+    /// Whether the program of a daemon puts itself into the background and writes its pidfile itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub daemonizes: bool,
 }
 
 /// The program and its arguments.
@@ -152,6 +158,9 @@ impl Inherit {
 
 /// Names and globs of `inherit_env = "minimal"`.
 pub const MINIMAL_ENV: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_*"];
+
+/// Where programs are looked for if the environment has no PATH.
+pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Variables that no agent gets from outside, whatever is inherited: they would point it at the caller's own tmux or agent.
 pub const NEVER_INHERITED: [&str; 3] = ["TMUX", "TMUX_PANE", "CLAUDECODE"];

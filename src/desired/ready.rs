@@ -18,6 +18,8 @@ pub struct Ready {
     pub interval: Duration,
     /// What it means when it took longer.
     pub on_timeout: OnTimeout,
+    /// Whose server it must be that answers at a port of this machine.
+    pub owner: Owner,
 }
 
 impl Default for Ready {
@@ -27,6 +29,7 @@ impl Default for Ready {
             timeout: Duration::from_secs(90),
             interval: Duration::from_millis(250),
             on_timeout: OnTimeout::Fail,
+            owner: Owner::Tree,
         }
     }
 }
@@ -40,6 +43,17 @@ pub enum OnTimeout {
     Fail,
     /// It counts as ready, with a warning.
     Proceed,
+}
+
+/// Whose server it must be that answers at a port of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// A process of the agent's own tree; or one of which it cannot be told.
+    #[default]
+    Tree,
+    /// Any.
+    Any,
 }
 
 /// A question with a yes or no answer.

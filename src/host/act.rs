@@ -240,8 +240,7 @@ fn send(live: &Live, only: &Instance, signal: Signal, to: SignalTo) -> Outcome {
     let Some(program) = only.program.clone().or_else(named) else {
         return Outcome::Refused(format!("the program of {} is not known yet", only.agent));
     };
-    let signal = number(signal);
-    let first = match process::signal(&program, signal) {
+    let first = match ask(&program, signal) {
         // The others only while the program lives: what outlives it is its keeper's.
         Ok(process::Outcome::Sent) => Outcome::Done,
         Ok(process::Outcome::Gone) => return Outcome::Refused(format!("the program of {} has ended", only.agent)),
@@ -257,10 +256,22 @@ fn send(live: &Live, only: &Instance, signal: Signal, to: SignalTo) -> Outcome {
         let in_group = || process::stat(process.pid).ok().flatten().map(|seen| seen.pgrp) == group;
         if to == SignalTo::Tree || in_group() {
             // One that has just ended needs no signal.
-            let _ = process::signal(process, signal);
+            let _ = ask(process, signal);
         }
     }
     first
+}
+
+/// Sends a signal; one that asks for the end also sets the process going, which would not hear it where it was stopped.
+fn ask(process: &ProcId, signal: Signal) -> std::io::Result<process::Outcome> {
+    let sent = process::signal(process, number(signal))?;
+    match signal {
+        Signal::Term | Signal::Int | Signal::Hup if sent == process::Outcome::Sent => {
+            let _ = process::signal(process, process::Signal::CONT);
+        }
+        Signal::Term | Signal::Int | Signal::Hup | Signal::Quit | Signal::Usr1 | Signal::Usr2 | Signal::Kill => {}
+    }
+    Ok(sent)
 }
 
 /// Whether a descendant is part of the instance: another instance that it started, and a tmux server, are not.

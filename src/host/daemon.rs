@@ -9,9 +9,9 @@ use super::launch::may_start;
 use super::live::Live;
 use super::tmux::Scope;
 use super::{Outcome, Spawn};
-use crate::desired::{Mark, Place};
+use crate::desired::{DEFAULT_PATH, Mark, Place};
 use crate::keeper;
-use crate::process::{DEFAULT_PATH, MARK_VARIABLE, ProcId, cmdline};
+use crate::process::{MARK_VARIABLE, ProcId, cmdline};
 
 /// A start waits for the new process to begin; two at once use that time.
 const THREADS: usize = 2;

@@ -110,13 +110,14 @@ impl Inquiries {
 
 /// The same question about the same life.
 fn key(query: &Query) -> String {
-    let Query { instance, probe, cwd, since } = query;
-    format!("{} {} {probe:?} {cwd:?} {since:?}", instance.agent, instance.generation)
+    let Query { instance, probe, owner, cwd, since } = query;
+    format!("{} {} {probe:?} {owner:?} {cwd:?} {since:?}", instance.agent, instance.generation)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::Owner;
     use crate::observed::{Instance, Seat};
 
     fn query(script: &str) -> Query {
@@ -129,7 +130,7 @@ mod tests {
             seat: Seat::Adrift { processes: Vec::new() },
         };
         let probe = Probe::Command(["sh", "-c", script].map(str::to_owned).to_vec());
-        Query { instance, probe, cwd: Some("/".into()), since: None }
+        Query { instance, probe, owner: Owner::Any, cwd: Some("/".into()), since: None }
     }
 
     #[test]

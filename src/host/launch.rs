@@ -33,14 +33,13 @@ pub(super) fn may_start(live: &Live, spawn: &Spawn) -> Result<(), Outcome> {
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     environment: BTreeMap<String, String>,
-    open_files: Option<u64>,
 }
 
 impl Caller {
-    /// Of these variables and of this soft limit of open files. Variables that are not text are none.
-    pub(super) fn new(environment: impl Iterator<Item = (OsString, OsString)>, open_files: Option<u64>) -> Self {
+    /// Of these variables. Those that are not text are none.
+    pub(super) fn new(environment: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Self { environment: environment.filter_map(text).collect(), open_files }
+        Self { environment: environment.filter_map(text).collect() }
     }
 
     /// What `inherit` takes over. Variables of ours would make the instance speak for another agent.
@@ -100,7 +99,9 @@ impl Caller {
             env: declared_and_ours(mark, spec, paths),
             secrets,
             unset: launch.unset_env.clone(),
-            nofile: self.open_files,
+            nofile: Some(launch.attributes.open_files()),
+            umask: Some(launch.attributes.umask.bits()),
+            nice: Some(launch.attributes.nice),
             not_after: Some(not_after),
             lock: paths.agent_lock(&mark.agent),
             status: paths.status(&mark.agent),
@@ -132,12 +133,17 @@ fn declared_and_ours(mark: &Mark, spec: &AgentSpec, paths: &Paths) -> BTreeMap<S
 fn stdio(agent: &AgentName, spec: &AgentSpec, paths: &Paths) -> Stdio {
     match &spec.launch.place {
         Place::Tmux { .. } => Stdio::Terminal,
-        Place::Daemon { pidfile } => Stdio::Detached {
-            stdin: spec.launch.stdin_file.clone(),
-            log: with_file(&spec.care.log, agent, paths),
-            log_settings: Some(paths.log_settings(agent)),
-            pidfile: Some(pidfile.clone().unwrap_or_else(|| paths.pidfile(agent))),
-        },
+        Place::Daemon { pidfile } => {
+            let path = Some(pidfile.clone().unwrap_or_else(|| paths.pidfile(agent)));
+            let (pidfile, daemonizes) = if spec.launch.daemonizes { (None, path) } else { (path, None) };
+            Stdio::Detached {
+                stdin: spec.launch.stdin_file.clone(),
+                log: with_file(&spec.care.log, agent, paths),
+                log_settings: Some(paths.log_settings(agent)),
+                pidfile,
+                daemonizes,
+            }
+        }
     }
 }
 
@@ -160,7 +166,7 @@ mod tests {
     use super::*;
 
     fn caller(names: &[&str]) -> Caller {
-        Caller::new(names.iter().map(|name| (OsString::from(name), OsString::from("x"))), Some(1024))
+        Caller::new(names.iter().map(|name| (OsString::from(name), OsString::from("x"))))
     }
 
     fn names(inherit: &Inherit) -> Vec<String> {

@@ -92,13 +92,12 @@ impl Live {
     pub fn new(setup: Setup) -> Self {
         close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let Setup { fleet, paths, exe, interrupts } = setup;
-        let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         Self {
             fleet,
             paths,
             exe,
             interrupts,
-            caller: Caller::new(std::env::vars_os(), open_files),
+            caller: Caller::new(std::env::vars_os()),
             tmpdir: std::env::var_os("TMUX_TMPDIR"),
             vigil: Vigil::default(),
             servers: BTreeMap::new(),

@@ -91,7 +91,8 @@ impl<'a> Checks<'a> {
 
     fn obstacle(&mut self, agent: &AgentName, spec: &AgentSpec) -> Option<Obstacle> {
         let launch = &spec.launch;
-        let first = self.folder(&launch.cwd).or_else(|| self.files(spec)).or_else(|| program(self.live, &mut self.preflight, agent, spec).err());
+        let first =
+            self.folder(&launch.cwd).or_else(|| self.files(spec)).or_else(|| program(self.live, &mut self.preflight, agent, spec).err());
         first.or_else(|| match &launch.place {
             Place::Tmux { socket, session, window } => match self.socket(socket) {
                 Ok(path) => self.pane(agent, &path, session.as_str(), window.as_str()),
@@ -251,6 +252,7 @@ fn program(live: &Live, preflight: &mut Preflight, agent: &AgentName, spec: &Age
         | StartErrorKind::Hook
         | StartErrorKind::Stdin
         | StartErrorKind::Pidfile
+        | StartErrorKind::Daemonize
         | StartErrorKind::Late
         | StartErrorKind::Asked
         | StartErrorKind::Io => Obstacle::Unreadable(error.message),

@@ -16,10 +16,11 @@ use super::helpers::Helpers;
 use super::inquiry::{Inquiries, takes_long};
 use super::live::now;
 use super::news::Bell;
+use super::port_owner::foreign_owner;
 use super::screens::{Reach, Shown};
 use super::story;
 use super::{Answer, Query};
-use crate::desired::Probe;
+use crate::desired::{Owner, Probe};
 use crate::observed::Instance;
 use crate::paths::Paths;
 use crate::process;
@@ -90,17 +91,21 @@ pub(super) fn probe_quickly(paths: &Paths, questions: &[Query], inquiries: &Inqu
 }
 
 /// The answer to a question that may take long.
-pub(super) fn ask_one(Query { instance, probe, cwd, since: _ }: &Query, helpers: &Helpers) -> Answer {
+pub(super) fn ask_one(Query { instance, probe, owner, cwd, since: _ }: &Query, helpers: &Helpers) -> Answer {
+    let whose = |address: &str, stream: &TcpStream| match owner {
+        Owner::Any => Ok(()),
+        Owner::Tree => is_own(instance, address, stream),
+    };
     match probe {
-        Probe::Tcp(address) => tcp(address),
-        Probe::Http { url, status } => http(url, *status),
+        Probe::Tcp(address) => tcp(address, &whose),
+        Probe::Http { url, status } => http(url, *status, &whose),
         Probe::Command(argv) => command(instance, cwd.as_deref(), argv, helpers),
         Probe::Screen(_) | Probe::File(_) | Probe::Delay(_) | Probe::Heartbeat { .. } | Probe::Preset => Answer::Pending,
     }
 }
 
 /// The answer to a question that takes no time.
-fn at_once(paths: &Paths, Query { instance, probe, cwd: _, since }: &Query, screen: Option<&Result<Shown, String>>) -> Answer {
+fn at_once(paths: &Paths, Query { instance, probe, owner: _, cwd: _, since }: &Query, screen: Option<&Result<Shown, String>>) -> Answer {
     match probe {
         Probe::Screen(pattern) => on_screen(pattern, screen),
         Probe::File(path) => file(path),
@@ -163,14 +168,25 @@ fn connect(address: &str) -> Result<TcpStream, Answer> {
     Err(Answer::No(last))
 }
 
-fn tcp(address: &str) -> Answer {
-    match connect(address) {
-        Ok(_) => Answer::Yes,
+/// Whether the server at the other end is part of the instance, as far as that can be told.
+fn is_own(instance: &Instance, address: &str, stream: &TcpStream) -> Result<(), Answer> {
+    foreign_owner(instance, stream).map_or(Ok(()), |owner| {
+        let way_out = "end that one, or write `owner = \"any\"` into `ready`";
+        Err(Answer::No(format!("{address} is served by {owner}, which is not part of the agent; {way_out}")))
+    })
+}
+
+/// Says no where a connection is to a server that does not count.
+type Whose<'a> = &'a dyn Fn(&str, &TcpStream) -> Result<(), Answer>;
+
+fn tcp(address: &str, whose: Whose<'_>) -> Answer {
+    match connect(address).and_then(|stream| whose(address, &stream)) {
+        Ok(()) => Answer::Yes,
         Err(answer) => answer,
     }
 }
 
-fn http(url: &str, wanted: u16) -> Answer {
+fn http(url: &str, wanted: u16, whose: Whose<'_>) -> Answer {
     let Some((authority, path)) = parts(url) else { return Answer::Unknown(format!("`{url}` is no http:// address")) };
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
@@ -178,6 +194,9 @@ fn http(url: &str, wanted: u16) -> Answer {
         Ok(stream) => stream,
         Err(answer) => return answer,
     };
+    if let Err(answer) = whose(&address, &stream) {
+        return answer;
+    }
     match status_line(&mut stream, authority, &path) {
         Ok(line) => match status_of(&line) {
             Some(status) if status == wanted => Answer::Yes,

@@ -5,7 +5,7 @@ use crate::desired::Mark;
 use crate::keeper::{Exit as KeeperExit, Status};
 use crate::observed::Exit;
 use crate::paths::Paths;
-use crate::process::ProcId;
+use crate::process::{ProcId, Remnant};
 
 /// What the keeper of just this instance wrote; none if there is nothing. Errors when it could not be read.
 pub(super) fn of(paths: &Paths, mark: &Mark) -> Result<Option<Status>, String> {
@@ -14,10 +14,16 @@ pub(super) fn of(paths: &Paths, mark: &Mark) -> Result<Option<Status>, String> {
     Ok(status.filter(|status| status.label == *mark))
 }
 
+/// Processes by number and command, for people.
+fn named(processes: &[Remnant]) -> String {
+    processes.iter().map(|one| format!("pid {} ({})", one.process.pid, one.command)).collect::<Vec<_>>().join(", ")
+}
+
 /// How it ended, if it did, and what should be gone and was not.
 pub(super) fn end(status: &Status) -> Option<(Life, Vec<ProcId>)> {
     let end = status.ended.as_ref()?;
     let exit = match &end.how {
+        KeeperExit::Code(_) if !end.background.is_empty() => Exit::Backgrounded(named(&end.background)),
         KeeperExit::Code(code) => Exit::Code(i32::from(*code)),
         KeeperExit::Signal(signal) => Exit::Signal(*signal),
         KeeperExit::Failed(error) => Exit::Failed(error.message.clone()),

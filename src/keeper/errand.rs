@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::file;
 use super::log::LogFile;
 use super::spec::{Spec, Stdio};
-use super::{NO_SPEC, environment, hook, inherited};
+use super::{NO_SPEC, attributes, environment, hook, inherited};
 use crate::desired::Hook;
 use crate::process::MARK_VARIABLE;
 use crate::safe_open::{Trust, read_trusted};
@@ -49,8 +49,8 @@ pub fn errand_asked_for() -> Option<PathBuf> {
 /// Runs the hook and returns the exit code: 0 if it did well, else 1, or [`NO_SPEC`].
 pub fn run_errand(path: &Path) -> u8 {
     let Ok(Errand { name, hook, spec }) = inherited::close().and_then(|()| Errand::take(path)) else { return NO_SPEC };
-    // Without either the hook runs all the same; only a part of its tree might outlive it.
-    let _ = (setsid(), set_child_subreaper(Some(getpid())));
+    // Without any of these the hook runs all the same; only a part of its tree might outlive it.
+    let _ = (setsid(), set_child_subreaper(Some(getpid())), attributes::take_on(&spec));
     let mut log = match &spec.stdio {
         Stdio::Terminal => None,
         Stdio::Detached { log, .. } => log.file.as_deref().and_then(|path| LogFile::beside_its_owner(path).ok()),

@@ -6,23 +6,21 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::io::Errno;
-use rustix::process::{WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait};
+use rustix::process::{getpid, set_child_subreaper, setsid};
 
+use super::ending::{KILL_PATIENCE, end, merge, reap, report, sweep};
+use super::handover::{self, Handover, Stage};
 use super::signals::{Notice, Signals};
 use super::spec::{Spec, Stdio};
 use super::start::{self, Output, Started};
 use super::status::{Asked, End, Exit, StartError, StartErrorKind, Status};
 use super::{Duties, LOCKED, NO_LOCK, NO_SPEC, Pidfile, hook, lock, pidfile, tell};
 use crate::desired::{Leftovers, Mark};
-use crate::process::{Ended, Signal, end_session, end_tree, me, signal, stat, survey, wait_any};
+use crate::process::{Ended, Remnant, Signal, me, signal, survey, wait_any};
 use crate::time::Timestamp;
 
 /// How long a program may take to leave by itself when its terminal went away.
 const HANGUP_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long the kill of a tree is waited for before it is reported, or tried again if the program itself is among the survivors.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that is still read of a program's output after its end, in bytes. A pipe holds 64 KiB; more comes from what was spared.
 const LAST_WORDS: usize = 1 << 20;
@@ -75,6 +73,9 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
 
 struct Life {
     label: Mark,
+    status: PathBuf,
+    handover: Option<Handover>,
+    daemonizes: Option<PathBuf>,
     output: Option<Output>,
     log_settings: Option<PathBuf>,
     pidfile: Option<(PathBuf, Pidfile)>,
@@ -101,13 +102,14 @@ impl Life {
         };
         let started = start::start(&spec, signals)?;
         status.started_at = now();
-        status.program = Some(started.program.clone());
+        let (log_settings, path, daemonizes) = match spec.stdio {
+            Stdio::Terminal => (None, None, None),
+            Stdio::Detached { log_settings, pidfile, daemonizes, .. } => (log_settings, pidfile, daemonizes),
+        };
+        let handover = daemonizes.clone().map(|pidfile| Handover::new(started.program.clone(), pidfile));
+        status.program = handover.is_none().then(|| started.program.clone());
         // A full disk is no reason to end what runs; the file is written again at the end.
         let _ = status.write(&spec.status);
-        let (log_settings, path) = match spec.stdio {
-            Stdio::Terminal => (None, None),
-            Stdio::Detached { log_settings, pidfile, .. } => (log_settings, pidfile),
-        };
         let pidfile = path.map(|path| {
             let content = Pidfile {
                 pid: started.program.pid,
@@ -121,15 +123,16 @@ impl Life {
             };
             (path, content)
         });
-        if let Some((path, content)) = &pidfile {
+        // A program that writes its own over it may have been quicker.
+        if let Some((path, content)) = pidfile.as_ref().filter(|(path, content)| !pidfile::names(path, content.pid)) {
             pidfile::write(path, content)
                 .map_err(|error| StartError::new(StartErrorKind::Pidfile, format!("pidfile {}: {error}", path.display())))?;
         }
         // The keeper itself holds no folder: a file system can be unmounted, a folder removed.
         let _ = std::env::set_current_dir("/");
         let Started { program: _, output, environment } = started;
-        let Spec { label, cwd, duties, duties_file, .. } = spec;
-        Ok(Self { label, output, log_settings, pidfile, in_pane, cwd, environment, duties, duties_file })
+        let Spec { label, status, cwd, duties, duties_file, .. } = spec;
+        Ok(Self { label, status, handover, daemonizes, output, log_settings, pidfile, in_pane, cwd, environment, duties, duties_file })
     }
 
     fn until_the_end(mut self, signals: &mut Signals, status: &mut Status) -> u8 {
@@ -153,18 +156,28 @@ impl Life {
                     Notice::Reopen => self.renew_log(),
                 }
             }
-            ended = reap(status).map(|exit| (exit, now()));
+            ended = self.end_of_program(status);
             if ended.is_none() && kill_at.is_some_and(|at| at <= Instant::now()) {
                 merge(&mut swept, sweep(&self.label, status, self.duties().leftovers));
                 // A program that cannot be killed keeps its keeper, and with it the lock.
                 kill_at = Some(Instant::now() + KILL_PATIENCE);
-                ended = reap(status).map(|exit| (exit, now()));
+                ended = self.end_of_program(status);
             }
             if ended.is_none() {
                 self.wait(signals, kill_at);
             }
         }
-        let duties = self.duties();
+        let mut duties = self.duties();
+        if matches!(ended, Some((Exit::Failed(_), _))) {
+            // What never was an instance leaves nothing.
+            duties.leftovers = Leftovers::Kill;
+        }
+        let mut background = match &ended {
+            Some((Exit::Code(0), _)) if asked.is_none() && duties.leftovers == Leftovers::Kill && self.daemonizes.is_none() => {
+                handover::background(&status.keeper, &self.label.to_string())
+            }
+            Some(_) | None => Vec::new(),
+        };
         if asked.is_some() || duties.leftovers == Leftovers::Kill {
             merge(&mut swept, sweep(&self.label, status, duties.leftovers));
         }
@@ -172,15 +185,23 @@ impl Life {
             Leftovers::Report => survey(std::slice::from_ref(&status.keeper), &self.label.to_string()).unwrap_or_default(),
             Leftovers::Kill | Leftovers::Keep => Vec::new(),
         };
-        let _ = reap(status);
+        let _ = reap(None);
         self.last_words();
-        let complaints = ended.as_ref().map_or_else(Vec::new, |(exit, _)| self.run_hooks(&duties, exit, asked));
+        let mut complaints = ended.as_ref().map_or_else(Vec::new, |(exit, _)| self.run_hooks(&duties, exit, asked, &background));
+        if self.in_pane && !background.is_empty() {
+            // A person who leaves a terminal may have left something running; that is no failure.
+            complaints.push(handover::left_in_the_background(&background));
+            background.clear();
+        }
         if duties.leftovers == Leftovers::Kill && !duties.hooks.is_empty() {
             merge(&mut swept, sweep(&self.label, status, Leftovers::Kill));
         }
-        let _ = reap(status);
+        let _ = reap(None);
         if let Some((path, content)) = &self.pidfile {
             pidfile::remove(path, content);
+        }
+        if let (Some(path), Some(program)) = (&self.daemonizes, &status.program) {
+            pidfile::remove_hint(path, program.pid);
         }
         let (exit, at) = ended.unwrap_or((Exit::Code(0), now()));
         let code = match &exit {
@@ -188,8 +209,25 @@ impl Life {
             Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(255),
             Exit::Failed(error) => error.exit_code(),
         };
-        status.ended = Some(End { left, complaints, ..end(exit, at, asked, swept) });
+        status.ended = Some(End { left, background, complaints, ..end(exit, at, asked, swept) });
         code
+    }
+
+    /// How and when the program has ended, if it has; of one that is on its way into the background, how that came to nothing.
+    fn end_of_program(&mut self, status: &mut Status) -> Option<(Exit, Timestamp)> {
+        let Some(handover) = &mut self.handover else {
+            return reap(status.program.as_ref().map(|program| program.pid)).map(|exit| (exit, now()));
+        };
+        match handover.stage(reap(Some(handover.launcher()))) {
+            Stage::OnTheWay => None,
+            Stage::Over(exit) => Some((exit, now())),
+            Stage::Done(program) => {
+                status.program = Some(program);
+                let _ = status.write(&self.status);
+                self.handover = None;
+                None
+            }
+        }
     }
 
     /// What is asked of this keeper now.
@@ -198,9 +236,10 @@ impl Life {
     }
 
     /// Runs the hooks of an end, one after the other, and returns what went wrong. They have their time even if the end is asked for once more.
-    fn run_hooks(&mut self, duties: &Duties, exit: &Exit, asked: Option<Asked>) -> Vec<String> {
+    fn run_hooks(&mut self, duties: &Duties, exit: &Exit, asked: Option<Asked>, background: &[Remnant]) -> Vec<String> {
         let hooks = &duties.hooks;
-        let on_crash = hooks.on_crash.as_ref().filter(|_| asked.is_none() && duties.is_crash(exit, &self.label));
+        let crashed = asked.is_none() && (duties.is_crash(exit, &self.label) || !background.is_empty());
+        let on_crash = hooks.on_crash.as_ref().filter(|_| crashed);
         let due = [("on_crash", on_crash), ("after_stop", hooks.after_stop.as_ref())];
         if due.iter().all(|(_, hook)| hook.is_none()) {
             return Vec::new();
@@ -250,7 +289,8 @@ impl Life {
     fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>) {
         let pipe = self.output.as_ref().and_then(|output| output.pipe.as_ref()).map(AsFd::as_fd);
         let waited: Vec<_> = [signals.as_fd()].into_iter().chain(pipe).collect();
-        let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let look_again = self.handover.as_ref().map(|_| handover::LOOK_AGAIN);
+        let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now())).into_iter().chain(look_again).min();
         let ready = wait_any(&waited, patience).unwrap_or_default();
         if ready.contains(&1) {
             self.copy_output(usize::MAX);
@@ -289,72 +329,6 @@ impl Life {
                 length => rest -= length,
             }
         }
-    }
-}
-
-/// Collects all that died; the program's end if that is among it.
-fn reap(status: &Status) -> Option<Exit> {
-    let program = status.program.as_ref()?.pid;
-    let mut exit = None;
-    loop {
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, how))) => {
-                if u32::try_from(pid.as_raw_nonzero().get()) == Ok(program) {
-                    exit = exit.or_else(|| exit_of(how));
-                }
-            }
-            Err(Errno::INTR) => {}
-            Ok(None) | Err(_) => return exit,
-        }
-    }
-}
-
-/// A stopped program has not ended.
-fn exit_of(how: WaitStatus) -> Option<Exit> {
-    let code = how.exit_status().map(|code| Exit::Code(u8::try_from(code).unwrap_or(255)));
-    code.or_else(|| how.terminating_signal().map(Exit::Signal))
-}
-
-/// Ends everything below the keeper; of what may be left over, only what is still in the keeper's terminal session.
-fn sweep(label: &Mark, status: &Status, leftovers: Leftovers) -> Ended {
-    let (roots, label) = (std::slice::from_ref(&status.keeper), label.to_string());
-    let session = stat(status.keeper.pid).ok().flatten().map(|seen| seen.session);
-    let ended = match (leftovers, session) {
-        (Leftovers::Report | Leftovers::Keep, Some(session)) => end_session(roots, &label, session, KILL_PATIENCE),
-        (Leftovers::Report | Leftovers::Keep, None) | (Leftovers::Kill, _) => end_tree(roots, &label, KILL_PATIENCE),
-    };
-    let mut swept = ended.unwrap_or_default();
-    // The program is no leftover of itself.
-    swept.killed.retain(|remnant| Some(&remnant.process) != status.program.as_ref());
-    swept
-}
-
-fn merge(all: &mut Ended, more: Ended) {
-    all.killed.extend(more.killed);
-    all.spared = more.spared;
-    all.survivors = more.survivors;
-}
-
-fn end(how: Exit, at: Timestamp, asked: Option<Asked>, swept: Ended) -> End {
-    End {
-        how,
-        at,
-        asked,
-        leftovers_killed: swept.killed,
-        spared: swept.spared,
-        survivors: swept.survivors,
-        left: Vec::new(),
-        complaints: Vec::new(),
-    }
-}
-
-/// The last thing before the lock is freed. Tried more than once: it is the only news of this exit.
-fn report(status: &Status, path: &Path) {
-    for _ in 0..10 {
-        if status.write(path).is_ok() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -148,6 +148,18 @@ pub(super) fn remove(path: &Path, pidfile: &Pidfile) {
     }
 }
 
+/// Whether a program wrote this number into the file itself.
+pub(super) fn names(path: &Path, pid: u32) -> bool {
+    matches!(read_pidfile(path), Ok(Some(PidfileContent::Hint(named))) if named == pid)
+}
+
+/// Removes the file that a program wrote if it still names that program.
+pub(super) fn remove_hint(path: &Path, pid: u32) {
+    if names(path, pid) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,12 +37,18 @@ pub struct Spec {
     /// Variables whose values are found at the start; they win over all others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Secret>,
-    /// Names, or globs with `*` and `?`, that are taken away at the end; never our own `RECONCILE…`.
+    /// Names, or globs with `*` and `?`, that are taken from `inherited`. What is declared stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unset: Vec<String>,
     /// The soft limit of open files that the program gets; the keeper's own without it. Never above the hard limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nofile: Option<u64>,
+    /// The permissions that new files of the program do not get; the keeper's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    /// The niceness of the program; the keeper's own without it, and where it may not be lowered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i32>,
     /// On a clock of this machine: who comes later starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
@@ -79,6 +85,9 @@ pub enum Stdio {
         /// The pidfile to write; none if the program writes its own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pidfile: Option<PathBuf>,
+        /// The pidfile that the program itself writes once it has put itself into the background; none if it stays in the foreground.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        daemonizes: Option<PathBuf>,
     },
 }
 

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, setrlimit};
 
 use super::log::LogFile;
 use super::signals::Signals;
 use super::spec::{Spec, Stdio};
 use super::status::{StartError, StartErrorKind};
-use super::{environment, hook, life, pidfile, program};
+use super::{attributes, environment, hook, life, pidfile, program};
 use crate::desired::OnFail;
 use crate::process::ProcId;
 use crate::safe_open;
@@ -37,11 +37,12 @@ pub(super) struct Output {
 /// Starts the program of `spec`. Nothing of it runs after an error, except what a secret's command may have left.
 pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, StartError> {
     in_time(spec, Duration::ZERO)?;
+    attributes::take_on(spec).map_err(|error| broken("its niceness and limits", error))?;
     enter(&spec.cwd)?;
     let (mut detached, pane) = match &spec.stdio {
         Stdio::Terminal => (None, std::env::var("TERM").ok()),
-        Stdio::Detached { stdin, log, log_settings: _, pidfile } => {
-            if let Some(path) = pidfile {
+        Stdio::Detached { stdin, log, log_settings: _, pidfile, daemonizes } => {
+            if let Some(path) = pidfile.as_ref().or(daemonizes.as_ref()) {
                 pidfile::taken_pidfile(path, &spec.label.fleet, &spec.label.agent, |_| false)
                     .map_err(|taken| StartError::new(StartErrorKind::Pidfile, taken.to_string()))?;
             }
@@ -62,7 +63,7 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
         return Err(StartError::new(StartErrorKind::Asked, "it was asked to end before it was started"));
     }
     let wrong = |why: String| StartError::new(StartErrorKind::Program, why);
-    let own_limit = limit_files(spec.nofile)?;
+    let own_limit = attributes::limit_files(spec.nofile).map_err(|error| broken("the limit of open files", error))?;
     let (child, output) = match detached {
         None => (program::spawn(&spec.argv, &variables, |_| Ok(())).map_err(wrong)?, None),
         Some((stdin, log)) => {
@@ -138,16 +139,6 @@ fn input(path: Option<&Path>) -> Result<std::fs::File, StartError> {
     // The program reads it as any other file.
     rustix::fs::fcntl_setfl(&file, OFlags::empty()).map_err(|error| wrong(error.into()))?;
     Ok(file)
-}
-
-/// Sets the soft limit of open files, never above the hard one, and returns what it was.
-fn limit_files(wanted: Option<u64>) -> Result<Rlimit, StartError> {
-    let own = getrlimit(Resource::Nofile);
-    let Some(wanted) = wanted else { return Ok(own) };
-    let current = own.maximum.map_or(wanted, |hard| wanted.min(hard));
-    let limit = Rlimit { current: Some(current), maximum: own.maximum };
-    setrlimit(Resource::Nofile, limit).map_err(|error| broken("the limit of open files", error.into()))?;
-    Ok(own)
 }
 
 /// The child cannot have been reaped yet, so its number is its own, also if it has ended already.

@@ -48,6 +48,9 @@ pub struct End {
     /// Descendants that outlived the program, were left running as declared, and are to be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Remnant>,
+    /// Descendants that were killed although the program had put them into the background and then ended with success, as if it were a daemon by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<Remnant>,
     /// What went wrong with hooks, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub complaints: Vec<String>,
@@ -103,6 +106,8 @@ pub enum StartErrorKind {
     Stdin,
     /// The pidfile's place is taken.
     Pidfile,
+    /// It should have put itself into the background and did not, or not so that it can be found there.
+    Daemonize,
     /// The time to start was over.
     Late,
     /// It was asked to end before it had begun.

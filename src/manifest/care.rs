@@ -20,6 +20,7 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
     let usual = if preset.is_empty() { desired::Ready::default().probe } else { Probe::Preset };
     let drain = drain::drain(agent, &preset, runtime, fields);
     let ready = desired::Ready { probe: usual, ..Default::default() };
+    let ready_timeout = agent.get(|agent| &agent.ready).and_then(|ready| ready.value.timeout).map(|timeout| timeout.value);
     let ready = match agent.get(|agent| &agent.ready) {
         Some(written) => probe::ready(written, ready, runtime, fields),
         None => ready,
@@ -34,7 +35,7 @@ pub(crate) fn care(agent: &Written<'_>, runtime: Runtime, place: &Place, fields:
         prompt,
         handoff: agent.get(|agent| &agent.handoff).map(|handoff| handoff::handoff(handoff, runtime, fields)).unwrap_or_default(),
         live: agent.get(|agent| &agent.live).map(|live| live::live(live, runtime, fields)).unwrap_or_default(),
-        limits: agent.get(|agent| &agent.limits).map(|limits| live::limits(&limits.value, &ready, fields)).unwrap_or_default(),
+        limits: agent.get(|agent| &agent.limits).map(|limits| live::limits(&limits.value, ready_timeout, fields)).unwrap_or_default(),
         ready,
         restart: agent.get(|agent| &agent.restart).map(|restart| self::restart(restart, runtime, fields)).unwrap_or_default(),
         drain,

@@ -93,8 +93,8 @@ fn drain_step(step: &At<DrainStep<'_>>, runtime: Runtime, fields: &Fields<'_>) -
 /// The probe that ends a step before its time.
 fn until(written: &At<Ready<'_>>, runtime: Runtime, fields: &Fields<'_>) -> Option<Probe> {
     let report = fields.context.report;
-    let Ready { timeout, interval, on_timeout, .. } = &written.value;
-    if timeout.is_some() || interval.is_some() || on_timeout.is_some() {
+    let Ready { timeout, interval, on_timeout, owner, .. } = &written.value;
+    if timeout.is_some() || interval.is_some() || on_timeout.is_some() || owner.is_some() {
         report.error(written.spot, "`until` is a probe alone: how long the step may take is its `wait`", None);
     }
     if !probe::has_probe(&written.value) {

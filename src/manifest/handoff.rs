@@ -50,7 +50,7 @@ pub(crate) fn handoff(written: &At<file::Handoff<'_>>, runtime: Runtime, fields:
                 let hint = Some("write one such as { file = \"run/read\" }".to_owned());
                 report.error_unless_inside(ack.spot, "`ack` needs a probe", hint);
             }
-            probe::ready(ack, desired::Ready::default(), runtime, fields)
+            probe::ready(ack, desired::Ready { owner: desired::Owner::Any, ..Default::default() }, runtime, fields)
         }),
         require: require.unwrap_or(default.require),
         crash_note: crash_note.unwrap_or(default.crash_note),

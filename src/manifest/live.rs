@@ -94,15 +94,19 @@ fn heartbeat(written: &Heartbeat<'_>, spot: super::report::Spot, runtime: Runtim
     (heartbeat.nudge_after.is_some() || heartbeat.replace_after.is_some()).then_some(heartbeat)
 }
 
-/// How much an instance may use, given when it must be ready. What is wrong is reported.
-pub(crate) fn limits(written: &Limits, ready: &desired::Ready, fields: &Fields<'_>) -> desired::Limits {
-    let Limits { memory, runtime } = written;
+/// How much an instance may use, given the time that is written for it to get ready. What is wrong is reported.
+pub(crate) fn limits(written: &Limits, ready_timeout: Option<Duration>, fields: &Fields<'_>) -> desired::Limits {
+    let Limits { memory, runtime, nofile: _ } = written;
     let report = fields.context.report;
     if let Some(memory) = memory.filter(|memory| memory.value.0.0 == 0) {
         report.error(memory.spot, "every program needs some memory: `memory` is larger than 0", None);
     }
-    if let Some(runtime) = runtime.filter(|runtime| runtime.value <= ready.timeout) {
-        let message = format!("it would be replaced after {}, and it has {} to get ready", runtime.value, ready.timeout);
+    if let Some(runtime) = runtime.filter(|runtime| runtime.value == Duration::ZERO) {
+        report.error(runtime.spot, "nothing runs in no time: `runtime` is longer than nothing", None);
+    } else if let (Some(runtime), Some(timeout)) = (runtime, ready_timeout)
+        && runtime.value <= timeout
+    {
+        let message = format!("it would be ended after {}, and it has {timeout} to get ready", runtime.value);
         report.error(runtime.spot, message, Some("set a longer `runtime`, or a shorter `ready.timeout`".to_owned()));
     }
     desired::Limits { memory: memory.map(|memory| memory.value.0.0), runtime: runtime.map(|runtime| runtime.value) }

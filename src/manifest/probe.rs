@@ -9,14 +9,19 @@ use crate::time::Duration;
 
 /// When an agent counts as ready; where something is not written, as by `default`. What is wrong is reported.
 pub(crate) fn ready(written: &At<Ready<'_>>, default: desired::Ready, runtime: Runtime, fields: &Fields<'_>) -> desired::Ready {
-    let Ready { timeout, interval, on_timeout, .. } = &written.value;
+    let Ready { timeout, interval, on_timeout, owner, .. } = &written.value;
     let report = fields.context.report;
     let ready = desired::Ready {
         probe: probe(&kinds(&written.value), runtime, fields).unwrap_or(default.probe),
         timeout: timeout.map_or(default.timeout, |timeout| timeout.value),
         interval: interval.map_or(default.interval, |interval| interval.value),
         on_timeout: on_timeout.unwrap_or(default.on_timeout),
+        owner: owner.map_or(default.owner, |owner| owner.value),
     };
+    let has_port = matches!(ready.probe, Probe::Tcp(_) | Probe::Http { .. });
+    if let Some(owner) = owner.filter(|_| !has_port) {
+        report.error_unless_inside(owner.spot, "`owner` goes with `tcp` or `http`", None);
+    }
     if let Some(interval) = interval.filter(|interval| interval.value < Duration::from_millis(10)) {
         report.error(interval.spot, "looking that often would keep the machine busy: `interval` is at least \"10ms\"", None);
     }
@@ -39,7 +44,8 @@ pub(crate) fn has_probe(written: &Ready<'_>) -> bool {
 }
 
 fn kinds<'w, 'a>(written: &'w Ready<'a>) -> Kinds<'w, 'a> {
-    let Ready { screen, file, tcp, http, status, command, delay, heartbeat, max_age, timeout: _, interval: _, on_timeout: _ } = written;
+    let Ready { screen, file, tcp, http, status, command, delay, heartbeat, max_age, timeout: _, interval: _, on_timeout: _, owner: _ } =
+        written;
     Kinds {
         screen: *screen,
         file: *file,

@@ -9,7 +9,7 @@ use super::file::{Runtime, Secret};
 use super::layers::Written;
 use super::read::{At, Entries};
 use super::words::{Argv, FlagOrNames, PathOrHeartbeat, Scalar};
-use crate::desired::{AgentName, AgentSpec, Command, Inherit, Launch, Place, SecretSource, SessionName};
+use crate::desired::{AgentName, AgentSpec, Attributes, Command, DEFAULT_PATH, Inherit, Launch, Place, SecretSource, SessionName, glob};
 
 /// The spec of a copy. What is wrong is reported, and something harmless takes its place.
 pub(crate) fn spec(agent: &Written<'_>, name: &AgentName, fields: &Fields<'_>) -> AgentSpec {
@@ -19,19 +19,53 @@ pub(crate) fn spec(agent: &Written<'_>, name: &AgentName, fields: &Fields<'_>) -
     let cwd = agent.get(|agent| &agent.cwd).map_or_else(|| PathBuf::from(&fields.context.folder), |cwd| fields.path(*cwd));
     let command = command(agent, fields);
     let env = env(agent.get(|agent| &agent.env), fields);
+    let inherit_env = inherit(agent.get(|agent| &agent.inherit_env), fields);
+    let search = env.get("PATH").map(String::as_str).or((!inherits_path(&inherit_env)).then_some(DEFAULT_PATH));
     let launch = Launch {
-        replace_on: replace_on(agent, &command, &cwd, &env, fields),
+        replace_on: replace_on(agent, &command, &cwd, search, fields),
         secrets: secrets(agent, fields),
         env_file: agent.get(|agent| &agent.env_file).into_iter().flatten().map(|file| fields.file(*file)).collect(),
-        inherit_env: inherit(agent.get(|agent| &agent.inherit_env), fields),
+        inherit_env,
         unset_env: agent.get(|agent| &agent.unset_env).into_iter().flatten().map(|name| glob_of_names(*name, fields)).collect(),
         stdin_file: for_daemons(agent.get(|agent| &agent.stdin_file), runtime).map(|file| fields.file(*file)),
+        attributes: attributes(agent, fields.context),
+        daemonizes: daemonizes(agent, runtime, fields.context),
         command,
         place,
         cwd,
         env,
     };
     AgentSpec { care: care::care(agent, runtime, &launch.place, fields).into(), launch: launch.into() }
+}
+
+/// What it has of the kernel. What is wrong is reported.
+fn attributes(agent: &Written<'_>, context: &Context<'_>) -> Attributes {
+    const FEWEST: u64 = 64;
+    let nice = agent.get(|agent| &agent.nice);
+    if let Some(nice) = nice.filter(|nice| !(-20..=19).contains(&nice.value)) {
+        context.report.error(nice.spot, format!("{} is no niceness: they go from -20 to 19", nice.value), None);
+    }
+    let nofile = agent.get(|agent| &agent.limits).and_then(|limits| limits.value.nofile);
+    if let Some(nofile) = nofile.filter(|nofile| nofile.value < FEWEST) {
+        context.report.error(nofile.spot, format!("programs need a few open files: `nofile` is at least {FEWEST}"), None);
+    }
+    Attributes {
+        umask: agent.get(|agent| &agent.umask).map(|umask| umask.value.0).unwrap_or_default(),
+        nice: nice.map_or(0, |nice| nice.value),
+        nofile: nofile.map(|nofile| nofile.value),
+    }
+}
+
+/// Whether a daemon puts itself into the background; then it must say where it writes its pidfile.
+fn daemonizes(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) -> bool {
+    let Some(written) = agent.get(|agent| &agent.daemonizes).filter(|written| written.value && runtime == Runtime::Daemon) else {
+        return false;
+    };
+    if agent.get(|agent| &agent.pidfile).is_none() {
+        let hint = Some("add the file that the program writes, such as: pidfile = \"run/server.pid\"".to_owned());
+        context.report.error(written.spot, "`daemonizes` needs `pidfile`: that file tells which process went into the background", hint);
+    }
+    true
 }
 
 /// A field of daemons; the defaults may have it for the daemons of a mixed fleet.
@@ -45,6 +79,7 @@ fn fit(agent: &Written<'_>, runtime: Runtime, context: &Context<'_>) {
         Runtime::Tmux => (
             &[
                 ("pidfile", agent.get(|agent| &agent.pidfile).map(|at| at.spot)),
+                ("daemonizes", agent.get(|agent| &agent.daemonizes).map(|at| at.spot)),
                 ("stdin_file", agent.get(|agent| &agent.stdin_file).map(|at| at.spot)),
             ],
             "in a tmux pane",
@@ -160,6 +195,15 @@ fn inherit(written: Option<&At<FlagOrNames<'_>>>, fields: &Fields<'_>) -> Inheri
     }
 }
 
+/// Whether it gets the PATH of the acting process.
+fn inherits_path(inherit: &Inherit) -> bool {
+    match inherit {
+        Inherit::Minimal | Inherit::All => true,
+        Inherit::None => false,
+        Inherit::Only(names) => names.iter().any(|name| glob(name, "PATH")),
+    }
+}
+
 fn secrets(agent: &Written<'_>, fields: &Fields<'_>) -> BTreeMap<String, crate::desired::Secret> {
     let report = fields.context.report;
     let mut found = BTreeMap::new();
@@ -197,14 +241,14 @@ fn replace_on(
     agent: &Written<'_>,
     command: &Command,
     cwd: &std::path::Path,
-    env: &BTreeMap<String, String>,
+    search: Option<&str>,
     fields: &Fields<'_>,
 ) -> BTreeMap<PathBuf, String> {
     let context = fields.context;
     let mut found = BTreeMap::new();
     for written in agent.get(|agent| &agent.replace_on).into_iter().flatten() {
         let path = if written.value == "exe" {
-            match program(command, cwd, env, context) {
+            match program(command, cwd, search, context) {
                 Ok(path) => path,
                 Err((why, hint)) => {
                     context.report.error(written.spot, why, hint);
@@ -234,7 +278,7 @@ fn replace_on(
 fn program(
     command: &Command,
     cwd: &std::path::Path,
-    env: &BTreeMap<String, String>,
+    search: Option<&str>,
     context: &Context<'_>,
 ) -> Result<PathBuf, (String, Option<String>)> {
     if matches!(command, Command::Shell(_)) {
@@ -245,7 +289,7 @@ fn program(
     if name.contains('/') {
         return Ok(super::paths::clean(&cwd.join(name)));
     }
-    match context.sources.program(name, env.get("PATH").map(String::as_str)) {
+    match context.sources.program(name, search) {
         Ok(Some(path)) => Ok(path),
         Ok(None) => Err((format!("there is no program `{}` in PATH", name.escape_debug()), None)),
         Err(why) => Err((format!("the program `{}` could not be found: {why}", name.escape_debug()), None)),

@@ -305,6 +305,12 @@ pub(crate) struct WindowSize(pub(crate) desired::Size);
 textual!(WindowSize);
 schema_of!(WindowSize, "WindowSize", |_generator| json_schema!({ "type": "string", "pattern": "^[0-9]{2,4}x[0-9]{1,4}$" }));
 
+/// The permissions that new files do not get.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Umask(pub(crate) desired::Umask);
+textual!(Umask);
+schema_of!(Umask, "Umask", |_generator| json_schema!({ "type": "string", "pattern": "^0{0,2}[0-7]{1,2}$" }));
+
 /// A number of bytes, written `"20MiB"`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size(pub(crate) Bytes);

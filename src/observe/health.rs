@@ -22,18 +22,13 @@ pub(super) fn ask(
         let Phase::Running { since, .. } = sighting.phase else { continue };
         let starting = records.get(name).is_none_or(|record| record.ready_at.is_none());
         let (true, Some(instance)) = (starting, &sighting.instance) else { continue };
-        match care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready.probe) {
-            Some(Probe::Delay(_) | Probe::Preset) | None => {}
-            Some(
-                probe @ (Probe::Screen(_)
-                | Probe::File(_)
-                | Probe::Tcp(_)
-                | Probe::Http { .. }
-                | Probe::Command(_)
-                | Probe::Heartbeat { .. }),
-            ) => {
+        let Some(Ready { probe, owner, .. }) = care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready) else { continue };
+        match probe {
+            Probe::Delay(_) | Probe::Preset => {}
+            Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Heartbeat { .. } => {
                 names.push(name.clone());
-                questions.push(Query { instance: instance.clone(), probe: probe.clone(), cwd: None, since: Some(since) });
+                let (instance, probe) = (instance.clone(), probe.clone());
+                questions.push(Query { instance, probe, owner: *owner, cwd: None, since: Some(since) });
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Desired, care_of};
-use crate::desired::AgentName;
+use crate::desired::{AgentName, Owner};
 use crate::host::{Answer, Host, Query};
 use crate::observed::{Phase, Sighting, Step};
 
@@ -17,7 +17,7 @@ pub(super) fn ask(desired: &Desired, sightings: &mut BTreeMap<AgentName, Sightin
         let care = care_of(name, desired, sighting.spec.as_ref());
         if let Some(probe) = care.and_then(|care| care.drain.get(step)?.until.clone()) {
             names.push(name.clone());
-            questions.push(Query { instance: instance.clone(), probe, cwd: None, since: Some(leaving.since) });
+            questions.push(Query { instance: instance.clone(), probe, owner: Owner::Any, cwd: None, since: Some(leaving.since) });
         }
     }
     if questions.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Desired, care_of};
-use crate::desired::{AgentName, Care, Policy, Probe};
+use crate::desired::{AgentName, Care, Owner, Policy, Probe};
 use crate::event::What;
 use crate::host::{Answer, Host, Query};
 use crate::observed::{Activity, Body, Consent, Ended, Exit, Health, Instance, Message, MessageKind, Phase, Pulse, Screen, Seat, Sighting};
@@ -123,7 +123,7 @@ fn alive_query(
     let is_ready = record?.ready_at.is_some();
     let due = sighting.vitals.pulse.asked_at.is_none_or(|asked| now.since(asked) >= live.interval);
     (is_ready && due).then_some(())?;
-    Some(Query { instance: sighting.instance.clone()?, probe: probe.clone(), cwd: None, since: Some(since) })
+    Some(Query { instance: sighting.instance.clone()?, probe: probe.clone(), owner: Owner::Any, cwd: None, since: Some(since) })
 }
 
 /// One answer more. Who could not be asked said neither yes nor no.
@@ -171,7 +171,8 @@ fn restart_query(name: &AgentName, desired: &Desired, sighting: &Sighting, recor
         seat: Seat::Adrift { processes: Vec::new() },
     };
     let instance = sighting.instance.clone().unwrap_or_else(nothing);
-    Some(Query { instance, probe: probe.clone(), cwd: Some(declared.launch.cwd.clone()), since: Some(ended.since) })
+    let cwd = Some(declared.launch.cwd.clone());
+    Some(Query { instance, probe: probe.clone(), owner: Owner::Any, cwd, since: Some(ended.since) })
 }
 
 fn consent(answer: Answer) -> Consent {

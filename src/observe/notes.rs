@@ -81,13 +81,14 @@ pub(super) fn ask(
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };
         if let (Some(ack), Some(instance)) = (ack, &sighting.instance) {
             // A file that was there before says nothing about this note.
+            let owner = ack.owner;
             let (probe, since) = if let Probe::File(file) = &ack.probe {
                 (Probe::Heartbeat { file: file.clone(), max_age: FOR_EVER }, unread.since)
             } else {
                 (ack.probe.clone(), since)
             };
             names.push((name.clone(), unread));
-            questions.push(Query { instance: instance.clone(), probe, cwd: None, since: Some(since) });
+            questions.push(Query { instance: instance.clone(), probe, owner, cwd: None, since: Some(since) });
         }
     }
     if questions.is_empty() {

@@ -3,13 +3,17 @@
 use super::local::{Agent, blocked};
 use super::start;
 use super::{Cause, Change, Kind, Next, Reason};
-use crate::desired::{Care, Declared};
-use crate::observed::{Activity, Ended, Exit, Fault, Health};
+use crate::desired::{Care, Declared, Policy};
+use crate::observed::{Activity, Ended, Exit, Fault, Health, Purpose};
 use crate::time::Timestamp;
 
 /// What a running instance is replaced for, if its `live` and `limits` ask for it.
 pub(super) fn faulty(agent: &Agent<'_>, declared: &Declared, since: Timestamp, health: &Health) -> Option<Change> {
     let fault = fault(agent, &declared.spec.care, since, health)?;
+    if declared.spec.care.restart.policy == Policy::Never {
+        // A task has failed: it is ended once, and none follows.
+        return Some(agent.leave(Kind::Stop, Cause::Faulty(fault), Purpose::Stop, Some(declared), None));
+    }
     if fault.is_failure()
         && let Some(next) = given_up(agent, declared, since, health, &fault)
     {

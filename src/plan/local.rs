@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, ground, leave, live, notes, start, talk};
-use crate::desired::{AgentName, Declared, Desired, OnRemove, Wish, canonical_digest};
+use crate::desired::{AgentName, Declared, Desired, OnRemove, Policy, Wish, canonical_digest};
 use crate::observed::{Condition, Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
 
@@ -221,6 +221,9 @@ impl Agent<'_> {
     fn leaving(&self, leaving: &Leaving, wanted: bool, declared: &Declared) -> Change {
         let fault = || self.sighting.vitals.pulse.fault.clone().map(Cause::Faulty);
         let (kind, cause, purpose) = match (wanted, self.reason_to_replace(declared).or_else(fault)) {
+            (true, Some(cause @ Cause::Faulty(_))) if declared.spec.care.restart.policy == Policy::Never => {
+                (Kind::Stop, cause, Purpose::Stop)
+            }
             (true, Some(cause)) => (Kind::Replace, cause, Purpose::Replace),
             (true, None) => (Kind::Replace, Cause::WantedAgain, Purpose::Replace),
             (false, _) => (Kind::Stop, Cause::WantedStopped, Purpose::Stop),
@@ -233,7 +236,14 @@ impl Agent<'_> {
         self.leave(kind, cause, purpose, Some(declared), Some(leaving))
     }
 
-    fn leave(&self, kind: Kind, cause: Cause, purpose: Purpose, declared: Option<&Declared>, leaving: Option<&Leaving>) -> Change {
+    pub(super) fn leave(
+        &self,
+        kind: Kind,
+        cause: Cause,
+        purpose: Purpose,
+        declared: Option<&Declared>,
+        leaving: Option<&Leaving>,
+    ) -> Change {
         let recorded = self.sighting.spec.as_ref().map(|spec| &*spec.care);
         let next = match leaving {
             Some(leaving) => leave::next_step(self, leaving, purpose, declared, recorded),

@@ -58,6 +58,8 @@ fn beyond(auto: Auto, change: &Change, agent: &Agent<'_>, desired: &Desired) -> 
         Kind::Replace if is_drift => Auto::Safe,
         Kind::Replace => Auto::Heal,
         Kind::Stop if change.cause == Cause::Remains => Auto::Heal,
+        // A task that has failed is ended, as another agent is replaced for the same.
+        Kind::Stop if matches!(change.cause, Cause::Faulty(_)) => Auto::Heal,
         // That a person stopped it is no decision of the watcher's.
         Kind::Stop if agent.sighting.wanted == Wish::Stopped => Auto::Heal,
         Kind::Stop if desired.agents.contains_key(agent.name) => Auto::Safe,

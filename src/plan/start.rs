@@ -72,6 +72,11 @@ fn after_asked_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended, kind: 
         return agent.spawn(kind, Cause::WantedAgain, declared, agent.sighting.failures.clone());
     };
     let cause = Cause::Faulty(fault.clone());
+    if declared.spec.care.restart.policy == Policy::Never {
+        let message =
+            format!("it has failed: {fault}; restart.policy is \"never\"; change it, or have it run again: reconcile start {}", agent.name);
+        return Change { kind, cause, fields: Vec::new(), next: blocked(Reason::Failed, message) };
+    }
     if !fault.is_failure() {
         return agent.spawn(kind, cause, declared, agent.sighting.failures.clone());
     }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::program_search::search;
+use super::program_search::search_program;
 
 /// The part of a first line that the kernel reads.
 const FIRST_LINE: usize = 256;
@@ -42,7 +42,7 @@ fn check_at(file: &Path, path: Option<&str>, cwd: &Path, depth: usize) -> Result
     let crlf = if line.ends_with('\r') { " (the script has CRLF line ends)" } else { "" };
     there("interpreter", interpreter, crlf)?;
     if let Some(program) = by_env(interpreter, argument)
-        && search(program, path, cwd).is_err()
+        && search_program(program, path, cwd).is_err()
     {
         let program = program.escape_debug();
         return Err(format!("its interpreter `{program}`, which {interpreter} runs, is not in the PATH of the agent{crlf}"));
@@ -54,7 +54,7 @@ fn there(what: &str, file: &str, more: &str) -> Result<(), String> {
     if !file.starts_with('/') {
         return Ok(());
     }
-    search(file, None, Path::new("/")).map(drop).map_err(|why| {
+    search_program(file, None, Path::new("/")).map(drop).map_err(|why| {
         let why = why.strip_prefix("it ").unwrap_or(&why);
         format!("its {what} `{}` {why}{more}", file.escape_debug())
     })

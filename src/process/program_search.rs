@@ -7,9 +7,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::interpreter;
-
-/// Where programs are looked for if the environment has no PATH.
-pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+use crate::desired::DEFAULT_PATH;
 
 /// The file that would be executed for `name`, searched in `path` by a process in the folder `cwd`; `DEFAULT_PATH` without a `path`.
 ///
@@ -18,12 +16,16 @@ pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Why the kernel would not execute it, in words that continue the program's name: it is not there, not executable, or what it is run by (the
 /// interpreter of a script, the loader of a binary) is missing.
 pub fn find_program(name: &str, path: Option<&str>, cwd: &Path) -> Result<PathBuf, String> {
-    let file = search(name, path, cwd)?;
+    let file = search_program(name, path, cwd)?;
     interpreter::check(&file, path, cwd).map(|()| file)
 }
 
 /// The same without a look at what the file is run by.
-pub(super) fn search(name: &str, path: Option<&str>, cwd: &Path) -> Result<PathBuf, String> {
+///
+/// # Errors
+///
+/// Why there is no such file to execute.
+pub fn search_program(name: &str, path: Option<&str>, cwd: &Path) -> Result<PathBuf, String> {
     if name.is_empty() {
         return Err("no program is named".to_owned());
     }
@@ -95,6 +97,9 @@ mod tests {
     #[test]
     fn without_a_path_local_programs_are_found_too() {
         assert!(DEFAULT_PATH.split(':').any(|folder| folder == "/usr/local/bin"));
-        assert_eq!(search("no-such-tool", None, Path::new("/")), Err(format!("it is not in the PATH of the agent: {DEFAULT_PATH}")));
+        assert_eq!(
+            search_program("no-such-tool", None, Path::new("/")),
+            Err(format!("it is not in the PATH of the agent: {DEFAULT_PATH}"))
+        );
     }
 }

@@ -17,6 +17,8 @@ pub struct Stat {
     pub session: u32,
     /// The process group in the foreground of its terminal; none without a terminal.
     pub foreground: Option<u32>,
+    /// Its niceness.
+    pub nice: i32,
     /// When it was started, in clock ticks since the boot.
     pub start_time: u64,
     /// Processor time used by it, in seconds.
@@ -87,6 +89,7 @@ fn parse(text: &[u8]) -> Option<Stat> {
         pgrp: id(5)?,
         session: id(6)?,
         foreground: id(8).filter(|group| *group > 0),
+        nice: fields.get(19 - 3)?.parse().ok()?,
         start_time: number(22)?,
         cpu_seconds: (number(14)? + number(15)?) as f64 / rustix::param::clock_ticks_per_second().max(1) as f64,
         rss_bytes: number(24)?.saturating_mul(rustix::param::page_size() as u64),
@@ -105,6 +108,7 @@ mod tests {
             let stat = parse(format!("4 ({name}) T {REST}\n").as_bytes()).unwrap();
             assert_eq!((stat.comm.as_str(), stat.ppid, stat.pgrp, stat.session), (name, 5, 6, 7));
             assert_eq!((stat.state, stat.start_time, stat.foreground), (State::Stopped, 987_654, Some(6)), "{name}");
+            assert_eq!(stat.nice, 0);
             assert_eq!(stat.rss_bytes, 25 * rustix::param::page_size() as u64);
             assert!((stat.cpu_seconds - 1.5).abs() < 1e-9);
         }

@@ -6,7 +6,7 @@ use similar::{ChangeTag, TextDiff};
 use super::text::{BOLD, DIM, GREEN, RED, count, line, names, paint, plain};
 use super::words::{Class, class};
 use super::{Extent, PlanView, Style};
-use crate::desired::{AgentName, AgentSpec, Care, DrainStep, OnRemove, Place, care_fields, effective};
+use crate::desired::{AgentName, AgentSpec, Attributes, Care, DrainStep, OnRemove, Place, care_fields, effective};
 use crate::plan::{Action, Cause, Change, Kind, Next};
 
 /// So many agents' details are read by people; agents with the same details count as one.
@@ -116,6 +116,10 @@ fn new(name: &AgentName, spec: &AgentSpec, extent: Extent) -> Map<String, Value>
         let care = Care { drain: spec.launch.place.usual_drain(), ..Care::default() };
         let mut usual = care_fields(&care, &spec.launch.place);
         usual.insert("inherit_env".to_owned(), json!("minimal"));
+        let Attributes { umask, nice, nofile: _ } = Attributes::default();
+        usual.insert("umask".to_owned(), json!(umask));
+        usual.insert("nice".to_owned(), json!(nice));
+        usual.insert("daemonizes".to_owned(), json!(false));
         if matches!(spec.launch.place, Place::Tmux { .. }) {
             usual.extend(["session", "window"].map(|place| (place.to_owned(), json!(name))));
             usual.insert("runtime".to_owned(), json!("tmux"));

@@ -41,6 +41,8 @@ pub(super) fn spec(who: &str, model: &str) -> AgentSpec {
             secrets: BTreeMap::new(),
             stdin_file: None,
             replace_on: BTreeMap::new(),
+            attributes: crate::desired::Attributes::default(),
+            daemonizes: false,
         }
         .into(),
         care: Care::default().into(),
@@ -147,7 +149,7 @@ pub(super) fn all_sorts() -> Sample {
     sample.desired.agents.get_mut("lead").unwrap().spec.care.hold = BTreeSet::from([HoldOn::Attached]);
     sample.observed.agents.get_mut("lead").unwrap().spec.as_mut().unwrap().care.hold = BTreeSet::from([HoldOn::Attached]);
     sample.observed.strangers = vec![Stranger { place: "atlas:notes".to_owned(), pid: Some(4242), why: "no mark".to_owned() }];
-    sample.usage.insert(name("builder"), Usage { cpu_s: 12.4, rss_bytes: 91_750_400, stale: Some(false) });
+    sample.usage.insert(name("builder"), Usage { cpu_s: 12.4, rss_bytes: 91_750_400, stale: Some(false), stopped: false });
     sample.plan_again();
     sample
 }

@@ -52,6 +52,9 @@ fn ink(agent: &AgentStatus) -> Ink {
     if agent.blocked.is_some() {
         return RED;
     }
+    if agent.stopped {
+        return YELLOW;
+    }
     match agent.state {
         State::Ready => GREEN,
         State::Starting | State::Leaving => YELLOW,
@@ -64,15 +67,30 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         agent.name.clone(),
-        agent.state.to_string(),
+        if agent.stopped { "stopped".to_owned() } else { agent.state.to_string() },
         or_dash(agent.since.map(|since| view.observed.at.since(since).rough())),
         or_dash(agent.pid.map(|pid| pid.to_string())),
         agent.generation.to_string(),
         or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
         agent.restarts.to_string(),
-        plain(&[why(view, agent), stale(agent), left(agent)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "))
-            .into_owned(),
+        plain(
+            &[stopped(view, agent), why(view, agent), stale(agent), left(agent)]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
+        .into_owned(),
     ]
+}
+
+/// That it does nothing, and how it goes on; a fleet that was frozen is thawed as a whole.
+fn stopped(view: &StatusView<'_>, agent: &AgentStatus) -> String {
+    match agent.pid.filter(|_| agent.stopped) {
+        Some(pid) if view.observed.halted.is_none() => format!("stopped by a signal (T); set it going: kill -CONT {pid}"),
+        Some(_) => "stopped by a signal (T)".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// That what it runs is not what would be started now.

@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("screen", &["desired", "time"]),
     ("manifest", &["desired", "diagnostic", "schema", "screen", "time"]),
     ("schema", &["manifest"]),
-    ("sources", &["desired", "manifest", "safe_open", "time"]),
+    ("sources", &["desired", "manifest", "process", "safe_open", "time"]),
     ("plan", &["desired", "observed", "time"]),
     ("event", &["desired", "plan", "time"]),
     ("keeper", &["desired", "process", "safe_open", "time"]),

@@ -17,6 +17,7 @@ mod files;
 mod ground;
 mod handoff;
 mod hooks;
+mod launch;
 mod live;
 mod logs;
 mod look;

@@ -9,8 +9,8 @@ use std::sync::Once;
 use proptest::prelude::*;
 use reconcile::converge::{Audience, Converged, Ending, converge};
 use reconcile::desired::{
-    AgentName, AgentSpec, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Heartbeat, Inherit, Launch, Limit, Live, Milestone,
-    OnRemove, Place, Policy, Probe, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
+    AgentName, AgentSpec, Attributes, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Heartbeat, Inherit, Launch, Limit,
+    Live, Milestone, OnRemove, Place, Policy, Probe, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
 };
 use reconcile::event::Entry;
 use reconcile::host::Host;
@@ -52,6 +52,8 @@ fn agent(command: &str, tmux: Option<&str>) -> AgentSpec {
         secrets: BTreeMap::new(),
         stdin_file: None,
         replace_on: BTreeMap::new(),
+        attributes: Attributes::default(),
+        daemonizes: false,
     };
     AgentSpec { launch: launch.into(), care: Care::default().into() }
 }

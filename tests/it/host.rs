@@ -6,8 +6,8 @@ use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use reconcile::desired::{
-    AgentName, AgentSpec, Care, Command, FleetName, Generation, Inherit, Launch, LaunchDigest, Mark, Place, Server, SessionName, Size,
-    Socket,
+    AgentName, AgentSpec, Attributes, Care, Command, FleetName, Generation, Inherit, Launch, LaunchDigest, Mark, Place, Server,
+    SessionName, Size, Socket,
 };
 use reconcile::host::{Act, Ask, Found, Host, Known, Life, Live, Look, Outcome, Setup, Spawn, Successor};
 use reconcile::observed::{Exit, Instance, Obstacle, Seat};
@@ -106,6 +106,8 @@ impl Bench {
             secrets: BTreeMap::new(),
             stdin_file: None,
             replace_on: BTreeMap::new(),
+            attributes: Attributes::default(),
+            daemonizes: false,
         };
         AgentSpec { launch: launch.into(), care: Care::default().into() }
     }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::MemfdFlags;
 
 use super::socket::ServerAt;
-use crate::process::{self, DEFAULT_PATH};
+use crate::desired::DEFAULT_PATH;
+use crate::process;
 use crate::quit;
 
 /// How long a client may take: a server at rest answers in milliseconds, one that takes longer is stuck or stopped.

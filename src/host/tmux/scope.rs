@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use crate::process::DEFAULT_PATH;
+use crate::desired::DEFAULT_PATH;
 
 /// How a long-lived process is started so that it does not end with our own unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

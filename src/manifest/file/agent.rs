@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::read::{At, Entries};
-use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar};
+use super::super::words::{After, Argv, FlagOrNames, ForEach, NameOrNames, Scalar, Umask};
 use super::{DialogRule, DrainStep, Handoff, Hooks, Idle, Limits, Live, Log, Ready, Restart, Secret};
 use crate::desired::{HoldOn, Leftovers, OnRemove, Wish};
 use crate::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) struct Agent<'a> {
     /// The pidfile of a daemon. Default: one in the state folder.
     #[schemars(length(min = 1))]
     pub(crate) pidfile: Option<At<&'a str>>,
+    /// Whether the program of a daemon puts itself into the background and writes its `pidfile` itself. Default false: it runs in the foreground.
+    pub(crate) daemonizes: Option<At<bool>>,
     /// The working folder. Default: the manifest's.
     #[schemars(length(min = 1))]
     pub(crate) cwd: Option<At<&'a str>>,
@@ -45,7 +47,7 @@ pub(crate) struct Agent<'a> {
     pub(crate) env_file: Option<Vec<At<&'a str>>>,
     /// What it gets of the environment that the tool runs in: `"minimal"` (the default), `"all"`, `"none"`, or names and globs.
     pub(crate) inherit_env: Option<At<FlagOrNames<'a>>>,
-    /// Names or globs of variables that are taken away.
+    /// Names or globs of variables that it does not inherit. What `env`, `env_file` and `secrets` declare stays.
     pub(crate) unset_env: Option<Vec<At<&'a str>>>,
     /// Variables whose values are found when it is started, and never stored or printed.
     #[schemars(extend("propertyNames" = { "pattern": "^[^=\\s]+$" }))]
@@ -53,6 +55,11 @@ pub(crate) struct Agent<'a> {
     /// The standard input of a daemon. Default: `/dev/null`.
     #[schemars(length(min = 1))]
     pub(crate) stdin_file: Option<At<&'a str>>,
+    /// The permissions that its new files do not get, in octal. Default `"022"`.
+    pub(crate) umask: Option<At<Umask>>,
+    /// Its niceness, from -20 to 19. Default 0; a run that is nicer itself and may not lower it starts it all the same.
+    #[schemars(range(min = -20, max = 19))]
+    pub(crate) nice: Option<At<i32>>,
     /// Files whose content is part of what it is started with, so that a change replaces it; `"exe"` is the program's own file.
     pub(crate) replace_on: Option<Vec<At<&'a str>>>,
 
@@ -78,7 +85,7 @@ pub(crate) struct Agent<'a> {
     pub(crate) ready: Option<At<Ready<'a>>>,
     /// By what it is seen to be alive while it is ready. Default: that it runs.
     pub(crate) live: Option<At<Live<'a>>>,
-    /// How much an instance may use; over it, it is drained and started anew. Default: no limit.
+    /// How much an instance may use. Over it, it is drained and another is started; a task, with `restart.policy = "never"`, has failed. Default: no limit.
     pub(crate) limits: Option<At<Limits>>,
     /// What happens when it ends by itself.
     pub(crate) restart: Option<Restart<'a>>,

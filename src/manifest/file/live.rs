@@ -81,7 +81,7 @@ pub(crate) struct Condition<'a> {
     pub(crate) max_age: Option<At<Duration>>,
 }
 
-/// How much an instance may use. Over it, it is drained and started anew.
+/// How much an instance may use. Over `memory` or `runtime`, it is drained and another is started; a task, with `restart.policy = "never"`, has failed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { memory = \"4GiB\" }")]
 pub(crate) struct Limits {
@@ -89,4 +89,7 @@ pub(crate) struct Limits {
     pub(crate) memory: Option<At<Size>>,
     /// How long one instance may run, like `"8h"`.
     pub(crate) runtime: Option<At<Duration>>,
+    /// How many files it may have open: its soft limit, never above the hard one. Default 65536. A change replaces it.
+    #[schemars(range(min = 64))]
+    pub(crate) nofile: Option<At<u64>>,
 }

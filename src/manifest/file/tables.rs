@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::super::read::{At, Entries};
 use super::super::words::Size;
 use super::Condition;
-use crate::desired::{Milestone, OnChange, OnTimeout, Policy, Signal, SignalTo};
+use crate::desired::{Milestone, OnChange, OnTimeout, Owner, Policy, Signal, SignalTo};
 use crate::time::Duration;
 
 /// Where the value of a secret is: one of `file`, `command` and `env`.
@@ -57,6 +57,9 @@ pub(crate) struct Ready<'a> {
     pub(crate) interval: Option<At<Duration>>,
     /// What it means when it took longer. Default `"fail"`.
     pub(crate) on_timeout: Option<OnTimeout>,
+    /// Whose server must answer where `tcp` or `http` asks a loopback address: one of its own tree of processes (`"tree"`, the default), so that it is
+    /// not ready while another process holds the port; or `"any"`, for a port that a container or a parent outside of the tree serves.
+    pub(crate) owner: Option<At<Owner>>,
 }
 
 /// What happens when an agent ends by itself.

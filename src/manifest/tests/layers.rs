@@ -146,13 +146,13 @@ command = "echo ${var.model} \"$HOME\" $${HOME}"
         )
     };
     insta::assert_snapshot!(outcome(&world, &[]), @r#"
-        lead command=["claude","--model","opus","${HOME}"] cwd="/home/me/atlas/lead" env={"HERE":"/work","PORT":"7411","STATE":"/state/atlas"} env_file=["/tokens/env"] ready={"interval":"250ms","on_timeout":"fail","tcp":"localhost:7411","timeout":"1m30s"}
+        lead command=["claude","--model","opus","${HOME}"] cwd="/home/me/atlas/lead" env={"HERE":"/work","PORT":"7411","STATE":"/state/atlas"} env_file=["/tokens/env"] ready={"interval":"250ms","on_timeout":"fail","owner":"tree","tcp":"localhost:7411","timeout":"1m30s"}
         shell command="echo opus \"$HOME\" ${HOME}"
         "#);
     insta::assert_snapshot!(outcome(&world, &[("model", "it's; rm -rf /"), ("prot", "1"), ("tokens", "/t")]), @r#"
         Warning 1 «»: variable `prot` is given, but not used or declared
           hint: did you mean `port`?
-        lead command=["claude","--model","it's; rm -rf /","${HOME}"] cwd="/home/me/atlas/lead" env={"HERE":"/work","PORT":"7411","STATE":"/state/atlas"} env_file=["/t/env"] ready={"interval":"250ms","on_timeout":"fail","tcp":"localhost:7411","timeout":"1m30s"}
+        lead command=["claude","--model","it's; rm -rf /","${HOME}"] cwd="/home/me/atlas/lead" env={"HERE":"/work","PORT":"7411","STATE":"/state/atlas"} env_file=["/t/env"] ready={"interval":"250ms","on_timeout":"fail","owner":"tree","tcp":"localhost:7411","timeout":"1m30s"}
         shell command="echo 'it'\\''s; rm -rf /' \"$HOME\" ${HOME}"
         "#);
     // What a variable given from outside replaces is not read.

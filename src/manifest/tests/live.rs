@@ -69,8 +69,6 @@ live = { tcp = "a:1", heartbeat = "beat", max_age = "5m" }
           hint: write what is asked, such as { tcp = "127.0.0.1:7411" }
         Error 6 «0»: `failures` is at least 1
         Error 7 «"0B"»: every program needs some memory: `memory` is larger than 0
-        Error 7 «"90s"»: it would be replaced after 1m30s, and it has 1m30s to get ready
-          hint: set a longer `runtime`, or a shorter `ready.timeout`
         Error 8 «{ }»: `only_if` needs a probe
           hint: write what is asked, such as { command = ["./has-work.sh"] }
         Error 11 «"beat"»: a file in `heartbeat` needs a `max_age` that is longer than nothing
@@ -169,5 +167,81 @@ hold_max = "soon"
       hint: write two tables
     Error 23 «"soon"»: `soon` is not a length of time: write it like "90s", "5m", "1h30m" or "500ms"
     "#
+    );
+}
+
+#[test]
+fn a_time_to_run_is_held_against_a_time_to_get_ready_that_is_written() {
+    insta::assert_snapshot!(
+        check(
+            r#"
+[agents.a]
+command = ["x"]
+limits = { runtime = "2s" }
+[agents.b]
+command = ["x"]
+limits = { runtime = "90s" }
+ready = { timeout = "90s" }
+[agents.c]
+command = ["x"]
+limits = { runtime = "0s" }
+"#
+        ),
+        @r#"
+        Error 9 «"90s"»: it would be ended after 1m30s, and it has 1m30s to get ready
+          hint: set a longer `runtime`, or a shorter `ready.timeout`
+        Error 13 «"0s"»: nothing runs in no time: `runtime` is longer than nothing
+        "#
+    );
+}
+
+#[test]
+fn what_an_agent_has_of_the_kernel_and_how_it_daemonizes_are_checked() {
+    insta::assert_snapshot!(
+        check(
+            r#"
+[agents.a]
+command = ["x"]
+umask = "777"
+nice = 20
+limits = { nofile = 3 }
+daemonizes = true
+[agents.b]
+command = ["x"]
+runtime = "daemon"
+umask = "u=rwx"
+daemonizes = true
+ready = { file = "x", owner = "any" }
+drain = [{ signal = "TERM", until = { tcp = "a:1", owner = "any" } }]
+"#
+        ),
+        @r#"
+        Error 6 «"777"»: `777` would keep it from its own files: write one from "000" to "077"
+        Error 7 «20»: 20 is no niceness: they go from -20 to 19
+        Error 8 «3»: programs need a few open files: `nofile` is at least 64
+        Error 9 «true»: `daemonizes` makes no sense in a tmux pane
+          hint: it is for daemons: set `runtime = "daemon"`, or take it out
+        Error 13 «"u=rwx"»: `u=rwx` is no umask: write three octal digits such as "022"
+        Error 14 «true»: `daemonizes` needs `pidfile`: that file tells which process went into the background
+          hint: add the file that the program writes, such as: pidfile = "run/server.pid"
+        Error 15 «"any"»: `owner` goes with `tcp` or `http`
+        Error 16 «{ tcp = "a:1", owner = "any" }»: `until` is a probe alone: how long the step may take is its `wait`
+        "#
+    );
+    insta::assert_snapshot!(
+        check(
+            r#"
+[agents.a]
+command = ["x"]
+runtime = "daemon"
+pidfile = "a.pid"
+daemonizes = true
+umask = "027"
+nice = 5
+limits = { nofile = 1024, runtime = "8h" }
+ready = { tcp = "a:1", owner = "any" }
+"#
+        ),
+        @r#"a command=["x"] daemonizes=true limits={"nofile":1024,"runtime":"8h"} nice=5 pidfile="/work/a.pid" ready={"interval":"250ms","on_timeout":"fail","owner":"any","tcp":"a:1","timeout":"1m30s"} umask="027""#
     );
 }

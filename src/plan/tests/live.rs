@@ -142,6 +142,32 @@ fn who_uses_more_than_it_may_is_replaced() {
 }
 
 #[test]
+fn a_task_over_its_limits_has_failed_and_is_not_run_again() {
+    const TASK: &str = "[agents.lead]\ncommand = [\"run\"]\nlimits = { memory = \"4GiB\", runtime = \"8h\" }\nrestart = { policy = \"never\" }\n[agents.two]\ncommand = [\"run\"]\nafter = { lead = \"succeeded\" }\n";
+    let over = "it has run for 8h, and limits.runtime is 8h";
+    check(TASK, "lead running up=7h", "");
+    check(TASK, "lead running up=8h", &format!("lead  stop  {over}  drain 1 by 1: keys C-c"));
+    check_under("watch=heal", TASK, "lead running up=8h", &format!("lead  stop  {over}  drain 1 by 1: keys C-c"));
+    check(
+        TASK,
+        "lead leaving drain=1 asked=4s purpose=stop fault=memory",
+        "lead  stop  it uses 5GiB, and limits.memory is 4GiB  leaves by drain 1, has 6s",
+    );
+    // Whatever its status says when it was asked to end, it did not succeed, and what waits for that never starts.
+    let over = "it has run for 9h, and limits.runtime is 8h";
+    let failed = format!("it has failed: {over}; restart.policy is \"never\"; change it, or have it run again: reconcile start lead");
+    check(
+        TASK,
+        "lead exited code=0 asked=stop fault=runtime\n two absent",
+        &format!(
+            "lead  restart  {over}  failed: {failed}\n two  spawn  new in the manifest  dependency_ended: waits for lead to have succeeded, but lead is blocked: {failed}"
+        ),
+    );
+    check_rounds("", TASK, "lead running up=8h", "lead drain 1 by 1: keys C-c");
+    check(TASK, "lead exited code=0 asked=stop fault=runtime replace_up_to=1", "lead  restart  asked for  spawn 2");
+}
+
+#[test]
 fn a_nudge_is_typed_like_any_text() {
     check(
         BEATING,

@@ -13,14 +13,17 @@ use super::condition::ConditionEntry;
 use super::plan::WaitEntry;
 use super::words::Runtime;
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
-use crate::observed::{Activity, Consent, Exit, Halt, Health, Phase, Seat, Sighting, Vitals};
+use crate::observed::{Activity, Consent, Halt, Health, Phase, Seat, Sighting, Vitals};
 use crate::plan::{self, Change, HoldReason, Next, Reason, Wait, WaitingFor};
 use crate::time::Timestamp;
 use doing::doing;
+use exit::exit;
 
 mod doing;
+mod exit;
 
 pub use doing::Doing;
+pub use exit::ExitStatus;
 
 /// How a fleet does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +111,9 @@ pub struct AgentStatus {
     /// Whether its executable file on the disk is another one than it runs, or was written to since it was started; null if that cannot be told. Of a
     /// script, that is the interpreter. It is told and leads to nothing: `replace_on = ["exe"]` does.
     pub stale: Option<bool>,
+    /// Whether a signal has stopped its program (state T), which does nothing until it is set going again with CONT. Its `state` stays what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// Notes that wait for it.
     pub handoffs_waiting: u32,
     /// When its usage limit ends; null if it is in none, or that is not known.
@@ -145,21 +151,6 @@ impl fmt::Display for State {
             Self::Unknown => "unknown",
         })
     }
-}
-
-/// How a life ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ExitStatus {
-    /// The exit code; null if it did not exit by itself, or nobody saw it.
-    pub code: Option<i32>,
-    /// The signal that ended it; null if none did, or nobody saw it.
-    pub signal: Option<i32>,
-    /// When.
-    pub at: Timestamp,
-    /// Whether it was asked for.
-    pub asked: bool,
-    /// The same in words.
-    pub how: String,
 }
 
 /// That something is to be left alone.
@@ -322,6 +313,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         cpu_s: usage.map(|usage| usage.cpu_s),
         rss_bytes: usage.map(|usage| usage.rss_bytes),
         stale: usage.and_then(|usage| usage.stale),
+        stopped: usage.is_some_and(|usage| usage.stopped),
         handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
         note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {
@@ -362,16 +354,6 @@ pub(super) fn state(phase: &Phase) -> (State, Option<Timestamp>) {
         Phase::Exited(ended) => (State::Exited, Some(ended.at)),
         Phase::Unknown { .. } => (State::Unknown, None),
     }
-}
-
-fn exit(phase: &Phase) -> Option<ExitStatus> {
-    let Phase::Exited(ended) = phase else { return None };
-    let (code, signal) = match &ended.exit {
-        Exit::Code(code) => (Some(*code), None),
-        Exit::Signal(signal) => (None, Some(*signal)),
-        Exit::Failed(_) | Exit::Unseen => (None, None),
-    };
-    Some(ExitStatus { code, signal, at: ended.at, asked: ended.asked.is_some(), how: ended.exit.to_string() })
 }
 
 fn runtime(sighting: &Sighting, spec: Option<&AgentSpec>) -> Option<Runtime> {

@@ -4,11 +4,36 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use reconcile::desired::Probe;
+use reconcile::desired::{Owner, Probe};
 use reconcile::host::{Answer, Host, Query};
+use reconcile::observed::Instance;
+use reconcile::process;
 use reconcile::time::Duration as Length;
 
 use super::{Bench, becomes};
+
+#[test]
+fn a_server_of_another_process_is_named_where_it_must_be_of_the_own_tree() {
+    let mut bench = Bench::new();
+    let spec = bench.pane("a", &["sleep", "100000"]);
+    let mark = bench.spawn("a", spec);
+    let seen = bench.running(&mark);
+    // The listener is held by the test itself: a stranger to the one, and the program of the other.
+    let own = Instance { keeper: None, program: Some(process::me().unwrap()), mark: None, ..seen.clone() };
+    for bound in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+        let Ok(listener) = TcpListener::bind(bound) else { continue };
+        let port = listener.local_addr().unwrap().port();
+        let host = if bound.starts_with("[::1]") { "[::1]" } else { "127.0.0.1" };
+        let ask = |bench: &mut Bench, instance: &Instance, owner| {
+            let probe = Probe::Tcp(format!("{host}:{port}"));
+            bench.live.probe(&[Query { instance: instance.clone(), probe, owner, cwd: None, since: None }]).remove(0)
+        };
+        let named = format!("{host}:{port} is served by process {} (", std::process::id());
+        let answer = ask(&mut bench, &seen, Owner::Tree);
+        assert!(matches!(&answer, Answer::No(why) if why.starts_with(&named)), "{bound}: {answer:?}");
+        assert_eq!([ask(&mut bench, &seen, Owner::Any), ask(&mut bench, &own, Owner::Tree)], [Answer::Yes, Answer::Yes], "{bound}");
+    }
+}
 
 #[test]
 fn probes_are_answered_at_the_same_time() {
@@ -30,7 +55,7 @@ fn probes_are_answered_at_the_same_time() {
     let silent = format!("http://{}/", silent.local_addr().unwrap());
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let since = bench.live.now();
-    let query = |probe| Query { instance: seen.clone(), probe, cwd: None, since: Some(since) };
+    let query = |probe| Query { instance: seen.clone(), probe, owner: Owner::Any, cwd: None, since: Some(since) };
     becomes("its line is there", || bench.live.probe(&[query(Probe::Screen("ready".to_owned()))]) == [Answer::Yes]);
     std::fs::write(bench.path("beat"), "").unwrap();
     let command = |line: &str| Probe::Command(["sh", "-c", line].map(str::to_owned).into());

@@ -31,7 +31,7 @@ fn hooks_run_in_the_folder_and_environment_of_the_program_without_its_secrets() 
     stand.spec.secrets.insert("TOKEN".to_owned(), Secret::File(stand.at("token")));
     stand.spec.env_files.push(stand.at("env"));
     std::fs::write(stand.at("env"), "FILED=yes\n").unwrap();
-    stand.spec.env.insert("GONE".to_owned(), "x".to_owned());
+    stand.spec.inherited.insert("GONE".to_owned(), "x".to_owned());
     stand.spec.unset.push("GONE".to_owned());
     let line = "echo $RECONCILE_HOOK $(pwd) $FILED [$TOKEN$GONE]; cat; echo err >&2";
     // What the program needs is made by the hook before it: here, its secret.

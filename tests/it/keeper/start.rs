@@ -32,7 +32,8 @@ fn the_environment_is_the_declared_one_and_nothing_else() {
     ]
     .map(|(name, secret)| (name.to_owned(), secret))
     .into();
-    spec.unset = ["AWS_*", "HOM?", "REC*"].map(str::to_owned).into();
+    // What is declared stays, whatever is taken from what is inherited.
+    spec.unset = ["AWS_*", "HOM?", "REC*", "S_*", "FILE", "BOTH"].map(str::to_owned).into();
     let cwd = spec.cwd.display().to_string();
     assert_eq!(stand.start().code(), 0, "{:?}", stand.status());
     let expected = [
@@ -130,8 +131,11 @@ fn the_pidfile_names_the_program_while_it_lives() {
     std::fs::write(stand.at("pid"), "").unwrap();
     let mut keeper = stand.start();
     let program = stand.program();
-    let content = eventually(|| read_pidfile(&stand.at("pid")).ok().flatten(), LIMIT);
-    let PidfileContent::Ours(pidfile) = content else { panic!("{content:?}") };
+    let ours = || match read_pidfile(&stand.at("pid")).ok()?? {
+        PidfileContent::Ours(pidfile) => Some(pidfile),
+        PidfileContent::Hint(_) | PidfileContent::Nothing => None,
+    };
+    let pidfile = eventually(ours, LIMIT);
     assert_eq!(pidfile.program(), program);
     assert_eq!((pidfile.keeper, &pidfile.agent), (keeper.child.id(), &stand.label().agent));
     process::signal(&program, Signal::KILL).unwrap();
