@@ -106,7 +106,8 @@ mod tests {
             assert_eq!(holders(&sockets, [me, 1_u32 << 30]), [me], "{bound}");
             assert!(all_holders(&sockets).unwrap().contains(&me));
             drop(listener);
-            assert_eq!(listeners(at).unwrap(), BTreeSet::new());
+            // Another process may have taken the port by now.
+            assert!(listeners(at).unwrap().is_disjoint(&sockets), "{bound}");
         }
     }
 }
