@@ -27,6 +27,7 @@ mod man;
 mod moment;
 mod named;
 mod order;
+mod outcome;
 mod pause;
 mod plan;
 mod progress;

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{AgentName, Generation};
 use crate::time::Timestamp;
 
-mod word;
+mod error;
 
-pub use word::Word;
+pub use crate::plan::Word;
+pub use error::ErrorCode;
 
 /// One thing that was decided, done or seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -61,7 +61,7 @@
 //! | [`plan`] | (`Desired`, `Observed`) → the one next step of each agent, and why | desired, observed, time |
 //! | [`event`] | the one stream behind journal, progress and `--json` | desired, plan (its reasons), time |
 //! | [`keeper`] | the resident parent of one instance | desired, process, safe_open, time |
-//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, quit, safe_open, time |
+//! | [`state`] | records, locks, journal, runs, handoff notes | desired, event, observed, paths, plan (what is unfinished), quit, safe_open, time |
 //! | [`host`] | the only door to clock, tmux, processes and probes | desired, keeper (its files), observed, paths, process, quit, safe_open, time |
 //! | [`observe`] | host, state, intent and rules of screens → `Observed` | desired, event, host, intent, observed, plan (`successors`), process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |

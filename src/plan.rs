@@ -28,7 +28,9 @@ mod restrain;
 mod start;
 mod step;
 mod talk;
+mod unfinished;
 mod waiting;
+mod word;
 mod words;
 
 pub use foresee::{after, foresee, started_as, starts_in_tmux, under_new_name};
@@ -37,7 +39,9 @@ pub(crate) use reason::words;
 pub use reason::{GuardName, HoldReason, Reason, WaitReason};
 pub(crate) use restrain::{AT_ONCE, MANY};
 pub use step::{Action, Blocked, Held, Next, Wait};
+pub use unfinished::{Stage, Unfinished, unfinished};
 pub use waiting::{WaitingFor, waiting_for};
+pub use word::Word;
 
 /// How long a killed tree may take to be gone before that needs a person.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);

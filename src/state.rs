@@ -32,7 +32,7 @@ pub use journal::Journal;
 pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
 pub use record::{Posted, Record, Untyped};
-pub use run::{Run, RunPhase, RunStatus};
+pub use run::{Run, RunEnd, RunPhase, RunStatus};
 pub use watching::{Standing, Standings, WatchStatus};
 
 /// The folder that holds the folders of all fleets.
@@ -287,9 +287,9 @@ impl Fleet {
         self.open("")?.map_or(Ok(Vec::new()), |folder| journal::read_after(&folder, number))
     }
 
-    /// Begins the file of one `apply` by this process.
-    pub fn begin_run(&self, now: Timestamp) -> Result<Run> {
-        Run::begin(self.make("runs")?, std::process::id(), now)
+    /// Begins the file of one `apply` by this process, which may take so long.
+    pub fn begin_run(&self, command: &str, timeout: Duration, now: Timestamp) -> Result<Run> {
+        Run::begin(self.make("runs")?, std::process::id(), command, timeout, now)
     }
 
     /// The newest runs, oldest first.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::error::coded;
 use super::order::Order;
+use super::outcome::{Account, note_rest};
 use super::progress::{Lines, Progress};
 use super::setup::{Global, LockFlags, Setup};
 use super::status::About;
@@ -125,18 +126,32 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 
 /// Plans, shows, asks and acts.
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    terminal.begin_anew();
+    let account = |fleet| Account::new(fleet, args.terms.command(), args.run.timeout());
+    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else {
+        let fleet = global.fleet_of(args.manifest.as_deref());
+        fleet.into_iter().for_each(|fleet| account(fleet).close(&Ok(ExitStatus::Failed), terminal));
+        return Ok(ExitStatus::Failed);
+    };
+    let mut account = account(setup.fleet.clone());
+    let result = act_alone(&args, &setup, terminal, &mut account);
+    account.close(&result, terminal);
+    result
+}
+
+/// The same under the lock of the fleet.
+fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Account) -> Result<ExitStatus> {
     if args.terms.may_start() && setup.is_refused(terminal) {
         return Ok(ExitStatus::Refused);
     }
-    let _lock = match args.run.lock.take(args.terms.command(), &setup, terminal)? {
+    let _lock = match args.run.lock.take(args.terms.command(), setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
     // What is to be asked takes the time of a person, which is no part of it.
     quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let begun = now();
-    let status = Run { args: &args, setup: &setup, terminal, host: setup.own_machine()?, begun }.run();
+    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account }.run();
     setup.wake_watcher();
     status
 }
@@ -147,6 +162,7 @@ struct Run<'a> {
     terminal: &'a Terminal,
     host: Live,
     begun: Timestamp,
+    account: &'a mut Account,
 }
 
 impl Run<'_> {
@@ -179,8 +195,12 @@ impl Run<'_> {
             self.lay_down_notes()?;
             self.note_message()?;
             self.claim(&desired)?;
-            self.document(&seen.observed, &plan, &[])?;
-            return Ok(if plan.is_empty() { ExitStatus::Done } else { ExitStatus::NotAtRest });
+            let ending = if plan.is_empty() { Ending::AtRest } else { Ending::Stuck };
+            let status = exit_status(&ending);
+            let rest = remainder(&ending, self.args.run.timeout);
+            note_rest(&ending, &rest, &plan, &desired, &seen.observed, (self.setup, self.terminal));
+            self.document(&seen.observed, &plan, &[], status)?;
+            return Ok(status);
         }
         let own = within::agent_of(&desired.fleet);
         let helps = if own.is_some() { ", or have it done by a helper: reconcile restart --self" } else { "" };
@@ -232,7 +252,7 @@ impl Run<'_> {
     }
 
     /// How the agents are that the run was about, and what came of it, if that is what is to be written.
-    fn document(&self, observed: &Observed, plan: &Plan, events: &[Event]) -> Result<()> {
+    fn document(&self, observed: &Observed, plan: &Plan, events: &[Event], status: ExitStatus) -> Result<()> {
         let (Output::Document, Some(order)) = (self.args.output, self.args.terms.order()) else { return Ok(()) };
         let about = order.agents(&self.setup.desired, observed)?;
         let about = About::of(&about, &self.setup.desired, observed);
@@ -244,6 +264,9 @@ impl Run<'_> {
         let mut document = serde_json::to_value(json::status_document(&about.view(plan)))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("outcomes".to_owned(), outcomes.into());
+            // One that does not wait is told nothing of what is left.
+            let error = self.terminal.tell_in_document(status).filter(|_| self.args.run.timeout > Duration::ZERO);
+            fields.insert("error".to_owned(), serde_json::to_value(error)?);
         }
         self.terminal.print(&json::pretty(&document))
     }
@@ -288,21 +311,16 @@ impl Run<'_> {
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
-        let mut progress = Progress::new(self.terminal, lines, plan, fleet.begin_run(self.host.now())?);
+        let mut progress = Progress::new(self.terminal, lines, plan, self.account.file()?);
         let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, terms, deadline, first, &mut progress);
-        let now = self.host.now();
-        let converged = match result {
-            Ok(converged) => converged,
-            Err(error) => {
-                progress.finish(ExitStatus::Failed.code(), Some(format!("{error:#}")), now)?;
-                return Err(error);
-            }
-        };
-        let status = exit_status(&converged.ending);
-        let rest = remainder(&converged, self.args.run.timeout);
-        let (counts, events) = progress.finish(status.code(), (!rest.is_empty()).then(|| rest.clone()), now)?;
-        self.document(&converged.observed, &converged.plan, &events)?;
+        let (counts, events) = progress.finish();
+        let converged = result?;
+        let Converged { ending, plan, observed, .. } = &converged;
+        let status = exit_status(ending);
+        let rest = remainder(ending, self.args.run.timeout);
+        note_rest(ending, &rest, plan, desired, observed, (self.setup, self.terminal));
+        self.document(observed, plan, &events, status)?;
         if self.args.output != Output::Human {
             return Ok(status);
         }
@@ -337,8 +355,8 @@ fn exit_status(ending: &Ending) -> ExitStatus {
 }
 
 /// Why it is not at rest, in a sentence; nothing if it is.
-fn remainder(converged: &Converged, timeout: Duration) -> String {
-    match &converged.ending {
+fn remainder(ending: &Ending, timeout: Duration) -> String {
+    match ending {
         Ending::AtRest => String::new(),
         Ending::Stuck => "Not at rest: what is left is held or blocked.".to_owned(),
         Ending::TimedOut => format!("Not at rest after {timeout}; what was begun goes on with the next apply."),

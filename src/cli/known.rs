@@ -51,6 +51,15 @@ impl Global {
     }
 }
 
+impl Global {
+    /// The fleet that the manifest was that of, if that can be told without it being valid.
+    pub(super) fn fleet_of(&self, positional: Option<&Path>) -> Option<Fleet> {
+        let read = self.read(positional).ok()?;
+        let mut fleets = read.state.fleets_of(&std::path::absolute(&read.path).ok()?).ok()?;
+        fleets.pop().filter(|_| fleets.is_empty())
+    }
+}
+
 impl Known {
     /// Looks at every agent that is remembered, and at those that are declared if that can be told.
     pub(super) fn observe(&self, host: &mut dyn Host) -> Result<Seen> {

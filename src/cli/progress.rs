@@ -11,7 +11,6 @@ use crate::observed::Observed;
 use crate::plan::{Next, Plan, Wait};
 use crate::render::{self, json};
 use crate::state::{Run, RunPhase};
-use crate::time::Timestamp;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +30,13 @@ pub(super) struct Progress<'a> {
     lines: Lines,
     names: usize,
     bar: ProgressBar,
-    run: Run,
+    run: &'a mut Run,
     counts: BTreeMap<&'static str, usize>,
     events: Vec<Event>,
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: Run) -> Self {
+    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: &'a mut Run) -> Self {
         let bar = ProgressBar::with_draw_target(Some(plan.changes.len() as u64), target(terminal, lines));
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} at rest  {elapsed}") {
             bar.set_style(style);
@@ -46,11 +45,10 @@ impl<'a> Progress<'a> {
         Self { terminal, lines, names, bar, run, counts: BTreeMap::new(), events: Vec::new() }
     }
 
-    /// Ends the bar and the run's file.
-    pub(super) fn finish(self, exit_code: u8, error: Option<String>, now: Timestamp) -> anyhow::Result<Told> {
+    /// Ends the bar.
+    pub(super) fn finish(self) -> Told {
         self.bar.finish_and_clear();
-        self.run.end(exit_code, error, now)?;
-        Ok((self.counts, self.events))
+        (self.counts, self.events)
     }
 }
 
@@ -72,6 +70,7 @@ impl Audience for Progress<'_> {
             What::Receipt | What::Delivered => Some("delivered"),
             What::Undelivered => Some("not confirmed"),
             What::DeadLetter => Some("dead letters"),
+            What::Overdue => Some("not ready in time"),
             What::Failed => Some("failed"),
             What::Began
             | What::Planned
@@ -90,7 +89,6 @@ impl Audience for Progress<'_> {
             | What::Submit
             | What::Asked
             | What::Acknowledged
-            | What::Overdue
             | What::Held
             | What::Blocked
             | What::FailedRepeatedly

@@ -1,6 +1,6 @@
 //! Where output goes: data to stdout, talk to stderr, colour to terminals only.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::ExitStatus;
 use super::error::{code_for, code_of, hint};
+use crate::plan::Unfinished;
 use crate::render::Style;
 use crate::render::json::{self, ErrorCode, ErrorDocument, ErrorEntry};
 
@@ -33,6 +34,10 @@ pub(super) struct Terminal {
     is_for_programs: bool,
     /// What went wrong so far, and its code where it has one.
     errors: RefCell<Vec<(Option<ErrorCode>, String)>>,
+    /// What is left to do of agents that are not as they should be.
+    unfinished: RefCell<Vec<Unfinished>>,
+    /// Whether what went wrong is a part of a document that was written.
+    is_told: Cell<bool>,
 }
 
 impl Terminal {
@@ -48,6 +53,8 @@ impl Terminal {
             err: Style { color: choice(AutoStream::choice(&io::stderr())), width },
             is_for_programs,
             errors: RefCell::default(),
+            unfinished: RefCell::default(),
+            is_told: Cell::new(false),
         }
     }
 
@@ -112,9 +119,27 @@ impl Terminal {
         self.errors.borrow_mut().push((code_of(error), harmless(error)));
     }
 
+    /// Takes note of what is left to do.
+    pub(super) fn note_unfinished(&self, agents: Vec<Unfinished>) {
+        *self.unfinished.borrow_mut() = agents;
+    }
+
+    /// Forgets what went wrong before: another attempt begins.
+    pub(super) fn begin_anew(&self) {
+        self.errors.borrow_mut().clear();
+        self.unfinished.borrow_mut().clear();
+        self.is_told.set(false);
+    }
+
+    /// What went wrong, for a document that tells it itself.
+    pub(super) fn tell_in_document(&self, status: ExitStatus) -> Option<ErrorEntry> {
+        self.is_told.set(true);
+        self.failure(status)
+    }
+
     /// Tells a program that asked for JSON why it did not get what it asked for, in a line of JSON.
     pub(super) fn conclude(&self, status: ExitStatus) {
-        if !self.is_for_programs {
+        if !self.is_for_programs || self.is_told.get() {
             return;
         }
         if let Some(error) = self.failure(status) {
@@ -123,13 +148,19 @@ impl Terminal {
     }
 
     /// What went wrong, all in one; none if nothing did.
-    fn failure(&self, status: ExitStatus) -> Option<ErrorEntry> {
+    pub(super) fn failure(&self, status: ExitStatus) -> Option<ErrorEntry> {
         let errors = self.errors.borrow();
         let (code, rest) = (code_for(status)?, errors.first()?.0);
         // Several that differ are told by what they have in common.
         let code = rest.filter(|_| errors.iter().all(|(code, _)| *code == rest)).unwrap_or(code);
         let messages: Vec<&str> = errors.iter().map(|(_, message)| message.as_str()).collect();
-        Some(ErrorEntry::new(code, messages.join("; "), hint(code).map(str::to_owned)))
+        let agents = self.unfinished.borrow().clone();
+        Some(ErrorEntry { agents, ..ErrorEntry::new(code, messages.join("; "), hint(code).map(str::to_owned)) })
+    }
+
+    /// An error as programs are told it.
+    pub(super) fn failure_of(error: &anyhow::Error) -> ErrorEntry {
+        ErrorEntry::new(code_of(error).unwrap_or(ErrorCode::Failed), harmless(error), None)
     }
 }
 

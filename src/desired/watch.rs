@@ -92,6 +92,8 @@ pub enum Occasion {
     Unchanged,
     /// A note or text could not be delivered.
     Undelivered,
+    /// An agent was not ready in time, also where `on_timeout = "proceed"` counts it as ready.
+    NotReady,
     /// An agent got ready.
     Ready,
     /// The manifest has changed, is not valid, or is valid again; while it is not, what was declared before is in force.
@@ -100,7 +102,7 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Blocked,
         Self::FailedRepeatedly,
         Self::Held,
@@ -110,6 +112,7 @@ impl Occasion {
         Self::Limit,
         Self::Unchanged,
         Self::Undelivered,
+        Self::NotReady,
         Self::Ready,
         Self::Manifest,
     ];

@@ -72,6 +72,10 @@ pub(super) fn judge(
         (_, None) => Some("its probe was not asked".to_owned()),
     };
     let overdue = awake >= ready.timeout;
+    vitals.pulse.late = match &missing {
+        Some(why) if overdue => vitals.pulse.late.take().or_else(|| Some(format!("after {}: {why}", ready.timeout))),
+        Some(_) | None => None,
+    };
     *health = match (missing, ready.on_timeout) {
         (None, _) => Health::Ready(now),
         (Some(_), OnTimeout::Proceed) if overdue => Health::Ready(now),
@@ -163,5 +167,24 @@ mod tests {
         assert_eq!(check(probe(), OnTimeout::Fail, no(), 89_999), Health::Starting);
         assert_eq!(check(probe(), OnTimeout::Fail, no(), 90_000), Health::Failing { why: "after 1m30s: no file".to_owned() });
         assert!(matches!(check(probe(), OnTimeout::Proceed, no(), 90_000), Health::Ready(_)));
+    }
+
+    #[test]
+    fn what_was_waited_for_in_vain_is_remembered_until_it_came() {
+        let late = |on_timeout, answer: Answer, age: i64, before: Option<&str>| {
+            let ready = Ready { probe: Probe::File("/x".into()), on_timeout, timeout: Duration::from_secs(90), ..Ready::default() };
+            let phase = Phase::Running { since: Timestamp::from_millis(0), health: Health::Starting };
+            let mut sighting = Sighting { phase, ..Sighting::default() };
+            sighting.vitals.pulse.late = before.map(str::to_owned);
+            judge(&mut sighting, &ready, Some(&answer), None, Duration::ZERO, Timestamp::from_millis(age));
+            sighting.vitals.pulse.late
+        };
+        let no = || Answer::No("no file".to_owned());
+        let told = Some("after 1m30s: no file".to_owned());
+        assert_eq!(late(OnTimeout::Proceed, no(), 89_999, None), None);
+        assert_eq!(late(OnTimeout::Proceed, no(), 90_000, None), told);
+        assert_eq!(late(OnTimeout::Fail, no(), 90_000, None), told);
+        assert_eq!(late(OnTimeout::Fail, no(), 99_000, Some("the first")), Some("the first".to_owned()));
+        assert_eq!(late(OnTimeout::Fail, Answer::Yes, 99_000, Some("the first")), None);
     }
 }

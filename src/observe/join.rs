@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::left;
 use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting};
 use crate::desired::Generation;
-use crate::event::{Event, What};
+use crate::event::{Event, What, Word};
 use crate::host::Life;
 use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread, Vitals};
 use crate::state::Posted;
@@ -268,6 +268,7 @@ pub(super) fn rebuilt(name: &AgentName, sighting: &Sighting, now: Timestamp) -> 
 pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<Event>, now: Timestamp) -> bool {
     let mut changed = false;
     let (agent, generation) = (record.agent.clone(), record.generation);
+    events.extend(late(record, sighting, now));
     let mut tell = |what, why: String| {
         events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason: None, why });
     };
@@ -325,6 +326,18 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
         changed = true;
     }
     changed
+}
+
+/// That the time to get ready is over is told once, also of one that counts as ready all the same.
+fn late(record: &Record, sighting: &Sighting, now: Timestamp) -> Option<Event> {
+    let Phase::Running { health, .. } = &sighting.phase else { return None };
+    let late = sighting.vitals.pulse.late.as_ref().filter(|_| record.live.late.is_none())?;
+    let why = match health {
+        Health::Ready(_) => format!("{late}; on_timeout = \"proceed\" counts it as ready"),
+        Health::Starting | Health::Failing { .. } => late.clone(),
+    };
+    let (agent, generation) = (Some(record.agent.clone()), Some(record.generation));
+    Some(Event { at: now, agent, generation, what: What::Overdue, reason: Some(Word::NOT_READY), why })
 }
 
 /// A text that nobody took for so long was meant for another day.

@@ -46,6 +46,9 @@ pub struct Pulse {
     /// The last change of the screen of which it was told that none followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_of: Option<Timestamp>,
+    /// What was waited for in vain when its time to get ready was over. It stays where `on_timeout = "proceed"` counts it as ready all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<String>,
     /// When it was last set going again, after all its processes had been stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thawed_at: Option<Timestamp>,

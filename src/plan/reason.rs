@@ -177,7 +177,7 @@ words! {
         /// Its readiness.
         Ready = "ready",
         /// The effect of a key that answers a dialog.
-        Dialog = "dialog",
+        Answer = "answer",
         /// Its terminal, for what is typed into it.
         Screen = "screen",
         /// That it acknowledges a note.

@@ -164,7 +164,7 @@ impl Wait {
             Self::Backoff { .. } => WaitReason::Backoff,
             Self::Condition { .. } => WaitReason::Condition,
             Self::Ready { .. } => WaitReason::Ready,
-            Self::Dialog { .. } => WaitReason::Dialog,
+            Self::Dialog { .. } => WaitReason::Answer,
             Self::Screen { .. } => WaitReason::Screen,
             Self::Read { .. } => WaitReason::Acknowledgement,
             Self::Leave { step: Step::Drain(_), .. } => WaitReason::Drain,

@@ -16,8 +16,9 @@ mod simulation;
 mod status;
 mod words;
 
+pub use crate::event::ErrorCode;
 pub use condition::{ConditionEntry, ConditionKind};
-pub use error::{ErrorCode, ErrorDocument, ErrorEntry, error_schema};
+pub use error::{ErrorDocument, ErrorEntry, error_schema};
 pub use event::{entry_line, event_line, event_schema};
 pub use plan::{
     BlockedEntry, ChangeEntry, Delivery, GuardEntry, HeldEntry, Interrupts, Manifest, PlanDocument, Precondition, ResourceChange,

@@ -56,6 +56,7 @@ fn ink(agent: &AgentStatus) -> Ink {
         return YELLOW;
     }
     match agent.state {
+        State::Ready if agent.ready_assumed.is_some() => YELLOW,
         State::Ready => GREEN,
         State::Starting | State::Leaving => YELLOW,
         State::Unknown => RED,

@@ -198,7 +198,7 @@ fn a_plan_document_has_what_the_contract_names() {
 #[test]
 fn a_status_document_has_what_the_contract_names() {
     let document = status_document(&all_sorts().status_view());
-    insta::assert_snapshot!(serde_json::to_string(&document.agents[0]).unwrap(), @r#"{"name":"builder","state":"ready","runtime":"tmux","place":"atlas:builder %3","pid":41771,"keeper":41770,"generation":7,"since":"2026-11-18T10:02:11Z","busy":null,"activity":null,"waiting_for":null,"attached":0,"restarts":0,"next_try":null,"exit":null,"paused":null,"wait":null,"held":null,"blocked":null,"wanted":"running","cpu_s":12.4,"rss_bytes":91750400,"stale":false,"handoffs_waiting":0,"usage_limit":null,"note":null}"#);
+    insta::assert_snapshot!(serde_json::to_string(&document.agents[0]).unwrap(), @r#"{"name":"builder","state":"ready","runtime":"tmux","place":"atlas:builder %3","pid":41771,"keeper":41770,"generation":7,"since":"2026-11-18T10:02:11Z","busy":null,"activity":null,"waiting_for":null,"attached":0,"restarts":0,"next_try":null,"exit":null,"paused":null,"wait":null,"held":null,"blocked":null,"wanted":"running","cpu_s":12.4,"rss_bytes":91750400,"stale":false,"handoffs_waiting":0,"usage_limit":null,"ready_assumed":null,"note":null}"#);
     let lead = document.agents.iter().find(|agent| agent.name == "lead").unwrap();
     assert_eq!(lead.held.as_ref().unwrap().reason, crate::plan::HoldReason::Attached);
     let relay = document.agents.iter().find(|agent| agent.name == "relay").unwrap();

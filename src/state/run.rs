@@ -1,10 +1,13 @@
 //! One file per `apply`, the same through all its phases: `runs/<time>-<pid>.json`. For scripts that wait for one; nothing here is read back to act on.
+//! A run that was refused, or had nothing to do, has one too.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::files::{Folder, Lasting};
-use crate::time::Timestamp;
+use crate::event::ErrorCode;
+use crate::plan::Unfinished;
+use crate::time::{Duration, Timestamp};
 
 /// How many are kept.
 const KEEP: usize = 20;
@@ -22,8 +25,31 @@ pub struct RunStatus {
     pub exit_code: Option<u8>,
     /// What went wrong, if something did.
     pub error: Option<String>,
+    /// The command: `apply`, `restart`…
+    #[serde(default)]
+    pub command: String,
+    /// How long it may take, in milliseconds.
+    #[serde(default)]
+    pub timeout_ms: u64,
+    /// What went wrong, as programs tell it, if something did.
+    #[serde(default)]
+    pub code: Option<ErrorCode>,
+    /// What is left to do of each agent that is not as it should be: how far it is, why it is no further, and how long that may take.
+    #[serde(default)]
+    pub agents: Vec<Unfinished>,
     /// When this was written.
     pub updated_at: Timestamp,
+}
+
+/// What came of a run that ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunEnd {
+    /// Its exit code.
+    pub exit_code: u8,
+    /// What went wrong, if something did: its code, and the same in words.
+    pub error: Option<(ErrorCode, String)>,
+    /// What is left to do.
+    pub agents: Vec<Unfinished>,
 }
 
 /// How far an `apply` is.
@@ -52,8 +78,19 @@ pub struct Run {
 
 impl Run {
     /// Writes the file of a run that begins, and removes all but the newest ones.
-    pub(super) fn begin(folder: Folder, pid: u32, now: Timestamp) -> Result<Self> {
-        let status = RunStatus { pid, started_at: now, phase: RunPhase::Planned, exit_code: None, error: None, updated_at: now };
+    pub(super) fn begin(folder: Folder, pid: u32, command: &str, timeout: Duration, now: Timestamp) -> Result<Self> {
+        let status = RunStatus {
+            pid,
+            started_at: now,
+            phase: RunPhase::Planned,
+            exit_code: None,
+            error: None,
+            command: command.to_owned(),
+            timeout_ms: timeout.as_millis(),
+            code: None,
+            agents: Vec::new(),
+            updated_at: now,
+        };
         let run = Self { folder, name: format!("{}-{pid}.json", now.compact()), status };
         run.write()?;
         let mut names = run.folder.names()?;
@@ -74,9 +111,11 @@ impl Run {
     }
 
     /// Writes how it ended: `done` with 0, else `errored`.
-    pub fn end(mut self, exit_code: u8, error: Option<String>, now: Timestamp) -> Result<()> {
+    pub fn end(mut self, end: RunEnd, now: Timestamp) -> Result<()> {
+        let RunEnd { exit_code, error, agents } = end;
         let phase = if exit_code == 0 { RunPhase::Done } else { RunPhase::Errored };
-        self.status = RunStatus { phase, exit_code: Some(exit_code), error, updated_at: now, ..self.status };
+        let (code, error) = error.unzip();
+        self.status = RunStatus { phase, exit_code: Some(exit_code), error, code, agents, updated_at: now, ..self.status };
         self.write()
     }
 
@@ -97,25 +136,44 @@ pub(super) fn read_all(folder: &Folder) -> Result<Vec<RunStatus>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Stage, Word};
 
     #[test]
     fn a_run_is_one_file_through_its_phases() {
         let root = tempfile::tempdir().unwrap();
         let at = Timestamp::from_millis;
-        let mut run = Run::begin(Folder::make(root.path()).unwrap(), 7, at(0)).unwrap();
+        let mut run = Run::begin(Folder::make(root.path()).unwrap(), 7, "apply", Duration::from_secs(300), at(0)).unwrap();
         run.reach(RunPhase::Ready, at(1_000)).unwrap();
         run.reach(RunPhase::Spawned, at(2_000)).unwrap();
         let path = root.path().join("19700101T000000Z-7.json");
-        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"{"pid":7,"started_at":"1970-01-01T00:00:00Z","phase":"ready","exit_code":null,"error":null,"updated_at":"1970-01-01T00:00:01Z"}"#);
-        run.end(3, Some("1 held".to_owned()), at(3_000)).unwrap();
-        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"{"pid":7,"started_at":"1970-01-01T00:00:00Z","phase":"errored","exit_code":3,"error":"1 held","updated_at":"1970-01-01T00:00:03Z"}"#);
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"{"pid":7,"started_at":"1970-01-01T00:00:00Z","phase":"ready","exit_code":null,"error":null,"command":"apply","timeout_ms":300000,"code":null,"agents":[],"updated_at":"1970-01-01T00:00:01Z"}"#);
+        let agents = vec![Unfinished {
+            agent: "ada".parse().unwrap(),
+            step: Stage::Ready,
+            reason: Some(Word::NOT_READY),
+            timeout_ms: Some(90_000),
+            message: "no file".to_owned(),
+            printed: Vec::new(),
+        }];
+        let end = RunEnd { exit_code: 3, error: Some((ErrorCode::NotReady, "not ready".to_owned())), agents };
+        run.end(end, at(3_000)).unwrap();
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"{"pid":7,"started_at":"1970-01-01T00:00:00Z","phase":"errored","exit_code":3,"error":"not ready","command":"apply","timeout_ms":300000,"code":"not_ready","agents":[{"agent":"ada","step":"ready","reason":"not_ready","timeout_ms":90000,"message":"no file"}],"updated_at":"1970-01-01T00:00:03Z"}"#);
+        assert_eq!(read_all(&Folder::make(root.path()).unwrap()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_is_understood() {
+        let root = tempfile::tempdir().unwrap();
+        let text = r#"{"pid":7,"started_at":"1970-01-01T00:00:00Z","phase":"errored","exit_code":3,"error":"1 held","updated_at":"1970-01-01T00:00:03Z"}"#;
+        std::fs::write(root.path().join("19700101T000000Z-7.json"), text).unwrap();
+        assert_eq!(read_all(&Folder::make(root.path()).unwrap()).unwrap()[0].exit_code, Some(3));
     }
 
     #[test]
     fn the_newest_runs_are_kept() {
         let root = tempfile::tempdir().unwrap();
         for second in 0..30 {
-            Run::begin(Folder::make(root.path()).unwrap(), 7, Timestamp::from_millis(second * 1_000)).unwrap();
+            Run::begin(Folder::make(root.path()).unwrap(), 7, "apply", Duration::ZERO, Timestamp::from_millis(second * 1_000)).unwrap();
         }
         let runs = read_all(&Folder::make(root.path()).unwrap()).unwrap();
         let starts: Vec<i64> = runs.iter().map(|run| run.started_at.as_millis() / 1_000).collect();

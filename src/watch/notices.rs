@@ -103,6 +103,7 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         What::Blocked => Occasion::Blocked,
         What::FailedRepeatedly => Occasion::FailedRepeatedly,
         What::Undelivered | What::DeadLetter => Occasion::Undelivered,
+        What::Overdue => Occasion::NotReady,
         What::Ready => Occasion::Ready,
         What::Manifest => Occasion::Manifest,
         What::Began
@@ -117,7 +118,6 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         | What::Adopt
         | What::Forget
         | What::Started
-        | What::Overdue
         | What::Answer
         | What::Answered
         | What::Type

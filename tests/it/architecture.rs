@@ -26,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["desired", "observed", "time"]),
     ("event", &["desired", "plan", "time"]),
     ("keeper", &["desired", "process", "safe_open", "time"]),
-    ("state", &["desired", "event", "observed", "paths", "quit", "safe_open", "time"]),
+    ("state", &["desired", "event", "observed", "paths", "plan", "quit", "safe_open", "time"]),
     // Of the keeper, its protocol: the spec that it is given, the status and pidfile that it writes.
     ("host", &["desired", "keeper", "observed", "paths", "process", "quit", "safe_open", "time"]),
     ("observe", &["desired", "event", "host", "intent", "observed", "plan", "process", "screen", "state", "time"]),

@@ -24,6 +24,7 @@ mod look;
 mod order;
 mod ownership;
 mod quit;
+mod run;
 mod screen;
 mod secrets;
 mod service;

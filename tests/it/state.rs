@@ -64,7 +64,7 @@ fn everything_is_for_its_user_only() {
     fleet.write(&Record::new(agent("lead"))).unwrap();
     fleet.write_claim(&Claim::new("/m.toml".into())).unwrap();
     fleet.make_key().unwrap();
-    fleet.begin_run(Timestamp::from_millis(0)).unwrap();
+    fleet.begin_run("apply", Duration::ZERO, Timestamp::from_millis(0)).unwrap();
     let began = Event { at: Timestamp::from_millis(0), agent: None, generation: None, what: What::Began, reason: None, why: String::new() };
     fleet.journal().unwrap().append(&[began]).unwrap();
     let mut folders = vec![root.path().join("deep")];

@@ -118,6 +118,9 @@ pub struct AgentStatus {
     pub handoffs_waiting: u32,
     /// When its usage limit ends; null if it is in none, or that is not known.
     pub usage_limit: Option<Timestamp>,
+    /// That it counts as ready because its time was over, with `on_timeout = "proceed"`: what was waited for in vain. Null if it does not.
+    #[serde(default)]
+    pub ready_assumed: Option<String>,
     /// What is worth a look though nothing is due for it; null if nothing is.
     pub note: Option<String>,
 }
@@ -315,6 +318,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         stale: usage.and_then(|usage| usage.stale),
         stopped: usage.is_some_and(|usage| usage.stopped),
         handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
+        ready_assumed: ready_assumed(sighting).map(str::to_owned),
         note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {
             Activity::Limit { until } => until,
@@ -340,8 +344,19 @@ fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
         (Phase::Exited(_), Some(Consent::No(why))) => Some(format!("restart.only_if said no: {why}")),
         (Phase::Running { .. }, _) if !pulse.unheard.is_empty() => Some(format!("its live probe gives no answer: {}", pulse.unheard)),
         (Phase::Running { .. }, _) if pulse.noes > 0 => Some(format!("its live probe said no: {}", pulse.said)),
+        (Phase::Running { .. }, _) if ready_assumed(sighting).is_some() => {
+            ready_assumed(sighting).map(|late| format!("counts as ready {late} (on_timeout = \"proceed\")"))
+        }
         (Phase::Running { .. }, _) => unchanged_since.map(|since| format!("unchanged for {}", now.since(since).rough())),
         (Phase::Exited(_) | Phase::Absent | Phase::Leaving(_) | Phase::Unknown { .. }, _) => None,
+    }
+}
+
+/// What was waited for in vain of one that counts as ready all the same.
+fn ready_assumed(sighting: &Sighting) -> Option<&str> {
+    match &sighting.phase {
+        Phase::Running { health: Health::Ready(_), .. } => sighting.vitals.pulse.late.as_deref(),
+        Phase::Running { .. } | Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => None,
     }
 }
 

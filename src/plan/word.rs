@@ -1,15 +1,17 @@
-//! The reason of an event as one word. The words are those of the plan, so that one list fits plans, statuses and events.
+//! Any of the reasons as one word, for events, errors and the files of runs: one list fits them all.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::plan::{HoldReason, Reason};
+use super::{HoldReason, Reason, WaitReason};
 
-/// Why something is as an event tells.
+/// Why something is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Word {
+    /// What a change waits for.
+    Waits(WaitReason),
     /// What holds a change.
     Held(HoldReason),
     /// Why it needs a person.
@@ -17,17 +19,22 @@ pub enum Word {
 }
 
 impl Word {
+    /// That an agent was not ready in time.
+    pub const NOT_READY: Self = Self::Blocked(Reason::NotReady);
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Waits(reason) => reason.as_str(),
             Self::Held(reason) => reason.as_str(),
             Self::Blocked(reason) => reason.as_str(),
         }
     }
 
     fn all() -> impl Iterator<Item = Self> {
+        let waits = WaitReason::ALL.iter().copied().map(Self::Waits);
         let held = HoldReason::ALL.iter().copied().map(Self::Held);
-        held.chain(Reason::ALL.iter().copied().map(Self::Blocked))
+        waits.chain(held).chain(Reason::ALL.iter().copied().map(Self::Blocked))
     }
 }
 
@@ -40,18 +47,19 @@ impl Serialize for Word {
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::all().find(|word| word.as_str() == text).ok_or_else(|| de::Error::custom(format!("`{text}` is not a reason of an event")))
+        Self::all().find(|word| word.as_str() == text).ok_or_else(|| de::Error::custom(format!("`{text}` is no reason")))
     }
 }
 
 impl JsonSchema for Word {
     fn schema_name() -> Cow<'static, str> {
-        "EventReason".into()
+        "AnyReason".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let waits = generator.subschema_for::<WaitReason>();
         let (held, blocked) = (generator.subschema_for::<HoldReason>(), generator.subschema_for::<Reason>());
-        json_schema!({ "anyOf": [held, blocked] })
+        json_schema!({ "anyOf": [waits, held, blocked] })
     }
 }
 
