@@ -1,6 +1,7 @@
 //! A fleet that is known, whatever its manifest says at this moment: for commands that must not fail because somebody edits it. Nothing can be
 //! planned with it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -24,6 +25,8 @@ pub(super) struct Known {
     path: PathBuf,
     /// What it asks for; nothing, if it is not valid.
     sought: Desired,
+    /// The variables that it was read with.
+    vars: BTreeMap<String, String>,
 }
 
 impl Global {
@@ -32,7 +35,7 @@ impl Global {
         let read = self.read(positional)?;
         if read.loaded.desired.is_some() {
             let setup = self.set_up(read, terminal)?;
-            return Ok(setup.map(|Setup { fleet, path, desired, .. }| Known { fleet, path, sought: desired }));
+            return Ok(setup.map(|Setup { fleet, path, desired, vars, .. }| Known { fleet, path, sought: desired, vars }));
         }
         let path: PathBuf = std::path::absolute(&read.path).with_context(|| format!("cannot tell where {} is", read.path.display()))?;
         let fleets = read.state.fleets_of(&path)?;
@@ -44,10 +47,10 @@ impl Global {
             }
             return Ok(None);
         };
-        let Read { path: named, loaded, .. } = read;
+        let Read { path: named, loaded, vars, .. } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         terminal.say(&format!("warning: the manifest {} is not valid; what is remembered of {} counts\n", named.display(), fleet.name()));
-        Ok(Some(Known { fleet: fleet.clone(), path, sought: Desired::nothing(fleet.name().clone()) }))
+        Ok(Some(Known { fleet: fleet.clone(), path, sought: Desired::nothing(fleet.name().clone()), vars }))
     }
 }
 
@@ -83,6 +86,6 @@ impl Known {
 
     /// As [`Setup::machine`].
     pub(super) fn machine(&self) -> Result<Live> {
-        setup::machine_for(&self.fleet, &self.path)
+        setup::machine_for(&self.fleet, &self.path, &self.vars)
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Read {
     pub(super) state: StateDir,
     /// Why nothing may be started by it: other users can write to it.
     pub(super) doubt: Option<String>,
+    /// The variables that it was read with.
+    pub(super) vars: BTreeMap<String, String>,
 }
 
 /// A fleet that commands can work on.
@@ -86,7 +88,12 @@ pub(super) struct Setup {
     pub(super) fleet: Fleet,
     /// Why nothing may be started by it: other users can write to it.
     pub(super) doubt: Option<String>,
+    /// The variables that the manifest was read with.
+    pub(super) vars: BTreeMap<String, String>,
 }
+
+/// What the name of a variable of the manifest begins with in the environment.
+const VARIABLE: &str = "RECONCILE_VAR_";
 
 impl Global {
     /// Reads the manifest that is meant.
@@ -99,13 +106,13 @@ impl Global {
         let state = StateDir::locate(self.state_dir.as_deref())?;
         let mut vars: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter_map(|(name, value)| Some((name.strip_prefix("RECONCILE_VAR_")?.to_owned(), value)))
+            .filter_map(|(name, value)| Some((name.strip_prefix(VARIABLE)?.to_owned(), value)))
             .collect();
         vars.extend(self.vars.iter().cloned());
         let text = path.to_str().with_context(|| format!("{}: the path is not UTF-8", path.display()))?;
         let disk = self.naming.disk(&path, state.path())?;
         let loaded = load(text, &disk, &vars);
-        Ok(Read { path, loaded, state, doubt: named::doubt(&disk) })
+        Ok(Read { path, loaded, state, doubt: named::doubt(&disk), vars })
     }
 
     /// Reads the manifest and says what is wrong with it; none if that is an error.
@@ -115,7 +122,7 @@ impl Global {
 
     /// The same of one that was read.
     pub(super) fn set_up(&self, read: Read, terminal: &Terminal) -> Result<Option<Setup>> {
-        let Read { path, loaded, state, doubt } = read;
+        let Read { path, loaded, state, doubt, vars } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
@@ -129,7 +136,7 @@ impl Global {
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt }))
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt, vars }))
     }
 
     /// The variables as the flags name them, for a helper.
@@ -190,12 +197,12 @@ impl Setup {
 
     /// The machine on which the fleet lives. Where the fleet belongs to another manifest, no command of this one is run.
     pub(super) fn machine(&self) -> Result<Live> {
-        machine_for(&self.fleet, &self.path)
+        machine_for(&self.fleet, &self.path, &self.vars)
     }
 
     /// As [`Setup::machine`], for a command that holds the lock and makes the fleet this manifest's.
     pub(super) fn own_machine(&self) -> Result<Live> {
-        machine(&self.fleet)
+        machine(&self.fleet, &self.path, &self.vars)
     }
 
     /// Whether nothing may be started by the manifest, which is said.
@@ -262,14 +269,23 @@ fn lock_anyway(fleet: &Fleet, command: &str, patience: Duration, terminal: &Term
     }
 }
 
-/// As [`Setup::own_machine`].
-fn machine(fleet: &Fleet) -> Result<Live> {
-    Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None }))
+/// As [`Setup::own_machine`], of the fleet of this manifest with these variables.
+fn machine(fleet: &Fleet, manifest: &Path, vars: &BTreeMap<String, String>) -> Result<Live> {
+    let text = |path: &Path| path.to_str().map(str::to_owned);
+    let named = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
+    let fixed = [
+        ("RECONCILE_FLEET", Some(fleet.name().to_string())),
+        ("RECONCILE_STATE_DIR", fleet.paths().folder().parent().and_then(text)),
+        ("RECONCILE_MANIFEST", text(manifest)),
+    ];
+    let vars = vars.iter().map(|(name, value)| (format!("{VARIABLE}{name}"), value.clone()));
+    let variables = fixed.into_iter().filter_map(named).chain(vars).collect();
+    Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None, variables }))
 }
 
 /// As [`Setup::machine`].
-pub(super) fn machine_for(fleet: &Fleet, manifest: &Path) -> Result<Live> {
-    let mut machine = machine(fleet)?;
+pub(super) fn machine_for(fleet: &Fleet, manifest: &Path, vars: &BTreeMap<String, String>) -> Result<Live> {
+    let mut machine = machine(fleet, manifest, vars)?;
     if let Some(other) = fleet.claimed_by_another(manifest)? {
         machine.run_no_commands(&format!("the fleet belongs to {}: no command of this manifest is run", other.display()));
     }

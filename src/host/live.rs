@@ -38,6 +38,8 @@ pub struct Setup {
     pub exe: PathBuf,
     /// The signals that end a wait; none for a short command.
     pub interrupts: Option<Interrupts>,
+    /// What commands that are run for the fleet get in their environment, so that this program works on the same fleet inside of them.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The machine that this process runs on.
@@ -46,6 +48,8 @@ pub struct Live {
     pub(super) fleet: FleetName,
     pub(super) paths: Paths,
     pub(super) exe: PathBuf,
+    /// What commands that are run for the fleet get in their environment.
+    pub(super) variables: BTreeMap<String, String>,
     pub(super) interrupts: Option<Interrupts>,
     pub(super) caller: Caller,
     /// Where tmux looks for sockets that are names.
@@ -91,12 +95,13 @@ impl Live {
     /// everything that it starts: a lock of a launcher's would be held for the life of a tmux server.
     pub fn new(setup: Setup) -> Self {
         close_fds::set_fds_cloexec_threadsafe(3, &[]);
-        let Setup { fleet, paths, exe, interrupts } = setup;
+        let Setup { fleet, paths, exe, interrupts, variables } = setup;
         Self {
             fleet,
             paths,
             exe,
             interrupts,
+            variables,
             caller: Caller::new(std::env::vars_os()),
             tmpdir: std::env::var_os("TMUX_TMPDIR"),
             vigil: Vigil::default(),
@@ -232,7 +237,9 @@ impl Host for Live {
     }
 
     fn notify(&mut self, to: &NoticeChannel, text: &str) {
-        super::notice::tell(to, text, self.caller.minimal(), &self.telling);
+        let mut environment = self.caller.minimal();
+        environment.extend(self.variables.clone());
+        super::notice::tell(to, text, environment, &self.telling);
     }
 
     fn attend(&mut self, files: &BTreeSet<PathBuf>, folders: &BTreeSet<PathBuf>) {

@@ -1,6 +1,6 @@
 //! Telling somebody of an event: a line in a file, or a program that gets it on its standard input. Nobody waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,14 +37,36 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Job>,
     working: usize,
+    /// The programs that hear something just now: each hears one thing after the other, as they happened.
+    hearing: BTreeSet<Listener>,
     is_over: bool,
 }
 
-/// A program that is to be told.
-#[derive(Debug)]
-struct Job {
+impl Queue {
+    /// The first thing that waits for a program that hears nothing else.
+    fn next(&mut self) -> Option<Job> {
+        if self.is_over {
+            return None;
+        }
+        let free = self.waiting.iter().position(|job| !self.hearing.contains(&job.to))?;
+        let job = self.waiting.remove(free)?;
+        self.hearing.insert(job.to.clone());
+        Some(job)
+    }
+}
+
+/// A program that is told of events.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Listener {
     argv: Vec<String>,
     cwd: PathBuf,
+}
+
+/// What a program is to be told.
+#[derive(Debug)]
+struct Job {
+    to: Listener,
+    /// A line, with its end.
     text: String,
     env: BTreeMap<String, String>,
 }
@@ -58,7 +80,9 @@ pub(super) fn tell(to: &NoticeChannel, text: &str, env: BTreeMap<String, String>
             }
         }
         NoticeChannel::Command { argv, .. } if argv.is_empty() => {}
-        NoticeChannel::Command { argv, cwd } => telling.add(Job { argv: argv.clone(), cwd: cwd.clone(), text: text.to_owned(), env }),
+        NoticeChannel::Command { argv, cwd } => {
+            telling.add(Job { to: Listener { argv: argv.clone(), cwd: cwd.clone() }, text: format!("{text}\n"), env })
+        }
     }
 }
 
@@ -66,7 +90,7 @@ impl Telling {
     fn add(&self, job: Job) {
         let mut queue = self.queue();
         if queue.waiting.len() >= WAITING {
-            return complain(&format!("{}: {WAITING} others wait to be told already", job.argv[0]), &job.text);
+            return complain(&format!("{}: {WAITING} others wait to be told already", job.to.argv[0]), &job.text);
         }
         queue.waiting.push_back(job);
         if queue.working < AT_ONCE {
@@ -75,7 +99,7 @@ impl Telling {
             if let Err(error) = std::thread::Builder::new().name("notice".to_owned()).spawn(move || telling.work()) {
                 queue.working -= 1;
                 if let Some(job) = queue.waiting.pop_back() {
-                    complain(&format!("{}: no thread can be started: {error}", job.argv[0]), &job.text);
+                    complain(&format!("{}: no thread can be started: {error}", job.to.argv[0]), &job.text);
                 }
             }
         }
@@ -85,12 +109,13 @@ impl Telling {
     fn work(&self) {
         loop {
             let mut queue = self.queue();
-            let Some(job) = queue.waiting.pop_front().filter(|_| !queue.is_over) else {
+            let Some(job) = queue.next() else {
                 queue.working -= 1;
                 return;
             };
             drop(queue);
             job.tell(self);
+            self.queue().hearing.remove(&job.to);
         }
     }
 
@@ -112,13 +137,13 @@ impl Job {
                 (Ok(()), _) => return,
                 (Err(_), _) if telling.queue().is_over => return,
                 (Err(_), Some(pause)) => std::thread::sleep(*pause),
-                (Err(why), None) => complain(&format!("{}: {why}", self.argv[0]), &self.text),
+                (Err(why), None) => complain(&format!("{}: {why}", self.to.argv[0]), &self.text),
             }
         }
     }
 
     fn once(&self, helpers: &Helpers) -> Result<(), String> {
-        let Self { argv, cwd, text, env } = self;
+        let Self { to: Listener { argv, cwd }, text, env } = self;
         let mut command = Command::new(&argv[0]);
         command.args(&argv[1..]).current_dir(cwd).env_clear().envs(env);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -137,7 +162,7 @@ impl Job {
 }
 
 fn complain(why: &str, text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {why}: {text}");
+    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {why}: {}", text.trim_end());
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
@@ -168,10 +193,24 @@ mod tests {
             |script: &str| NoticeChannel::Command { argv: ["sh", "-c", script].map(str::to_owned).to_vec(), cwd: root.path().to_owned() };
         let env = || BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
         let telling = Telling::default();
-        tell(&channel(&script), "{\"on\":\"crash\"}\n", env(), &telling);
+        tell(&channel(&script), "{\"on\":\"crash\"}", env(), &telling);
         tell(&channel("exit 0"), &"x".repeat(10_000), env(), &telling);
         eventually(|| telling.queue().working == 0);
         assert_eq!(std::fs::read_to_string(&told).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_program_reads_whole_lines_one_after_the_other() {
+        let root = tempfile::tempdir().unwrap();
+        let told = root.path().join("told");
+        // The first takes longer than the others, which wait for it.
+        let script = format!("while read line; do test $line != 0 || sleep 0.3; echo $line >> {0}; done", told.display());
+        let channel = NoticeChannel::Command { argv: ["sh", "-c", &script].map(str::to_owned).to_vec(), cwd: root.path().to_owned() };
+        let env = || BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        let telling = Telling::default();
+        (0..5).for_each(|number| tell(&channel, &number.to_string(), env(), &telling));
+        eventually(|| telling.queue().working == 0);
+        assert_eq!(std::fs::read_to_string(&told).unwrap(), "0\n1\n2\n3\n4\n");
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn end(child: &mut Child) {
 pub(super) fn run(live: &mut Live, only: &Instance, argv: &[String], (cwd, inbox): (&Path, &Path), patience: Duration) -> Outcome {
     let Some((program, arguments)) = argv.split_first() else { return Outcome::Failed("there is no command".to_owned()) };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(cwd).env_clear().envs(live.caller.minimal()).process_group(0);
+    command.args(arguments).current_dir(cwd).env_clear().envs(live.caller.minimal()).envs(&live.variables).process_group(0);
     command.env("RECONCILE_FLEET", live.fleet.as_str()).env("RECONCILE_AGENT", only.agent.as_str());
     command.env("RECONCILE_GENERATION", only.generation.to_string()).env("RECONCILE_STATE_DIR", live.paths.folder());
     command.env("RECONCILE_INBOX", inbox);

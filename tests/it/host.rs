@@ -49,6 +49,7 @@ impl Bench {
             paths: state.paths().clone(),
             exe: env!("CARGO_BIN_EXE_reconcile").into(),
             interrupts: None,
+            variables: BTreeMap::new(),
         })
     }
 

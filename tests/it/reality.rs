@@ -76,7 +76,13 @@ impl World {
 
     fn host(&self) -> Live {
         let paths = self.fleet().paths().clone();
-        Live::new(Setup { fleet: self.desired().fleet, paths, exe: env!("CARGO_BIN_EXE_reconcile").into(), interrupts: None })
+        Live::new(Setup {
+            fleet: self.desired().fleet,
+            paths,
+            exe: env!("CARGO_BIN_EXE_reconcile").into(),
+            interrupts: None,
+            variables: BTreeMap::new(),
+        })
     }
 
     /// One look, with what it brought written down as whoever acts does.

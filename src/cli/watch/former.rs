@@ -28,10 +28,10 @@ impl Global {
             self.set_up(read, terminal)?;
             return Ok(None);
         };
-        let Read { loaded, doubt, .. } = read;
+        let Read { loaded, doubt, vars, .. } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let why = render::first_error(&loaded.diagnostics, &loaded.texts).unwrap_or_else(|| "it is not valid".to_owned());
-        let setup = Setup { manifest: named.display().to_string(), path, desired, depends_on: loaded.depends_on, fleet, doubt };
+        let setup = Setup { manifest: named.display().to_string(), path, desired, depends_on: loaded.depends_on, fleet, doubt, vars };
         Ok(Some((setup, Some(why))))
     }
 }
