@@ -32,7 +32,7 @@ pub use program_search::{find_program, search_program};
 pub use scan::{Keeper, keepers, marks_of, with_mark};
 pub use signal::{Outcome, Signal, child_ends_by, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
-pub use tree::{children, descendants};
+pub use tree::{children, descendants, own_descendants};
 pub use unowned::{Unowned, ancestors, mark_on, unowned};
 
 /// The variable that carries an instance's mark in its environment.

@@ -14,10 +14,13 @@ use crate::observe::observe;
 use crate::observed::{Activity, Health, Observed, Phase, Sighting};
 use crate::plan::{Plan, Terms, plan, waiting_for};
 use crate::quit;
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long an agent must have waited for a person before that ends the wait.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// Wait until agents are as far as that; nothing is done for it
 #[derive(Debug, clap::Args)]
@@ -58,15 +61,20 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         }
     }
     let deadline = host.now() + args.timeout;
+    let mut stuck_since: Option<Timestamp> = None;
     let state = args.state.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     loop {
         let stuck: Vec<String> = agents.iter().filter_map(|agent| stuck(agent, args.state, &setup.desired, &seen.observed)).collect();
-        if !stuck.is_empty() {
+        // A dialog that was just answered may still be drawn.
+        let since = if stuck.is_empty() { None } else { stuck_since.or(Some(host.now())) };
+        stuck_since = since;
+        if since.is_some_and(|since| host.now().since(since) >= STUCK) {
             terminal.error(&anyhow::anyhow!("not {state}: {}", stuck.join("; ")));
             return Ok(ExitStatus::NotAtRest);
         }
         let plan = plan(&setup.desired, &seen.observed, &Terms::default());
-        let missing: Vec<&AgentName> = agents.iter().filter(|agent| !is_there(agent, args.state, &seen.observed, &plan)).collect();
+        let missing: Vec<&AgentName> =
+            agents.iter().filter(|agent| !is_there(agent, args.state, &setup.desired, &seen.observed, &plan)).collect();
         if missing.is_empty() {
             return Ok(ExitStatus::Done);
         }
@@ -102,10 +110,13 @@ fn asks(sighting: &Sighting) -> bool {
     matches!(sighting.screen.activity, Activity::Asks(_))
 }
 
-fn is_there(agent: &AgentName, state: State, observed: &Observed, plan: &Plan) -> bool {
+fn is_there(agent: &AgentName, state: State, desired: &Desired, observed: &Observed, plan: &Plan) -> bool {
     let never_seen = Sighting::default();
     let sighting = observed.agents.get(agent).unwrap_or(&never_seen);
     let phase = &sighting.phase;
+    if stuck(agent, state, desired, observed).is_some() {
+        return false;
+    }
     match state {
         State::Idle => {
             matches!(phase, Phase::Running { health: Health::Ready(_), .. }) && sighting.is_busy() == Some(false) && !asks(sighting)

@@ -29,7 +29,9 @@ impl Round<'_> {
             record.answering = None;
         } else {
             let answers = before + u32::from(press.answers);
-            record.answering = Some(Answering { dialog: dialog.to_owned(), at: now, presses, answers });
+            let begun = record.answering.as_ref().filter(|begun| begun.dialog == dialog);
+            let doubled = begun.is_some_and(|begun| begun.doubled || (press.row.is_some() && begun.row == press.row));
+            record.answering = Some(Answering { dialog: dialog.to_owned(), at: now, presses, answers, row: press.row, doubled });
         }
         self.write(record)?;
         Ok(sighting.instance.into_iter().map(|only| Act::Keys { only, keys: press.keys.clone() }).collect())

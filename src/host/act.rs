@@ -250,7 +250,7 @@ fn send(live: &Live, only: &Instance, signal: Signal, to: SignalTo) -> Outcome {
     let group = process::stat(program.pid).ok().flatten().map(|seen| seen.pgrp);
     let others = match to {
         SignalTo::Main => Vec::new(),
-        SignalTo::Tree | SignalTo::Group => process::descendants(program.pid).unwrap_or_default(),
+        SignalTo::Tree | SignalTo::Group => below(&program, only.mark.as_ref()),
     };
     for process in others.iter().rev().filter(|process| is_of(process, only.mark.as_ref())) {
         let in_group = || process::stat(process.pid).ok().flatten().map(|seen| seen.pgrp) == group;
@@ -282,6 +282,11 @@ pub(super) fn is_of(process: &ProcId, mark: Option<&Mark>) -> bool {
         Ok(value) => !is_server && !value.and_then(other).unwrap_or(false),
         Err(_) => false,
     }
+}
+
+/// What descends from a program and is its own: nothing of a server for all sessions that it happened to start.
+pub(super) fn below(program: &ProcId, mark: Option<&Mark>) -> Vec<ProcId> {
+    process::own_descendants(program.pid, &mark.map(Mark::to_string).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Tells the keeper to end the whole tree, or ends it from here where there is no keeper.

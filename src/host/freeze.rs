@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Outcome;
-use super::act::is_of;
+use super::act::{below, is_of};
 use crate::observed::Instance;
 use crate::process::{self, Liveness, ProcId, Signal};
 
@@ -47,7 +47,6 @@ fn program(only: &Instance) -> Option<&ProcId> {
 
 /// The program and its descendants, parents first.
 fn all(only: &Instance, program: &ProcId) -> Vec<ProcId> {
-    let below = process::descendants(program.pid).unwrap_or_default();
-    let own = below.into_iter().filter(|process| is_of(process, only.mark.as_ref()));
+    let own = below(program, only.mark.as_ref()).into_iter().filter(|process| is_of(process, only.mark.as_ref()));
     std::iter::once(program.clone()).chain(own).collect()
 }

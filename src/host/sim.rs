@@ -307,7 +307,13 @@ impl Host for Sim {
         let shown = |instance: &&Instance| {
             let life = self.instances.iter().find(|life| life.instance.mark == instance.mark);
             let life = life.ok_or_else(|| "it is not there".to_owned())?;
-            Ok(Shown { text: life.terminal.text(now), cursor: (0, 0), written_at: now, shell: None, input: None })
+            Ok(Shown {
+                text: life.terminal.text(now),
+                cursor: (0, 0),
+                written_at: life.terminal.written_at(life.since, now),
+                shell: None,
+                input: None,
+            })
         };
         instances.iter().map(shown).collect()
     }

@@ -59,9 +59,10 @@ pub(super) fn look(
         let limit_seen = records.get(&name).and_then(|record| record.limit_seen).unwrap_or(now);
         sighting.screen = match &shown {
             Ok(shown) => {
+                let rules = known.rules(&care, &sighting.answered);
                 let was_ready = records.get(&name).is_some_and(|record| record.ready_at.is_some());
-                let rests = if was_ready { Activity::Busy } else { Activity::Starting };
-                read(shown, known.rules(&care, &sighting.answered), &care, &rests, limit_seen, now)
+                let unsettled = if was_ready { (rules.streams, Activity::Busy) } else { (rules.settles, Activity::Starting) };
+                read(shown, rules, &care, unsettled, limit_seen, now)
             }
             Err(why) => Screen { activity: unread(&care), lines: vec![why.clone()], ..Screen::default() },
         };
@@ -197,8 +198,11 @@ fn dialog(rule: &DialogRule) -> Option<Dialog> {
     })
 }
 
-/// `unsettled` is what one does that looks at rest and has just written.
-fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: &Activity, limit_seen: Timestamp, now: Timestamp) -> Screen {
+/// As long as something was written not longer ago than this, what looks like rest is this.
+type Unsettled = (Option<Duration>, Activity);
+
+/// `unsettled` is what one does that looks at rest and has written not longer ago than that.
+fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: Unsettled, limit_seen: Timestamp, now: Timestamp) -> Screen {
     let reading = screen::read(&shown.text, rules);
     let composer = reading.composer.as_ref().map(|composer| match (composer.pasted, composer.text.as_str()) {
         (true, _) => Composed::Pasted,
@@ -213,7 +217,6 @@ fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: &Activity, limit_s
         activity: settled(
             activity(&reading, rules, care, shown, limit_seen, now),
             composer.as_ref(),
-            rules,
             unsettled,
             now.since(shown.written_at),
         ),
@@ -228,9 +231,9 @@ fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: &Activity, limit_s
 }
 
 /// What one does whose window was written to so long ago.
-fn settled(activity: Activity, composer: Option<&Composed>, rules: &Rules, unsettled: &Activity, quiet: Duration) -> Activity {
-    if activity == Activity::Idle && rules.settles.is_some_and(|length| quiet < length) {
-        return unsettled.clone();
+fn settled(activity: Activity, composer: Option<&Composed>, (length, unsettled): Unsettled, quiet: Duration) -> Activity {
+    if activity == Activity::Idle && length.is_some_and(|length| quiet < length) {
+        return unsettled;
     }
     // What told that it starts is old text by now.
     let has_started = activity == Activity::Starting && quiet >= STARTED && composer == Some(&Composed::Empty);
@@ -250,8 +253,8 @@ fn activity(reading: &Reading, rules: &Rules, care: &Care, shown: &Shown, limit_
         Meaning::Starting => Activity::Starting,
         Meaning::Draft => Activity::Draft,
         Meaning::Busy => Activity::Busy,
-        Meaning::Dialog { name, .. } => {
-            let next = rules.dialog(name).map(|dialog| next(screen::answer(reading, dialog)));
+        Meaning::Dialog { name, selected, .. } => {
+            let next = rules.dialog(name).map(|dialog| next(screen::answer(reading, dialog), *selected));
             Activity::Asks(Question { name: Some(name.clone()), next: next.unwrap_or_else(|| Err("no rule says how".to_owned())) })
         }
         // What a menu looks like is known of the programs with a preset only.
@@ -268,11 +271,11 @@ fn activity(reading: &Reading, rules: &Rules, care: &Care, shown: &Shown, limit_
     }
 }
 
-fn next(answer: Answer) -> Result<Press, String> {
+fn next(answer: Answer, row: Option<usize>) -> Result<Press, String> {
     let keys = answer.keys();
     match answer {
-        Answer::Move(_) => Ok(Press { keys, answers: false }),
-        Answer::Confirm | Answer::Press(_) => Ok(Press { keys, answers: true }),
+        Answer::Move(_) => Ok(Press { keys, answers: false, row }),
+        Answer::Confirm | Answer::Press(_) => Ok(Press { keys, answers: true, row }),
         Answer::Refuse(why) => Err(why),
     }
 }

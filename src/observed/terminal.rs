@@ -106,6 +106,9 @@ pub struct Press {
     pub keys: Vec<String>,
     /// Whether they are the answer, and not only a step towards its row.
     pub answers: bool,
+    /// The place of the row that is selected before they are pressed; none where no row is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
 }
 
 /// A dialog that is being answered.
@@ -119,6 +122,12 @@ pub struct Answering {
     pub presses: u32,
     /// How many of these were the answer.
     pub answers: u32,
+    /// The place of the row that was selected when the last key was pressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
+    /// Whether a key was pressed again because nothing of the first was seen: both may still take effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubled: bool,
 }
 
 /// Something that is to be typed into the terminal of an agent, once.

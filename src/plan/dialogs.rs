@@ -79,7 +79,10 @@ pub(super) fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (Stri
             return needs_a_person(format!("it asks `{name}` again, which was answered in this life before; {by_hand}"));
         }
         Some(begun) => {
-            let pause = if begun.answers > 0 { DIALOG_PATIENCE } else { KEY_PAUSE };
+            // A key that shows no effect yet may be on its way: pressed again, both would take effect, the second perhaps after the row was read.
+            let shows_nothing = press.row.is_some() && press.row == begun.row;
+            let is_unsure = begun.answers > 0 || shows_nothing || (begun.doubled && press.answers);
+            let pause = if is_unsure { DIALOG_PATIENCE } else { KEY_PAUSE };
             if agent.now < begun.at + pause {
                 let until = (agent.now + LOOK_AGAIN).max(begun.at + KEY_PAUSE);
                 return (cause, Next::Wait(Wait::Dialog { until: until.min(begun.at + pause) }));

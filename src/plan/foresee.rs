@@ -121,8 +121,15 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
         }
         (Action::Deliver { note, .. }, _) => sighting.notes.retain(|other| other != note),
         (Action::Answer { press, presses, dialog, .. }, _) => {
-            sighting.answering = Some(Answering { dialog: dialog.clone(), at, presses: *presses, answers: u32::from(press.answers) });
-            let enter = Press { keys: vec!["Enter".to_owned()], answers: true };
+            sighting.answering = Some(Answering {
+                dialog: dialog.clone(),
+                at,
+                presses: *presses,
+                answers: u32::from(press.answers),
+                row: None,
+                doubled: false,
+            });
+            let enter = Press { keys: vec!["Enter".to_owned()], answers: true, row: None };
             sighting.screen.activity = match press.answers {
                 true => Activity::Idle,
                 false => Activity::Asks(Question { name: Some(dialog.clone()), next: Ok(enter) }),

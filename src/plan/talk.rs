@@ -200,7 +200,8 @@ enum Arrived {
 fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
     let whole = match &screen.composer {
         Some(Composed::Pasted) => true,
-        Some(Composed::Text(text)) => text.ends_with(&typing.tail),
+        // A program may show what it offers to go on with behind it.
+        Some(Composed::Text(text)) => text.contains(&typing.tail),
         Some(Composed::Empty) => false,
         None => {
             let tells = matches!(screen.activity, Activity::Unwatched | Activity::Idle | Activity::Busy | Activity::Unclear);

@@ -10,6 +10,7 @@
 //! reviewer  absent cwd_missing                                  or: place_taken, command_missing, too_many_panes, unreadable, record_mismatch
 //! reviewer  unknown="timed out"
 //! reviewer  running screen=asks:trust key=Down answering=trust:1:0:1s    presses, answers, ago; or: screen=busy, limit:1h; answered=trust
+//! reviewer  running screen=asks:trust key=Down row=0 stood=0 doubled     the row that is selected, and was at the last key; one was pressed twice
 //! reviewer  running note=waits untyped=1 unread=5s:no                  or: note=begun, note="why it is unusable"
 //! reviewer  running noes=3 said="refused" silent=31m memory=5368709120 proven    consent=no (or yes, unknown); fault=hangs (or memory, runtime)
 //! reviewer  running paused=5m                                       or: paused

@@ -1,5 +1,5 @@
 //! Ending a whole tree: everything in it is stopped before anything is killed, so that nothing can fork its way out.
-//! The tree ends at what belongs to another instance, at tmux servers and at other users: these are named and left alone.
+//! The tree ends at what belongs to another instance, at servers for all sessions (of tmux, of Codex) and at other users: these are named and left alone.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::scan::{is_tmux_server, keep_command};
+use super::scan::{is_shared, keep_command};
 use super::tree::Family;
 use super::{Liveness, MARK_VARIABLE, ProcId, Signal, State, cmdline, death_notice, is_ours, signal, stat, variable, wait_any};
 use crate::desired::Mark;
@@ -170,7 +170,7 @@ pub(super) fn belongs(pid: u32, own_mark: &str) -> bool {
         return false;
     }
     match stat(pid) {
-        Ok(Some(seen)) if !is_tmux_server(&seen.comm) => {}
+        Ok(Some(seen)) if !is_shared(pid, &seen.comm) => {}
         Ok(_) | Err(_) => return false,
     }
     // A keeper bears its instance's mark on its command line; its environment may still be that of who started it.

@@ -2,10 +2,11 @@
 //! A match is on the whole value and for processes of our own user only; nothing is guessed from names of programs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stat::is_gone;
 use super::{KEEP, MARK_VARIABLE, ProcId, boot_id, cmdline, is_ours, stat, variable};
@@ -49,7 +50,7 @@ pub fn with_mark(mark: &str) -> io::Result<Vec<ProcId>> {
 }
 
 /// All processes of our own user that bear a mark in their environment, by that mark, in one pass. Left out are keepers,
-/// and a tmux server that itself bears the mark with everything below it: an agent started that server for others to use.
+/// and a server for all sessions that itself bears the mark, such as one of tmux, with everything below it: an agent started it for others to use.
 /// Errors when `/proc` could not be listed.
 pub fn marks_of() -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
     let mut marked: BTreeMap<Mark, Vec<ProcId>> = BTreeMap::new();
@@ -73,7 +74,7 @@ fn bearers(wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<(Vec<u8>, ProcId)>>
         }
         let Ok(Some(seen)) = stat(pid) else { continue };
         parents.insert(pid, seen.ppid);
-        if is_tmux_server(&seen.comm) {
+        if is_shared(pid, &seen.comm) {
             servers.insert(pid);
         } else if seen.state.lives() {
             found.push((value.as_bytes().to_vec(), ProcId { pid, start_time: seen.start_time, boot_id: boot_id() }));
@@ -111,6 +112,24 @@ pub(super) fn keep_command(pid: u32) -> Option<(Mark, PathBuf)> {
 /// Whether a process of this name is a tmux server: it gives itself this title.
 pub(super) fn is_tmux_server(comm: &str) -> bool {
     comm.starts_with("tmux: server")
+}
+
+/// Whether a process serves all sessions of its user, whoever started it: a tmux server, or the server that Codex starts for its sessions. It is part
+/// of no tree, with everything below it. What cannot be told is not.
+pub(super) fn is_shared(pid: u32, comm: &str) -> bool {
+    is_tmux_server(comm) || cmdline(pid).is_ok_and(|words| is_shared_command(&words))
+}
+
+/// The first words after the name of a program whose process serves all sessions of its user, and a word that must follow.
+const SHARED: [(&str, &str, &str); 2] = [("codex", "app-server", "--managed-daemon"), ("codex", "app-server", "daemon")];
+
+/// By the words themselves, since a mark in the environment is that of the session which happened to start it. An interpreter may stand in front.
+fn is_shared_command(words: &[OsString]) -> bool {
+    let named = |program: &str| words.iter().take(2).position(|word| Path::new(word).file_name() == Some(OsStr::new(program)));
+    SHARED.iter().any(|(program, verb, word)| {
+        let rest = named(program).map(|at| &words[at + 1..]);
+        rest.is_some_and(|rest| rest.first().is_some_and(|first| first == verb) && rest.iter().any(|other| other == word))
+    })
 }
 
 /// The numbers of all processes. Errors when `/proc` could not be listed.

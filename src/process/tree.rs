@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::OnceLock;
 
+use super::end::belongs;
 use super::scan::all_pids;
 use super::stat::is_gone;
 use super::{ProcId, boot_id, stat};
@@ -19,6 +20,11 @@ pub fn children(pid: u32) -> io::Result<Vec<u32>> {
 pub fn descendants(pid: u32) -> io::Result<Vec<ProcId>> {
     let family = Family::read()?;
     Ok(family.walk(&[pid], |_| true))
+}
+
+/// The same of an instance with this mark: without what belongs to somebody else, and what is below that. Errors when `/proc` could not be read.
+pub fn own_descendants(pid: u32, own_mark: &str) -> io::Result<Vec<ProcId>> {
+    Ok(Family::read()?.walk(&[pid], |process| belongs(process.pid, own_mark)))
 }
 
 /// One look at who is whose child.

@@ -37,10 +37,12 @@ pub struct Rules {
     /// Who gets TERM when the program does not end by itself: `tree` for one whose first process ignores it.
     #[serde(default)]
     pub term: Option<SignalTo>,
-    /// The program looks as if it took input while it still starts, or looks at rest while it still writes: it rests once nothing was written to
-    /// its window for this long.
+    /// The program looks as if it took input while it still starts: it has started once nothing was written to its window for this long.
     #[serde(default)]
     pub settles: Option<Duration>,
+    /// The program looks at rest while an answer streams: it rests once nothing was written to its window for this long.
+    #[serde(default)]
+    pub streams: Option<Duration>,
     /// What the first character of a text means to the program.
     #[serde(default)]
     pub commands: Vec<Commands>,
@@ -150,6 +152,7 @@ impl Rules {
             exit: None,
             term: None,
             settles: None,
+            streams: None,
             commands: Vec::new(),
             composer: None,
             signs: Signs::default(),
@@ -198,13 +201,14 @@ impl Rules {
 
     /// These rules with everything that the later ones say in its place: the name, the composer, each list of signs that is not empty, each dialog.
     pub fn merge(mut self, later: Self) -> Self {
-        let Self { version, name, tried, exit, term, settles, commands, composer, signs, dialogs } = later;
+        let Self { version, name, tried, exit, term, settles, streams, commands, composer, signs, dialogs } = later;
         self.version = version;
         self.name = name;
         self.tried = tried;
         self.exit = exit.or(self.exit);
         self.term = term.or(self.term);
         self.settles = settles.or(self.settles);
+        self.streams = streams.or(self.streams);
         self.commands = if commands.is_empty() { self.commands } else { commands };
         self.composer = composer.or(self.composer);
         self.signs = self.signs.merge(signs);

@@ -28,6 +28,7 @@ mod run;
 mod screen;
 mod secrets;
 mod service;
+mod shared;
 mod simulate;
 mod strangers;
 mod terminal;

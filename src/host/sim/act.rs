@@ -28,7 +28,7 @@ impl Sim {
             }
             Act::Paste { only, text } => {
                 let Some(life) = self.living_one(only) else { return gone() };
-                life.terminal.paste(text);
+                life.terminal.paste(text, now);
             }
             Act::Keys { only, .. } | Act::Signal { only, .. } | Act::Run { only, .. } => {
                 let Some(mark) = only.mark.clone() else { return gone() };

@@ -16,6 +16,7 @@ pub struct Terminal {
     yes: bool,
     declined: bool,
     works_until: Option<Timestamp>,
+    typed_at: Option<Timestamp>,
     submitted: Vec<String>,
 }
 
@@ -35,7 +36,14 @@ impl Terminal {
         self.declined
     }
 
-    pub(super) fn paste(&mut self, text: &str) {
+    /// When it last wrote something, of a program that was started at `since`.
+    pub(super) fn written_at(&self, since: Timestamp, now: Timestamp) -> Timestamp {
+        let worked = self.works_until.map(|until| until.min(now));
+        since.max(self.typed_at.unwrap_or(since)).max(worked.unwrap_or(since))
+    }
+
+    pub(super) fn paste(&mut self, text: &str, now: Timestamp) {
+        self.typed_at = Some(now);
         // A dialog takes no text.
         if self.asks.is_empty() {
             self.composer.push_str(text);
@@ -43,6 +51,7 @@ impl Terminal {
     }
 
     pub(super) fn press(&mut self, key: &str, now: Timestamp) {
+        self.typed_at = Some(now);
         match key {
             "Up" => self.yes = false,
             "Down" => self.yes = true,

@@ -111,7 +111,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 58] = [
+const WORDS: [&str; 61] = [
     "starting",
     "failing",
     "gen",
@@ -150,6 +150,9 @@ const WORDS: [&str; 58] = [
     "says",
     "key",
     "answering",
+    "row",
+    "stood",
+    "doubled",
     "answered",
     "message",
     "typing",
@@ -235,7 +238,14 @@ impl Line {
             drained: self.has("drained"),
             answering: self.text("answering").map(|text| {
                 let [dialog, presses, answers, at] = parts(text);
-                Answering { dialog, at: ago(&at), presses: presses.parse().unwrap(), answers: answers.parse().unwrap() }
+                Answering {
+                    dialog,
+                    at: ago(&at),
+                    presses: presses.parse().unwrap(),
+                    answers: answers.parse().unwrap(),
+                    row: self.number("stood").map(|row| row as usize),
+                    doubled: self.has("doubled"),
+                }
             }),
             answered: self.text("answered").map(|dialog| (dialog.to_owned(), 1)).into_iter().collect(),
             messages: self.text("message").map(message).into_iter().collect(),
@@ -363,7 +373,8 @@ impl Line {
     fn screen(&self) -> Screen {
         let Some(text) = self.text("screen") else { return Screen::default() };
         let key = self.text("key").unwrap_or("Enter");
-        let press = || Press { keys: vec![key.to_owned()], answers: key == "Enter" };
+        let row = self.number("row").map(|row| row as usize);
+        let press = || Press { keys: vec![key.to_owned()], answers: key == "Enter", row };
         let activity = match text.split_once(':').unwrap_or((text, "")) {
             ("unwatched", _) => Activity::Unwatched,
             ("unclear", _) => Activity::Unclear,

@@ -28,6 +28,14 @@ fn an_accepted_dialog_is_answered_key_by_key() {
         "lead running starting screen=asks:trust answering=trust:7:5:2s",
         &format!("{asks}  dialog: `trust` does not go away, whatever is pressed; answer it: reconcile attach lead --rw"),
     );
+    // A key whose effect is not seen yet may only be late: it is not pressed again at once, and if it was, Enter waits until both took effect.
+    let late = |look: &str| format!("lead running starting screen=asks:trust {look}");
+    check(LEAD, &late("key=Down row=0 stood=0 answering=trust:1:0:1s"), &format!("{asks}  dialog, look in 100ms"));
+    check(LEAD, &late("key=Down row=0 stood=0 answering=trust:1:0:2s"), &format!("{asks}  answer trust by Down, press 2"));
+    check(LEAD, &late("key=Down row=1 stood=0 answering=trust:1:0:200ms"), &format!("{asks}  answer trust by Down, press 2"));
+    check(LEAD, &late("key=Enter row=1 stood=0 answering=trust:1:0:200ms"), &format!("{asks}  answer trust by Enter, press 2"));
+    check(LEAD, &late("key=Enter row=1 stood=0 doubled answering=trust:2:0:1s"), &format!("{asks}  dialog, look in 100ms"));
+    check(LEAD, &late("key=Enter row=1 stood=0 doubled answering=trust:2:0:2s"), &format!("{asks}  answer trust by Enter, press 3"));
     // What was begun for another dialog says nothing about this one.
     check(
         LEAD,
@@ -143,6 +151,7 @@ fn enter_follows_when_all_of_a_text_stands_there() {
     check(LEAD, &typing("100ms screen=draft composer=dothe-end"), &format!("{due}  screen, look in 200ms"));
     check(LEAD, &typing("300ms screen=draft composer=dothe-end"), &format!("{due}  submit prompt-1, enter 1"));
     check(LEAD, &typing("300ms screen=draft composer=pasted"), &format!("{due}  submit prompt-1, enter 1"));
+    check(LEAD, &typing("300ms screen=draft composer=dothe-endornotquit"), &format!("{due}  submit prompt-1, enter 1"));
     // A slow reader shows it bit by bit.
     check(LEAD, &typing("300ms screen=draft composer=doth"), &format!("{due}  screen, look in 100ms"));
     check(LEAD, &typing("300ms screen=idle composer=empty"), &format!("{due}  screen, look in 100ms"));

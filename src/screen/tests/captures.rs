@@ -3,7 +3,7 @@
 use super::*;
 
 /// A capture, the preset that reads it, and what it means.
-const CAPTURES: [(&str, &str, &str, &str); 33] = [
+const CAPTURES: [(&str, &str, &str, &str); 35] = [
     (
         "claude-2.1.197-api-key",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-api-key.txt"),
@@ -133,11 +133,25 @@ const CAPTURES: [(&str, &str, &str, &str); 33] = [
         "unknown dialog",
     ),
     ("qwen-0.24.4-busy-120", include_str!("../../../tests/it/fixtures/screens/qwen-0.24.4-busy-120.txt"), "gemini", "busy"),
+    (
+        "claude-2.1.332-auto-mode-120",
+        include_str!("../../../tests/it/fixtures/screens/claude-2.1.332-auto-mode-120.txt"),
+        "claude",
+        "default-mode: *Yes, set auto mode as my default permission mode / No, keep manual mode",
+    ),
+    (
+        "codex-0.171.0-trust-120",
+        include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-trust-120.txt"),
+        "codex",
+        "trust: *1 Trust and continue / 2 Back to Agent Command Center",
+    ),
 ];
 
 /// The captures that show a dialog of few rows.
 fn dialogs() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str, &'static str)> {
-    CAPTURES.iter().filter(|(_, _, _, means)| !means.starts_with("theme") && (means.contains(": *") || means.contains("/ *")))
+    CAPTURES.iter().filter(|(_, _, _, means)| {
+        !means.starts_with("theme") && !means.starts_with("default-mode") && (means.contains(": *") || means.contains("/ *"))
+    })
 }
 
 /// The screen as a pane of this many columns and rows shows it: words wrapped under the start of their line, the top scrolled away.
@@ -170,10 +184,10 @@ fn in_pane(text: &str, columns: usize, rows: usize) -> String {
 /// The same dialog with the mark at another row.
 fn with_mark_moved(text: &str, steps: isize) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let is_marked = |line: &String| line.contains("❯ ") || line.contains("● ");
+    let is_marked = |line: &String| ["❯ ", "● ", "› "].iter().any(|mark| line.contains(mark));
     let from = lines.iter().position(is_marked).unwrap();
     let to = from.checked_add_signed(steps).unwrap();
-    let mark = if lines[from].contains('❯') { '❯' } else { '●' };
+    let mark = ['❯', '●', '›'].into_iter().find(|mark| lines[from].contains(*mark)).unwrap();
     let column = lines[from].chars().position(|c| c == mark).unwrap();
     lines[from] = lines[from].replace(mark, " ");
     lines[to] = lines[to].chars().enumerate().map(|(at, c)| if at == column { mark } else { c }).collect();
@@ -189,7 +203,7 @@ fn every_capture_is_read_as_what_it_is() {
 
 #[test]
 fn a_narrow_low_pane_shows_the_same_dialogs() {
-    assert_eq!(dialogs().count(), 5);
+    assert_eq!(dialogs().count(), 6);
     for (name, text, preset, means) in dialogs() {
         for (columns, rows) in [(62, 14), (62, 40), (80, 24), (40, 14)] {
             let pane = in_pane(text, columns, rows);
@@ -201,8 +215,11 @@ fn a_narrow_low_pane_shows_the_same_dialogs() {
 #[test]
 fn labels_are_enough_when_the_question_scrolled_away() {
     for (name, text, preset, means) in dialogs() {
-        let options =
-            text.trim_end().lines().position(|line| line.contains(". Yes") || line.contains("No, exit") || line.contains("● 1.")).unwrap();
+        let options = text
+            .trim_end()
+            .lines()
+            .position(|line| line.contains(". Yes") || line.contains("No, exit") || line.contains("● 1.") || line.contains("Trust and"))
+            .unwrap();
         let rest = text.lines().skip(options).collect::<Vec<_>>().join("\n");
         assert_eq!(shown(&rest, preset), *means, "{name}:\n{rest}");
     }
@@ -246,7 +263,10 @@ fn each_dialog_is_answered_by_label_from_every_row() {
                 }
                 assert!(keys.len() < rows, "{name}: {keys:?}");
             };
-            assert!(label.starts_with("Yes") || label.starts_with("Trust folder"), "{name} from row {start}: {label}");
+            assert!(
+                ["Yes", "Trust", "No, keep manual mode"].iter().any(|start| label.starts_with(start)),
+                "{name} from row {start}: {label}"
+            );
         }
     }
 }

@@ -85,7 +85,7 @@ fn presets_say_on_which_versions_they_were_tried() {
     exit 0
     --- stdout
     claude  tried on 2.1.197, 2.1.329, 2.1.332
-      dialogs: trust, bypass, api-key, mcp, channels, theme, security-notes, imports, auto-mode, resume, limit, background, rewind
+      dialogs: trust, bypass, api-key, mcp, channels, theme, security-notes, imports, auto-mode, default-mode, resume, limit, background, rewind
     codex  tried on 0.169.0, 0.171.0
       dialogs: trust, update, hooks, rate-limit
     gemini  tried on 0.61.0

@@ -51,10 +51,15 @@ impl Turn {
     }
 }
 
-/// The text of a message, without what a program adds to it in angle brackets.
+/// What programs add to the texts of a person.
+const ADDED: [&str; 5] = ["<system-reminder", "<environment_context", "<user_instructions", "<session_context", "<command-"];
+
+/// The text of a message, without what a program adds to it.
 fn text(message: &Value) -> String {
     let parts = ["content", "parts"].iter().find_map(|key| message[*key].as_array());
-    let own = |part: &Value| part["text"].as_str().filter(|text| !text.trim_start().starts_with('<')).map(str::to_owned);
+    let own = |part: &Value| {
+        part["text"].as_str().filter(|text| !ADDED.iter().any(|added| text.trim_start().starts_with(added))).map(str::to_owned)
+    };
     match parts {
         Some(parts) => parts.iter().filter_map(own).collect::<Vec<_>>().join("\n"),
         None => message["content"].as_str().unwrap_or_default().to_owned(),

@@ -142,8 +142,8 @@ fn responses(turn: &Turn) -> Vec<Event> {
     let item = if turn.runs() {
         // Each version names the tool and its argument otherwise.
         let arguments = match turn.tool.as_str() {
-            "exec_command" => json!({ "cmd": COMMAND }),
-            "shell_command" => json!({ "command": COMMAND }),
+            "exec_command" => json!({ "cmd": COMMAND, "sandbox_permissions": "require_escalated", "justification": "Make a file" }),
+            "shell_command" => json!({ "command": COMMAND, "sandbox_permissions": "require_escalated", "justification": "Make a file" }),
             _ => json!({ "command": ["sh", "-c", COMMAND] }),
         };
         json!({ "type": "function_call", "id": "item_1", "call_id": "call_1", "name": turn.tool, "arguments": arguments.to_string() })
