@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 
 mod before;
 mod begun;
+mod dialogs;
 mod health;
 mod join;
 mod leaving;

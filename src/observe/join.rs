@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::left;
-use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting};
+use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting, dialogs, left};
 use crate::desired::Generation;
 use crate::event::{Event, What, Word};
 use crate::host::Life;
-use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Question, Receipt, Received, Typing, Unread, Vitals};
+use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Receipt, Received, Typing, Unread, Vitals};
 use crate::state::Posted;
 use crate::state::request::STALE;
 use crate::time::Timestamp;
@@ -282,7 +281,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 record.ready_at = Some(*at);
                 changed = true;
             }
-            changed |= learn_of_dialogs(record, sighting, &mut tell);
+            changed |= dialogs::learn(record, sighting, &mut tell, now);
             changed |= learn_of_limits(record, &sighting.screen.activity, &mut tell, now);
             changed |= super::live::learn(record, sighting, &mut tell, now);
             changed |= learn_of_texts(record, &mut tell, now);
@@ -362,21 +361,6 @@ pub(super) fn learn_of_reading(record: &mut Record, sighting: &Sighting, events:
         why: format!("note {id}"),
     });
     record.unread = None;
-    true
-}
-
-/// A dialog that is gone after it was answered counts as answered.
-fn learn_of_dialogs(record: &mut Record, sighting: &Sighting, tell: &mut impl FnMut(What, String)) -> bool {
-    let Some(answering) = &record.answering else { return false };
-    let asks = |dialog: &String| matches!(&sighting.screen.activity, Activity::Asks(Question { name: Some(name), .. }) if name == dialog);
-    if asks(&answering.dialog) {
-        return false;
-    }
-    if answering.answers > 0 {
-        tell(What::Answered, answering.dialog.clone());
-        *record.answered.entry(answering.dialog.clone()).or_default() += 1;
-    }
-    record.answering = None;
     true
 }
 

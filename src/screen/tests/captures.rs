@@ -3,7 +3,7 @@
 use super::*;
 
 /// A capture, the preset that reads it, and what it means.
-const CAPTURES: [(&str, &str, &str, &str); 35] = [
+const CAPTURES: [(&str, &str, &str, &str); 37] = [
     (
         "claude-2.1.197-api-key",
         include_str!("../../../tests/it/fixtures/screens/claude-2.1.197-api-key.txt"),
@@ -144,6 +144,18 @@ const CAPTURES: [(&str, &str, &str, &str); 35] = [
         include_str!("../../../tests/it/fixtures/screens/codex-0.171.0-trust-120.txt"),
         "codex",
         "trust: *1 Trust and continue / 2 Back to Agent Command Center",
+    ),
+    (
+        "gemini-0.61.0-composer-before-trust-62x14",
+        include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-composer-before-trust-62x14.txt"),
+        "gemini",
+        "starting",
+    ),
+    (
+        "gemini-0.61.0-restarting-62x14",
+        include_str!("../../../tests/it/fixtures/screens/gemini-0.61.0-restarting-62x14.txt"),
+        "gemini",
+        "starting",
     ),
 ];
 
