@@ -75,6 +75,8 @@ fn at_rest(desired: &Desired) -> Observed {
         strangers: Vec::new(),
         server: Some(desired.server.clone()),
         gaps: Vec::new(),
+        warnings: Vec::new(),
+        foreign_server: false,
         conditions: Vec::new(),
     }
 }

@@ -107,6 +107,8 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     let panes = desired.agents.values().filter(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. })).count();
     let mut findings = vec![tmux(&ground.tmux, panes), state(ground), look(observed)];
     findings.extend(room(ground, panes));
+    let hint = "mend it, or change it in the server; a configuration is read when the server is started";
+    findings.extend(observed.warnings.iter().map(|warning| Finding::yellow("server", warning.clone(), hint)));
     findings.extend(observed.conditions.iter().filter_map(|condition| ground_of(condition, observed)));
     findings.push(watcher(ground.watcher.as_ref()));
     findings.push(agents(observed, plan));

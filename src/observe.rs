@@ -241,6 +241,8 @@ fn look(
             halted,
             server: claim.and_then(|claim| claim.server),
             gaps: look.gaps.iter().map(gap).collect(),
+            warnings: look.warnings,
+            foreign_server: look.foreign_server,
             conditions: look.conditions.into_iter().filter(|condition| server(desired).is_some() || !condition.is_of_tmux()).collect(),
         },
         records: BTreeMap::new(),

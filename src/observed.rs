@@ -48,6 +48,10 @@ pub struct Observed {
     pub server: Option<Server>,
     /// What could not be looked at, and why. Empty: the look is complete.
     pub gaps: Vec<String>,
+    /// What is odd about the tmux server: it is told, and leads to nothing.
+    pub warnings: Vec<String>,
+    /// Whether the tmux server ran before the fleet came: only what is in it of the fleet is ours.
+    pub foreign_server: bool,
     /// What is wrong that is no agent's fault. Empty: agents can be started.
     pub conditions: Vec<Condition>,
 }
@@ -63,6 +67,8 @@ impl Observed {
             halted: None,
             server: None,
             gaps: Vec::new(),
+            warnings: Vec::new(),
+            foreign_server: false,
             conditions: Vec::new(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::live::Live;
 use super::tmux::{self, Client, Door, Line, SCRIPT_LIMIT, ServerAt, knock, socket_path};
 use super::{Act, Outcome, Spawn, adopted, clear, daemon, dress, errand, panes, typing};
-use crate::desired::{Mark, Place, Server, Signal, SignalTo};
+use crate::desired::{FleetName, Mark, Place, Server, Signal, SignalTo};
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Liveness, ProcId};
 
@@ -207,7 +207,7 @@ fn open(socket: &Path) -> Option<ServerAt> {
     }
 }
 
-fn to_server(live: &mut Live, server: &Server, what: impl Fn(&ServerAt, &Server) -> Result<(), String>) -> Outcome {
+fn to_server(live: &mut Live, server: &Server, what: impl Fn(&ServerAt, &Server, &FleetName) -> Result<(), String>) -> Outcome {
     let path = match socket_path(&server.socket, live.tmpdir.as_deref()) {
         Ok(path) => path,
         Err(why) => return Outcome::Failed(why),
@@ -215,7 +215,7 @@ fn to_server(live: &mut Live, server: &Server, what: impl Fn(&ServerAt, &Server)
     match knock(&path) {
         Door::Nobody => Outcome::Done,
         Door::Unreadable(why) => Outcome::Failed(why),
-        Door::Open(running) => match what(&running, server) {
+        Door::Open(running) => match what(&running, server, &live.fleet) {
             Ok(()) => Outcome::Done,
             Err(why) => Outcome::Failed(why),
         },

@@ -7,7 +7,7 @@ use super::logs;
 use super::tmux::{Line, Pane};
 use crate::desired::{AgentName, FleetName, Generation, Launch, LaunchDigest, Mark, canonical_digest};
 use crate::observed::{Instance, Seat};
-use crate::process::ProcId;
+use crate::process::{self, ProcId};
 
 /// The option.
 const OPTION: &str = "@reconcile";
@@ -26,6 +26,13 @@ fn id(program: &ProcId) -> String {
 /// The mark of an adopted pane, if it holds for the process that was started in the pane last.
 pub(super) fn mark_of(pane: &Pane) -> Option<Mark> {
     pane.adopted.parse::<Mark>().ok().filter(|mark| mark.id.get(..8) == Some(&*format!("{:08x}", pane.pid)))
+}
+
+/// The process that a mark holds for, also when that has ended; none if the mark is not of this form.
+pub(super) fn process_of(mark: &Mark) -> Option<ProcId> {
+    let (pid, start_time) = mark.id.split_at_checked(8)?;
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    Some(ProcId { pid: u32::try_from(number(pid)?).ok()?, start_time: number(start_time)?, boot_id: process::boot_id() })
 }
 
 /// Whether a mark holds for this process.
@@ -71,6 +78,8 @@ mod tests {
         let mark = mark_of(&pane(77, &text)).unwrap();
         assert_eq!((mark.agent.as_str(), mark.generation), ("a", Generation(3)));
         assert!(holds_for(&mark, &program));
+        let named = process_of(&mark).unwrap();
+        assert_eq!((named.pid, named.start_time), (77, 123_456));
         assert!(!holds_for(&mark, &ProcId { start_time: 123_457, ..program }));
         assert_eq!(mark_of(&pane(78, &text)), None, "another process took its place");
         assert_eq!(mark_of(&pane(77, "")), None);

@@ -1,4 +1,5 @@
-//! What keeps agents from being started that is the fault of none of them: found by each look, or met by the last attempt.
+//! What keeps agents from being started that is the fault of none of them, and what is odd about their server: found by each look, or met by the last
+//! attempt.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use rustix::io::Errno;
 
 use super::live::{Live, now};
 use super::look::View;
-use super::tmux::{Door, in_path, knock, socket_path};
+use super::tmux::{Door, Facts, config_trouble, in_path, knock, socket_path};
 use super::{Ask, Look, Outcome};
+use crate::desired::{FleetName, Server};
 use crate::observed::Condition;
 use crate::time::{Duration, Timestamp};
 
@@ -27,7 +29,11 @@ pub(super) fn find(live: &Live, ask: &Ask<'_>, views: &BTreeMap<PathBuf, View>, 
     let folder = live.paths.folder();
     look.conditions.extend(unwritable(folder).map(|why| Condition::StateUnwritable { folder: folder.to_owned(), why }));
     let socket = ask.server.and_then(|server| socket_path(&server.socket, live.tmpdir.as_deref()).ok());
-    look.conditions.extend(socket.and_then(|socket| of_server(&socket, views.get(&socket))));
+    if let (Some(server), Some(socket)) = (ask.server, &socket) {
+        look.conditions.extend(of_server(socket, views.get(socket)));
+        look.foreign_server = matches!(views.get(socket), Some(View::Listed(_, listing)) if is_foreign(&listing.facts, &live.fleet));
+        look.warnings.extend(warnings(server, socket, views.get(socket), look.foreign_server));
+    }
     let attempts = &live.attempts;
     let tmux = attempts.tmux.as_ref().map(|Attempt { why, until, .. }| Condition::TmuxFails { why: why.clone(), until: *until });
     let machine = attempts.machine.as_ref().map(|Attempt { why, until, .. }| Condition::MachineFails { why: why.clone(), until: *until });
@@ -52,6 +58,36 @@ fn of_server(socket: &Path, view: Option<&View>) -> Option<Condition> {
     }
     let path = std::env::var_os("PATH").map_or("which is not set".to_owned(), |path| path.to_string_lossy().into_owned());
     Some(Condition::NoTmux { path })
+}
+
+/// Whether a server was not started for this fleet. Earlier versions of this program left no word of it, but had it stay.
+fn is_foreign(facts: &Facts, fleet: &FleetName) -> bool {
+    facts.starter != fleet.as_str() && !(facts.starter.is_empty() && facts.stays_empty)
+}
+
+/// What is odd about the server, or will be about the one that is to be started.
+fn warnings(server: &Server, socket: &Path, view: Option<&View>, foreign: bool) -> Vec<String> {
+    let facts = match view {
+        Some(View::Listed(_, listing)) => &listing.facts,
+        Some(View::Unreadable(_)) | None => return Vec::new(),
+        Some(View::Absent) => {
+            let trouble = server.config.as_deref().and_then(config_trouble);
+            return trouble.map(|why| format!("the tmux configuration cannot be read: {why}")).into_iter().collect();
+        }
+    };
+    let mut warnings = Vec::new();
+    if !facts.config_trouble.is_empty() {
+        warnings.push(format!("the tmux server did not take all of its configuration: {}", facts.config_trouble));
+    }
+    if let (true, Some(config)) = (foreign, &server.config) {
+        let at = socket.display();
+        warnings.push(format!("the tmux server {at} ran before this fleet came: {} was not read", config.display()));
+    }
+    if foreign && facts.ends_unattached {
+        let at = socket.display();
+        warnings.push(format!("exit-unattached is on in the tmux server {at}: it may end, and all agents in it, when nobody is attached"));
+    }
+    warnings
 }
 
 /// Why nothing can be written into a folder, or into the one in which it would be made. Nothing is written to find out.

@@ -339,7 +339,7 @@ impl<'a> Looking<'a> {
             let session = pane.sessions.first().map_or("", String::as_str);
             if declared.as_deref() == Some(socket) && !session.starts_with('_') {
                 let place = format!("{}:{session}", socket.file_name().unwrap_or_default().to_string_lossy());
-                self.look.strangers.push(Stranger { place, pid: Some(pane.pid), why });
+                self.look.strangers.push(Stranger { place, pid: Some(pane.pid).filter(|pid| *pid > 0), why });
             }
         }
     }
@@ -384,6 +384,11 @@ impl<'a> Looking<'a> {
             return (instance, Life::Alive { since });
         }
         let Some(mark) = instance.mark.clone() else { return (instance, Life::Lost) };
+        if pane.pid == 0 && !pane.dead {
+            let why = format!("tmux names no process of the pane {}", pane.id);
+            self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
+            return (instance, Life::Unknown(why));
+        }
         let process = if pane.dead { Ok(None) } else { ProcId::of(pane.pid) };
         let life = match process {
             Ok(Some(keeper)) => {
@@ -419,11 +424,13 @@ impl<'a> Looking<'a> {
             // Its record tells of another pane: this one was let go.
             return Whose::Others("no mark".to_owned());
         }
-        let program = if pane.dead { None } else { ProcId::of(pane.pid).ok().flatten() };
-        if program.as_ref().is_some_and(|program| !adopted::holds_for(&mark, program)) {
+        let living = if pane.dead { None } else { ProcId::of(pane.pid).ok().flatten() };
+        if living.as_ref().is_some_and(|program| !adopted::holds_for(&mark, program)) {
             return Whose::Others("no mark".to_owned());
         }
-        let life = if program.is_some() { Life::Alive { since: None } } else { Life::Lost };
+        let life = if living.is_some() { Life::Alive { since: None } } else { Life::Lost };
+        // A dead pane is known by the process that it had.
+        let program = living.or_else(|| adopted::process_of(&mark));
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
         self.look.found.push(Found { instance, life, attached: people(listing, pane) });

@@ -8,7 +8,7 @@ use rustix::fs::Access;
 
 use super::live::{Live, now};
 use super::look::{View, label};
-use super::tmux::{FILES, Pane, ServerAt, socket_path};
+use super::tmux::{FILES, Listing, ServerAt, socket_path};
 use super::{Ask, Found, Life, Look, Successor, adopted, limits};
 use crate::desired::{AgentName, AgentSpec, FleetName, Generation, LaunchDigest, Mark, Place, SecretSource, Socket, Text};
 use crate::keeper::{PidfileContent, PidfileTaken, Preflight, StartErrorKind, log_fault, read_pidfile, taken_pidfile};
@@ -44,20 +44,14 @@ struct Checks<'a> {
     sockets: HashMap<Socket, Result<PathBuf, String>>,
     folders: HashMap<PathBuf, Option<Obstacle>>,
     preflight: Preflight,
-    servers: HashMap<PathBuf, Taken>,
+    /// The sessions of each server that are not ours.
+    servers: HashMap<PathBuf, BTreeSet<String>>,
     /// Agents with a pane that the next instance can have.
     seated: BTreeSet<AgentName>,
     /// The programs of adopted instances: a pidfile that they wrote is no stranger's.
     adopted: BTreeMap<AgentName, ProcId>,
     /// How many more panes each server can hold, with the reason.
     room: HashMap<PathBuf, Room>,
-}
-
-/// What of a server is not ours.
-#[derive(Default)]
-struct Taken {
-    sessions: BTreeSet<String>,
-    windows: BTreeSet<(String, String)>,
 }
 
 struct Room {
@@ -94,8 +88,8 @@ impl<'a> Checks<'a> {
         let first =
             self.folder(&launch.cwd).or_else(|| self.files(spec)).or_else(|| program(self.live, &mut self.preflight, agent, spec).err());
         first.or_else(|| match &launch.place {
-            Place::Tmux { socket, session, window } => match self.socket(socket) {
-                Ok(path) => self.pane(agent, &path, session.as_str(), window.as_str()),
+            Place::Tmux { socket, session, window: _ } => match self.socket(socket) {
+                Ok(path) => self.pane(agent, &path, session.as_str()),
                 Err(why) => Some(Obstacle::Unreadable(why)),
             },
             Place::Daemon { pidfile } => {
@@ -176,24 +170,19 @@ impl<'a> Checks<'a> {
         env_files.or_else(stdin).or_else(secret).or_else(prompt).or_else(log)
     }
 
-    fn pane(&mut self, agent: &AgentName, socket: &Path, session: &str, window: &str) -> Option<Obstacle> {
+    fn pane(&mut self, agent: &AgentName, socket: &Path, session: &str) -> Option<Obstacle> {
         if let Some(View::Unreadable(why)) = self.views.get(socket) {
             return Some(Obstacle::Unreadable(why.clone()));
         }
         let listed = match self.views.get(socket) {
-            Some(View::Listed(server, listing)) => Some((server, listing.panes.as_slice())),
+            Some(View::Listed(server, listing)) => Some((server, listing)),
             Some(View::Absent | View::Unreadable(_)) | None => None,
         };
         let fleet = &self.live.fleet;
         let taken =
-            self.servers.entry(socket.to_owned()).or_insert_with(|| listed.map(|(_, panes)| taken(panes, fleet)).unwrap_or_default());
-        if taken.sessions.contains(session) {
+            self.servers.entry(socket.to_owned()).or_insert_with(|| listed.map(|(_, listing)| taken(listing, fleet)).unwrap_or_default());
+        if taken.contains(session) {
             return Some(Obstacle::PlaceTaken(format!("there is a tmux session `{session}` that this fleet did not start")));
-        }
-        if taken.windows.contains(&(session.to_owned(), window.to_owned())) {
-            return Some(Obstacle::PlaceTaken(format!(
-                "there is a window `{window}` in the tmux session `{session}` that this fleet did not start"
-            )));
         }
         if self.seated.contains(agent) {
             return None;
@@ -276,28 +265,27 @@ fn is_of_agent(process: &ProcId, fleet: &FleetName, agent: &AgentName) -> bool {
     process::mark_on(process.pid).is_some_and(|mark| mark.fleet == *fleet && mark.agent == *agent)
 }
 
-/// Sessions without any pane of the fleet, and windows without one.
-fn taken(panes: &[Pane], fleet: &FleetName) -> Taken {
-    let (mut taken, mut ours) = (Taken::default(), Taken::default());
-    for pane in panes {
+/// Sessions that the fleet did not make and that have no pane of it. Whatever windows persons open in the others, an agent gets one of its own.
+fn taken(listing: &Listing, fleet: &FleetName) -> BTreeSet<String> {
+    let (mut taken, mut ours) = (BTreeSet::new(), BTreeSet::new());
+    for pane in &listing.panes {
         let mark: Option<Mark> = label(&pane.command).map_or_else(|| adopted::mark_of(pane), |label| label.parse().ok());
-        let into = if mark.is_some_and(|mark| mark.fleet == *fleet) { &mut ours } else { &mut taken };
+        let is_ours = mark.is_some_and(|mark| mark.fleet == *fleet);
         for session in &pane.sessions {
-            into.sessions.insert(session.clone());
-            into.windows.insert((session.clone(), pane.window.clone()));
+            let made = listing.owners.get(session).is_some_and(|owner| *owner == *fleet.as_str());
+            if is_ours || made { &mut ours } else { &mut taken }.insert(session.clone());
         }
     }
-    taken.sessions.retain(|session| !ours.sessions.contains(session));
-    taken.windows.retain(|window| !ours.windows.contains(window));
+    taken.retain(|session| !ours.contains(session));
     taken
 }
 
 /// How many more panes fit into a server, or into one that is yet to be started.
-fn room(socket: &Path, listed: Option<(&ServerAt, &[Pane])>) -> Room {
+fn room(socket: &Path, listed: Option<(&ServerAt, &Listing)>) -> Room {
     let of_server = listed.and_then(|(server, _)| limits::open_files(server.id.pid)).map(|limits| limits.soft);
     let own = || limits::open_files(std::process::id()).map(|limits| limits.hard.min(FILES));
     let files = of_server.or_else(own);
-    let there = listed.map_or(0, |(_, panes)| panes.len() as u64);
+    let there = listed.map_or(0, |(_, listing)| listing.panes.len() as u64);
     let by_files = files.map_or(u64::MAX, |files| limits::panes_for(files).saturating_sub(there));
     let by_terminals = limits::free_terminals().unwrap_or(u64::MAX);
     let why = if by_terminals < by_files {
@@ -318,10 +306,11 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tmux::Pane;
     use super::*;
 
     #[test]
-    fn a_session_with_one_pane_of_ours_is_ours_and_its_other_windows_are_not() {
+    fn a_session_that_the_fleet_made_or_has_a_pane_in_is_not_taken() {
         let pane = |session: &str, window: &str, command: &str| Pane {
             sessions: vec![session.to_owned()],
             window: window.to_owned(),
@@ -329,16 +318,17 @@ mod tests {
             ..Pane::default()
         };
         let ours = "/x keep v1/atlas/a/1/00/11 /s";
-        let panes = [
+        let panes = vec![
             pane("a", "a", ours),
             pane("a", "a", "bash"),
             pane("a", "notes", "vim"),
             pane("b", "b", "/x keep v1/other/b/1/00/11 /s"),
             pane("c", "c", "sh -c \"x keep v1/atlas/c/1/00/11 y\""),
+            pane("d", "d", "bash"),
+            pane("e", "e", "bash"),
         ];
-        let taken = taken(&panes, &"atlas".parse().unwrap());
-        assert_eq!(taken.sessions, ["b", "c"].map(str::to_owned).into());
-        assert!(taken.windows.contains(&("a".to_owned(), "notes".to_owned())));
-        assert!(!taken.windows.contains(&("a".to_owned(), "a".to_owned())));
+        let owners = [("d", "atlas"), ("e", "other")].map(|(session, fleet)| (session.to_owned(), fleet.to_owned())).into();
+        let listing = Listing { panes, owners, ..Listing::default() };
+        assert_eq!(taken(&listing, &"atlas".parse().unwrap()), ["b", "c", "e"].map(str::to_owned).into());
     }
 }

@@ -12,7 +12,7 @@ use super::logs;
 use super::look::label;
 use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
 use super::{Outcome, Spawn, adopted};
-use crate::desired::{Mark, Place};
+use crate::desired::{Mark, Place, Server};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
 use crate::process::ProcId;
@@ -48,7 +48,7 @@ fn fail(spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>], why: &str)
 fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>]) -> Result<(), String> {
     let Some((_, first)) = spawns.first() else { return Ok(()) };
     let was_there = matches!(knock(path), Door::Open(_));
-    let server = tmux::start(path, &first.server, live.servers.get(path))?;
+    let server = tmux::start(path, &first.server, &live.fleet, live.servers.get(path))?;
     live.servers.insert(path.to_owned(), server.id.clone());
     let spawns = &in_known_places(live, &server, spawns, outcomes)[..];
     if spawns.is_empty() {
@@ -62,6 +62,10 @@ fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes:
         }
     };
     let mut places = Places::of(&listing, live);
+    if was_there && listing.facts.starter != live.fleet.as_str() {
+        let refused = tmux::of_servers(&Client::of(&server), &first.server)?;
+        places.here = Some(Here { server: first.server.clone(), refused });
+    }
     let mut jobs = Vec::new();
     for (at, spawn) in spawns {
         match prepare(live, &server, *at, spawn, &mut places) {
@@ -122,6 +126,9 @@ fn over_the_known(live: &Live, server: &ServerAt, at: usize, spawn: &Spawn) -> O
 /// The commands that start an instance in the pane of an earlier life, which may have been an adopted one.
 fn respawn(live: &Live, spawn: &Spawn, pane: &str, adopted: Option<&ProcId>) -> Vec<Line> {
     let mut lines = vec![keep(live, spawn, Line::new("respawn-pane").flag("-k -t").word(pane))];
+    // What an earlier life printed is not what this one did.
+    lines.push(Line::new("clear-history").flag("-t").word(pane));
+    lines.push(stays(pane));
     lines.extend(adopted.map(|_| adopted::take(pane)));
     lines.extend(title(&spawn.spec.care, pane));
     lines.extend(logs::of_next_life(live, spawn, pane));
@@ -245,6 +252,14 @@ struct Places {
     sessions: BTreeMap<String, Session>,
     /// Dead panes of ours, with their mark, session and window.
     dead: BTreeMap<String, (Mark, String, String)>,
+    /// What is set for each session of ours, where the server is not.
+    here: Option<Here>,
+}
+
+struct Here {
+    server: Server,
+    /// Options that only the whole server has.
+    refused: Vec<String>,
 }
 
 struct Session {
@@ -260,7 +275,7 @@ struct Window {
 
 impl Places {
     fn of(listing: &Listing, live: &Live) -> Self {
-        let mut places = Self { sessions: BTreeMap::new(), dead: BTreeMap::new() };
+        let mut places = Self { sessions: BTreeMap::new(), dead: BTreeMap::new(), here: None };
         for pane in &listing.panes {
             let mark = label(&pane.command).map_or_else(|| adopted::mark_of(pane), |label| label.parse().ok());
             let is_ours = mark.as_ref().is_some_and(|mark| mark.fleet == live.fleet);
@@ -273,7 +288,7 @@ impl Places {
                 let target = ids.map_or_else(|| format!("={name}:"), |(session, _)| format!("{session}:"));
                 let session =
                     places.sessions.entry(name.clone()).or_insert_with(|| Session { target, is_ours: false, windows: BTreeMap::new() });
-                session.is_ours |= is_ours;
+                session.is_ours |= is_ours || listing.owners.get(name).is_some_and(|owner| *owner == *live.fleet.as_str());
                 let target = ids.map_or_else(|| format!("={name}:={}", pane.window), |(_, window)| window.clone());
                 let window =
                     session.windows.entry(pane.window.clone()).or_insert_with(|| Window { target: target.clone(), is_ours: false });
@@ -293,22 +308,22 @@ impl Places {
             return Ok(lines);
         }
         let care = &spawn.spec.care;
-        let own_server = spawn.server.socket.is_users_own();
         let target = format!("={session}:={window}");
         let print = |line: Line| line.flag("-P -F").word(&format!("done {at}"));
+        let here = |target: &str| self.here.as_ref().map_or_else(Vec::new, |here| tmux::session_lines(&here.server, &here.refused, target));
         let mut lines = Vec::new();
         let Some(there) = self.sessions.get_mut(session) else {
             let size = spawn.server.size;
             let line = print(Line::new("new-session").flag(&format!("-d -c / -x {} -y {}", size.columns, size.rows)));
             lines.push(keep(live, spawn, line.flag("-s").word(session).flag("-n").word(window)));
-            if own_server {
-                // A user may have said that sessions without a client are to be removed.
-                lines.push(Line::new("set-option").flag("-t").word(&format!("={session}:")).flag("destroy-unattached off"));
-                lines.push(Line::new("set-option").flag("-w -t").word(&target).flag("remain-on-exit on"));
-            }
+            let of_session =
+                |name: &str, value: &str| Line::new("set-option").flag("-t").word(&format!("={session}:")).word(name).word(value);
+            // A user may have said that sessions without a client are to be removed.
+            lines.push(of_session("destroy-unattached", "off"));
+            lines.push(of_session(tmux::OWNER, live.fleet.as_str()));
+            lines.extend(here(&target));
             lines.extend(session_options(care, &format!("={session}:")));
-            lines.extend(title(care, &target));
-            lines.extend(logs::of_new(live, spawn, &target));
+            lines.extend(made(live, spawn, &target));
             let windows = BTreeMap::from([(window.to_owned(), Window { target, is_ours: true })]);
             self.sessions.insert(session.to_owned(), Session { target: format!("={session}:"), is_ours: true, windows });
             return Ok(lines);
@@ -316,33 +331,23 @@ impl Places {
         if !there.is_ours {
             return Err(format!("the tmux session `{session}` is somebody else's"));
         }
-        match there.windows.get(window) {
+        match there.windows.get(window).filter(|window| window.is_ours) {
             None => {
-                lines.push(keep(
-                    live,
-                    spawn,
-                    print(Line::new("new-window").flag("-d -c / -t").word(&there.target).flag("-n").word(window)),
-                ));
-                if own_server {
-                    lines.push(Line::new("set-option").flag("-w -t").word(&target).flag("remain-on-exit on"));
-                }
-                lines.extend(title(care, &target));
-                lines.extend(logs::of_new(live, spawn, &target));
-                there.windows.insert(window.to_owned(), Window { target, is_ours: true });
-            }
-            Some(window) if !window.is_ours => {
-                return Err(format!("the window `{}` of the tmux session `{session}` is somebody else's", window.target));
+                // A person may have a window of that name there: until it is all set up, this one has a name that no other has.
+                let name = format!("reconcile-{}", spawn.mark.id);
+                let target = format!("={session}:={name}");
+                let line = print(Line::new("new-window").flag("-d -c / -t").word(&there.target).flag("-n").word(&name));
+                lines.push(keep(live, spawn, line));
+                lines.extend(here(&target));
+                lines.extend(made(live, spawn, &target));
+                lines.push(Line::new("rename-window").flag("-t").word(&target).word(window));
+                there.windows.insert(window.to_owned(), Window { target: format!("={session}:={window}"), is_ours: true });
             }
             Some(window) => {
-                let is_addressed = care.title.is_some() || care.pane_log.is_some();
-                let detached = if is_addressed { "-c / -t" } else { "-d -c / -t" };
-                lines.push(keep(live, spawn, print(Line::new("split-window").flag(detached).word(&window.target))));
-                if is_addressed {
-                    // Title and log go to the pane that is active: the new one, and then the earlier is active again.
-                    lines.extend(title(care, &window.target));
-                    lines.extend(logs::of_new(live, spawn, &window.target));
-                    lines.push(Line::new("last-pane").flag("-t").word(&window.target));
-                }
+                // What follows is for the pane that is active: the new one, and then the earlier is active again.
+                lines.push(keep(live, spawn, print(Line::new("split-window").flag("-c / -t").word(&window.target))));
+                lines.extend(made(live, spawn, &window.target));
+                lines.push(Line::new("last-pane").flag("-t").word(&window.target));
                 // After each, or there is soon no space for another.
                 lines.push(Line::new("select-layout").flag("-t").word(&window.target).word(care.layout.as_deref().unwrap_or("tiled")));
             }
@@ -370,6 +375,19 @@ impl Places {
         self.dead.remove(pane);
         Some(vec![guard(at, pane, &who, Needs::Death, respawn(live, spawn, pane, adopted))])
     }
+}
+
+/// What a pane that was just made gets.
+fn made(live: &Live, spawn: &Spawn, target: &str) -> Vec<Line> {
+    let mut lines = vec![stays(target)];
+    lines.extend(title(&spawn.spec.care, target));
+    lines.extend(logs::of_new(live, spawn, target));
+    lines
+}
+
+/// A pane stays when its program has ended: it keeps its place and its last words. Other panes of its window do as their owner wants.
+fn stays(target: &str) -> Line {
+    Line::new("set-option").flag("-p -t").word(target).flag("remain-on-exit on")
 }
 
 /// The command line of a keeper as the words behind `--`: at least two, so that no shell reads them.

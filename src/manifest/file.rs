@@ -113,7 +113,7 @@ pub(crate) struct Tmux<'a> {
     pub(crate) socket: Option<At<&'a str>>,
     /// Columns and rows of a window to which nobody is attached, like `"200x50"` (the default).
     pub(crate) size: Option<At<WindowSize>>,
-    /// Global options of the server.
+    /// Options of the server, set globally if the fleet starts it; else set for the sessions of the fleet.
     #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z0-9@_\\[\\]][A-Za-z0-9@_\\[\\]-]*$" }))]
     pub(crate) options: Option<Entries<'a, At<Scalar<'a>>>>,
     /// A tmux configuration that the server reads when it is started; without it, it reads none.

@@ -25,19 +25,20 @@ pub(super) fn care(before: &Care, after: &Care, place: &Place) -> Vec<FieldChang
     fields
 }
 
-/// What a server that was set up by us lacks, or that it is of no use any more. The user's own server is left as it is.
+/// What a server that was set up by us lacks, or that it is of no use any more.
 pub(super) fn server(desired: &Desired, observed: &Observed) -> Option<ServerChange> {
     let known = observed.server.as_ref()?;
     let wanted = &desired.server;
-    if known.socket.is_users_own() {
-        return None;
-    }
     let declared = desired.agents.values().any(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. }));
     let seated = |sighting: &Sighting| {
         let instance = sighting.instance.as_ref().is_some_and(|instance| matches!(instance.seat, Seat::Pane { .. }));
         instance || matches!(sighting.phase, Phase::Unknown { .. })
     };
     if !declared && !observed.agents.values().any(seated) {
+        // A server that ran before is not ours to end.
+        if observed.foreign_server {
+            return None;
+        }
         return Some(ServerChange::Close(known.clone()));
     }
     if known == wanted || known.socket != wanted.socket {

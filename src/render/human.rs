@@ -81,6 +81,9 @@ pub(super) fn gaps(observed: &Observed, style: Style, out: &mut String) {
     for gap in &observed.gaps {
         line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), out);
     }
+    for warning in &observed.warnings {
+        line(&paint(&plain(warning), YELLOW, style.color), out);
+    }
     for told in conditions(observed) {
         line(&paint(&told, RED, style.color), out);
     }

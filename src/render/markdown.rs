@@ -29,6 +29,7 @@ pub fn plan_markdown(view: &PlanView<'_>, extent: Extent) -> String {
         }
     }
     let gaps: String = view.observed.gaps.iter().map(|gap| format!("not looked at: {}\n", plain(gap))).collect();
+    let gaps = gaps + &view.observed.warnings.iter().map(|warning| format!("{}\n", plain(warning))).collect::<String>();
     let gaps = gaps + &human::conditions(view.observed).map(|told| told + "\n").collect::<String>();
     let mut halted = String::new();
     human::halted(view.observed, style, &mut halted);

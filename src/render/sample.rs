@@ -98,6 +98,8 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         strangers: Vec::new(),
         server: None,
         gaps: Vec::new(),
+        warnings: Vec::new(),
+        foreign_server: false,
         conditions: Vec::new(),
     };
     let watcher = Watcher {

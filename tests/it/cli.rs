@@ -27,6 +27,7 @@ mod quit;
 mod run;
 mod screen;
 mod secrets;
+mod server;
 mod service;
 mod shared;
 mod simulate;

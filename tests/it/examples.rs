@@ -42,6 +42,8 @@ fn every_example_loads_and_is_foreseen_to_rest() {
             strangers: Vec::new(),
             server: None,
             gaps: Vec::new(),
+            warnings: Vec::new(),
+            foreign_server: false,
             conditions: Vec::new(),
         };
         let rounds = foresee(&desired, &nothing, &Terms::default());

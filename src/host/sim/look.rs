@@ -27,6 +27,8 @@ impl Sim {
                 .map(|session| Stranger { place: format!("sim:{session}"), pid: Some(1), why: "no mark".to_owned() })
                 .collect(),
             gaps: if blind { vec![Gap::Server(PathBuf::from("/sim"), "no answer".to_owned())] } else { Vec::new() },
+            warnings: Vec::new(),
+            foreign_server: false,
             conditions: self.conditions.clone(),
             left: ask.left.clone(),
             complaints: BTreeMap::new(),

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::client::{Client, Output, Running, Trouble};
+use super::server::{CONFIG_TROUBLE, OWNER, STARTER};
 use super::socket::ServerAt;
 
 /// What was read of a server.
@@ -17,8 +18,25 @@ pub(in crate::host) struct Listing {
     pub(in crate::host) panes: Vec<Pane>,
     /// People attached to each session.
     pub(in crate::host) attached: BTreeMap<String, u32>,
+    /// The fleets that made sessions, by the name of the session, whatever is in it by now.
+    pub(in crate::host) owners: BTreeMap<String, String>,
+    /// What the server says of itself.
+    pub(in crate::host) facts: Box<Facts>,
     /// What tells the answer from every other.
     pub(in crate::host) digest: Option<blake3::Hash>,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::host) struct Facts {
+    /// The fleet that started it; empty if none did.
+    pub(in crate::host) starter: String,
+    /// Whether it stays when its last session is gone.
+    pub(in crate::host) stays_empty: bool,
+    /// Whether it ends as soon as nobody is attached to it.
+    pub(in crate::host) ends_unattached: bool,
+    /// What it did not take of the configuration that it was to read.
+    pub(in crate::host) config_trouble: String,
 }
 
 /// A pane.
@@ -26,7 +44,7 @@ pub(in crate::host) struct Listing {
 pub(in crate::host) struct Pane {
     /// Its id, `%7`.
     pub(in crate::host) id: String,
-    /// The process that was started in it.
+    /// The process that was started in it; 0 if there is none, as after a start that failed.
     pub(in crate::host) pid: u32,
     /// Whether that has ended.
     pub(in crate::host) dead: bool,
@@ -63,7 +81,9 @@ pub(in crate::host) struct Layout {
 pub(in crate::host) fn listing(server: &ServerAt, detail: Detail, patience: Duration) -> Result<Layout, Trouble> {
     let client = Client::of(server).within(patience);
     let frame = frame();
-    let header = format!("{frame}[{frame}server{frame}#{{pid}}{frame}]");
+    let header = format!(
+        "{frame}[{frame}server{frame}#{{pid}}{frame}#{{{STARTER}}}{frame}#{{exit-empty}}{frame}#{{exit-unattached}}{frame}#{{{CONFIG_TROUBLE}}}{frame}]"
+    );
     let people = format!("{frame}[{frame}client{frame}#{{client_control_mode}}{frame}#{{client_session}}{frame}]");
     let ids = match detail {
         Detail::Look => String::new(),
@@ -71,7 +91,7 @@ pub(in crate::host) fn listing(server: &ServerAt, detail: Detail, patience: Dura
     };
     let panes = format!(
         "{frame}[{frame}#{{pane_id}}{frame}#{{pane_pid}}{frame}#{{pane_dead}}{frame}#{{session_name}}{frame}#{{window_name}}{frame}#{{@reconcile}}\
-         {frame}#{{pane_start_command}}{ids}{frame}]"
+         {frame}#{{pane_start_command}}{frame}#{{{OWNER}}}{ids}{frame}]"
     );
     let running =
         client.start(&["display-message", "-p", &header, ";", "list-clients", "-F", &people, ";", "list-panes", "-a", "-F", &panes], "")?;
@@ -132,12 +152,18 @@ fn parse(text: &str, frame: &str, server: u32) -> Result<Listing, String> {
         let mut fields = record.split(frame);
         let first = fields.next().unwrap_or_default();
         // One more than any record has: what has too many is none.
-        let fields: [Option<&str>; 9] = std::array::from_fn(|_| fields.next());
+        let fields: [Option<&str>; 10] = std::array::from_fn(|_| fields.next());
         match (first, fields) {
-            ("server", [Some(pid), None, ..]) => {
+            ("server", [Some(pid), Some(starter), Some(exit_empty), Some(exit_unattached), Some(config_trouble), None, ..]) => {
                 if pid.parse() != Ok(server) {
                     return Err(format!("another server answered: {}", shown(pid)));
                 }
+                *listing.facts = Facts {
+                    starter: starter.to_owned(),
+                    stays_empty: matches!(exit_empty, "0" | "off"),
+                    ends_unattached: matches!(exit_unattached, "1" | "on"),
+                    config_trouble: config_trouble.to_owned(),
+                };
                 header = true;
             }
             ("client", [Some(control), Some(session), None, ..]) => {
@@ -145,14 +171,32 @@ fn parse(text: &str, frame: &str, server: u32) -> Result<Listing, String> {
                     *listing.attached.entry(session.to_owned()).or_default() += 1;
                 }
             }
-            (id, [Some(pid), Some(dead), Some(session), Some(window), Some(adopted), Some(command), session_id, window_id, None]) => {
+            (
+                id,
+                [
+                    Some(pid),
+                    Some(dead),
+                    Some(session),
+                    Some(window),
+                    Some(adopted),
+                    Some(command),
+                    Some(owner),
+                    session_id,
+                    window_id,
+                    None,
+                ],
+            ) => {
+                if !owner.is_empty() {
+                    listing.owners.insert(session.to_owned(), owner.to_owned());
+                }
                 if let Some(at) = known.get(id) {
                     let pane: &mut Pane = &mut listing.panes[*at];
                     pane.sessions.push(session.to_owned());
                     continue;
                 }
                 let is_id = id.strip_prefix('%').is_some_and(|number| number.parse::<u32>().is_ok());
-                let pid = pid.parse().ok().filter(|_| is_id);
+                // A pane in which no process could be started has -1, which says nothing of the others.
+                let pid = pid.parse::<i64>().ok().and_then(|pid| u32::try_from(pid.max(0)).ok()).filter(|_| is_id);
                 let pid = pid.ok_or_else(|| format!("a record that is not of a pane: {}", shown(record)))?;
                 known.insert(id.to_owned(), listing.panes.len());
                 listing.panes.push(Pane {
@@ -208,8 +252,12 @@ mod tests {
         format!("{F}[{F}{}{F}]\n", fields.join(F))
     }
 
+    fn server() -> String {
+        pane(&["server", "42", "f", "0", "0", ""])
+    }
+
     fn answer(records: &[String]) -> String {
-        format!("{}{}", pane(&["server", "42"]), records.concat())
+        format!("{}{}", server(), records.concat())
     }
 
     #[test]
@@ -218,32 +266,41 @@ mod tests {
             pane(&["client", "0", "a"]),
             pane(&["client", "1", "a"]),
             pane(&["client", "0", "b"]),
-            pane(&["%1", "7", "0", "a", "w", "", "/x keep v1/f/a/1/00/11 /s"]),
-            pane(&["%1", "7", "0", "b", "w", "", "/x keep v1/f/a/1/00/11 /s"]),
-            pane(&["%2", "8", "1", "odd\nname\t|y|", "w]", "@", "sleep \"1"]),
+            pane(&["%1", "7", "0", "a", "w", "", "/x keep v1/f/a/1/00/11 /s", "f"]),
+            pane(&["%1", "7", "0", "b", "w", "", "/x keep v1/f/a/1/00/11 /s", "f"]),
+            pane(&["%2", "8", "1", "odd\nname\t|y|", "w]", "@", "sleep \"1", ""]),
         ]);
         let listing = parse(&text, F, 42).unwrap();
         assert_eq!(listing.attached, BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]));
         assert_eq!(listing.panes.len(), 2);
+        assert_eq!(listing.owners, BTreeMap::from([("a".to_owned(), "f".to_owned()), ("b".to_owned(), "f".to_owned())]));
+        assert_eq!(*listing.facts, Facts { starter: "f".to_owned(), stays_empty: true, ..Facts::default() });
         assert_eq!(listing.panes[0].sessions, ["a", "b"]);
         assert_eq!((listing.panes[1].sessions[0].as_str(), listing.panes[1].dead), ("odd\nname\t|y|", true));
-        assert_eq!(parse(&answer(&[]), F, 42).unwrap(), Listing::default());
+        assert_eq!(parse(&answer(&[]), F, 42).unwrap().panes, []);
     }
 
     #[test]
     fn what_is_not_exactly_an_answer_is_an_error() {
-        let whole = answer(&[pane(&["%1", "7", "0", "a", "w", "", "c"])]);
+        let whole = answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", ""])]);
         assert!(parse(&whole, F, 42).is_ok());
         assert!(parse(&whole, F, 43).is_err(), "another server");
         assert!(parse("", F, 42).is_err(), "empty");
         assert!(parse(&format!("warning\n{whole}"), F, 42).is_err());
-        for cut in (1..whole.len() - 1).filter(|cut| *cut != pane(&["server", "42"]).len() && *cut != pane(&["server", "42"]).len() - 1) {
+        for cut in (1..whole.len() - 1).filter(|cut| *cut != server().len() && *cut != server().len() - 1) {
             assert!(parse(&whole[..cut], F, 42).is_err(), "cut at {cut}");
         }
-        assert!(parse(&answer(&[pane(&["%1", "x", "0", "a", "w", "", "c"])]), F, 42).is_err());
-        assert!(parse(&answer(&[pane(&["1", "7", "0", "a", "w", "", "c"])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["%1", "x", "0", "a", "w", "", "c", ""])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["1", "7", "0", "a", "w", "", "c", ""])]), F, 42).is_err());
         assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", ""])]), F, 42).is_err());
-        assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", "d", "e", "f"])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", "d", "e", "f", "g"])]), F, 42).is_err());
+    }
+
+    #[test]
+    fn a_pane_without_a_process_says_nothing_of_the_others() {
+        let text = answer(&[pane(&["%1", "-1", "1", "a", "w", "", "c", ""]), pane(&["%2", "8", "0", "b", "w", "", "c", ""])]);
+        let listing = parse(&text, F, 42).unwrap();
+        assert_eq!(listing.panes.iter().map(|pane| (pane.id.as_str(), pane.pid)).collect::<Vec<_>>(), [("%1", 0), ("%2", 8)]);
     }
 
     #[test]

@@ -1,18 +1,19 @@
-//! Starting a server neutrally and setting its options. The user's own server is never configured.
+//! Starting a server neutrally and setting its options. A server that ran before the fleet came is never configured: there, options are set for the
+//! sessions of the fleet only.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit};
 
-use super::client::{Client, Running};
+use super::client::{Client, Running, one_line};
 use super::scope::Scope;
 use super::script::Line;
 use super::socket::{Door, ServerAt, knock, ready_folder, wait_for_end};
-use crate::desired::Server;
+use crate::desired::{FleetName, Server};
 use crate::process::ProcId;
 
 /// How many files a server of ours may open: one per pane and some; above this, tmux itself is the limit.
@@ -21,12 +22,21 @@ pub(in crate::host) const FILES: u64 = 65_536;
 /// How long the end of an earlier server is waited for.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// The option of ours in which a server keeps the names of the options that were declared for it.
+/// The option of ours in which a server, or a session, keeps the names of the options that were declared for it.
 const DECLARED: &str = "@reconcile_options";
 
-/// The server that listens at `path`; started if there is none. `earlier` is the one that was last seen there.
+/// The option of a server that names the fleet that started it. Only such a server is configured.
+pub(super) const STARTER: &str = "@reconcile_server";
+
+/// The option of a session that names the fleet that made it.
+pub(in crate::host) const OWNER: &str = "@reconcile_fleet";
+
+/// The option of a server that says what it did not take of its configuration.
+pub(super) const CONFIG_TROUBLE: &str = "@reconcile_config";
+
+/// The server that listens at `path`; started for this fleet if there is none. `earlier` is the one that was last seen there.
 /// Two that start it at once get the same one. Errors say why there is none.
-pub(in crate::host) fn start(path: &Path, server: &Server, earlier: Option<&ProcId>) -> Result<ServerAt, String> {
+pub(in crate::host) fn start(path: &Path, server: &Server, fleet: &FleetName, earlier: Option<&ProcId>) -> Result<ServerAt, String> {
     match knock(path) {
         Door::Open(running) => return Ok(running),
         Door::Nobody => {}
@@ -36,13 +46,13 @@ pub(in crate::host) fn start(path: &Path, server: &Server, earlier: Option<&Proc
         wait_for_end(earlier, LEAVING);
     }
     ready_folder(path).map_err(|error| format!("the folder of the tmux socket {} could not be made: {error}", path.display()))?;
-    let config = server.config.as_deref().unwrap_or_else(|| Path::new("/dev/null"));
     let mut words = Scope::here().words();
     words.extend(["tmux", "-u", "-S"].map(OsString::from));
-    words.extend([path.into(), "-f".into(), config.into()]);
+    words.extend([path.as_os_str(), OsStr::new("-f"), OsStr::new("/dev/null")].map(OsStr::to_owned));
     // Only words that need no quotes: a declared value could end with a semicolon. What keeps an empty server alive comes in
-    // the same breath as the start.
-    words.extend("start-server ; set-option -s exit-empty off ; set-option -g remain-on-exit on".split(' ').map(OsString::from));
+    // the same breath as the start, and so does whose it is.
+    let first = format!("start-server ; set-option -s exit-empty off ; set-option -s {STARTER} {fleet}");
+    words.extend(first.split(' ').map(OsString::from));
     let mut command = Command::new(&words[0]);
     // The server keeps the folder in which it is started.
     command.args(&words[1..]).current_dir("/");
@@ -56,8 +66,47 @@ pub(in crate::host) fn start(path: &Path, server: &Server, earlier: Option<&Proc
         (Door::Nobody, Err(trouble)) => return Err(format!("the tmux server at {} did not start: {trouble}", path.display())),
     };
     raise_files(&running.id, server);
-    options(&running, server)?;
+    configure(&running, server)?;
+    options(&running, server, fleet)?;
     Ok(running)
+}
+
+/// Has a server that was just started read its configuration. What it does not take of it is kept to be told, and keeps nothing from being started.
+fn configure(at: &ServerAt, server: &Server) -> Result<(), String> {
+    let client = Client::of(at);
+    let trouble = match &server.config {
+        None => String::new(),
+        Some(config) => match config_trouble(config) {
+            Some(why) => why,
+            None => {
+                let output = client.run(&["source-file", &literally(config)]).map_err(|trouble| trouble.to_string())?;
+                // Lines that are wrong are printed; what could not be done is complained of.
+                [one_line(&output.stdout), output.complaint].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+            }
+        },
+    };
+    let mut lines = vec![set("-s", "exit-empty", "off"), set("-s", "exit-unattached", "off"), set("-s", CONFIG_TROUBLE, &trouble)];
+    if server.config.is_none() {
+        lines.extend(good_terminal().map(|terminal| set("-g", "default-terminal", terminal)));
+    }
+    run(&client, &lines, at)
+}
+
+/// Why a configuration cannot be read, as far as that can be told before a server tries: one that is no file would hold it up for good.
+pub(in crate::host) fn config_trouble(config: &Path) -> Option<String> {
+    match std::fs::metadata(config) {
+        Ok(facts) if !facts.is_file() && config != Path::new("/dev/null") => Some(format!("{}: it is no file", config.display())),
+        Ok(_) => None,
+        Err(error) => Some(format!("{}: {error}", config.display())),
+    }
+}
+
+/// A path that tmux would take for a pattern of paths.
+fn literally(path: &Path) -> String {
+    path.to_string_lossy()
+        .chars()
+        .flat_map(|letter| matches!(letter, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([letter]))
+        .collect()
 }
 
 /// A server with the usual limit of 1024 freezes for good when it has a thousand panes.
@@ -71,19 +120,95 @@ fn raise_files(id: &ProcId, server: &Server) {
     }
 }
 
-/// Sets the options of a server of ours, and takes back those that were declared before and are not now.
-pub(in crate::host) fn options(at: &ServerAt, server: &Server) -> Result<(), String> {
-    if server.socket.is_users_own() {
+/// Sets the declared options, and takes back those that were declared before and are not now: of a server that this fleet started for all of it, of
+/// another one for the sessions of this fleet.
+pub(in crate::host) fn options(at: &ServerAt, server: &Server, fleet: &FleetName) -> Result<(), String> {
+    let client = Client::of(at);
+    let sessions = sessions_of(&client, fleet)?;
+    let size = |(session, _): &(String, String)| {
+        Line::new("set-option").flag("-t").word(&format!("{session}:")).flag("default-size").word(&server.size.to_string())
+    };
+    let mut lines: Vec<Line> = sessions.iter().map(size).collect();
+    if value(&client, STARTER)? == fleet.as_str() {
+        let before = value(&client, DECLARED)?;
+        lines.extend(option_lines(server, &before.split_whitespace().collect()));
+        return run(&client, &lines, at);
+    }
+    let refused = of_servers(&client, server)?;
+    for (session, before) in sessions {
+        let target = format!("{session}:");
+        let undeclared = before.split_whitespace().filter(|name| !server.options.contains_key(*name));
+        lines.extend(undeclared.map(|name| Line::new("set-option").flag("-qu -t").word(&target).word(name)));
+        lines.extend(session_lines(server, &refused, &target));
+    }
+    run(&client, &lines, at)?;
+    match refused.first() {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "{name} is an option of the whole tmux server {}, which this fleet did not start: set it there yourself, or take it out of [tmux]",
+            at.socket.display()
+        )),
+    }
+}
+
+/// The commands that set the declared options for a session only, but for those that only a whole server has.
+pub(in crate::host) fn session_lines(server: &Server, refused: &[String], target: &str) -> Vec<Line> {
+    let on = |name: &str, value: &str| Line::new("set-option").flag("-t").word(target).word(name).word(value);
+    let mut lines: Vec<Line> = declared(server, refused).map(|(name, value)| on(name, value)).collect();
+    if !lines.is_empty() {
+        let names: Vec<&str> = declared(server, refused).map(|(name, _)| name.as_str()).collect();
+        lines.push(on(DECLARED_HERE, &names.join(" ")));
+    }
+    lines
+}
+
+fn declared<'a>(server: &'a Server, refused: &'a [String]) -> impl Iterator<Item = (&'a String, &'a String)> {
+    server.options.iter().filter(|(name, _)| !refused.contains(name))
+}
+
+/// The option of a session in which the names of the options lie that it has for its server's sake.
+const DECLARED_HERE: &str = "@reconcile_server_options";
+
+/// The declared options that a server has only as a whole.
+pub(in crate::host) fn of_servers(client: &Client, server: &Server) -> Result<Vec<String>, String> {
+    if server.options.is_empty() {
+        return Ok(Vec::new());
+    }
+    let output = client.run(&["show-options", "-s"]).map_err(|trouble| trouble.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = |line: &str| line.split([' ', '[']).next().unwrap_or_default().to_owned();
+    let theirs: BTreeSet<String> = text.lines().map(name).collect();
+    Ok(server.options.keys().filter(|name| theirs.contains(name.split('[').next().unwrap_or_default())).cloned().collect())
+}
+
+/// The sessions of a fleet, with the names of the options that were set for them.
+fn sessions_of(client: &Client, fleet: &FleetName) -> Result<Vec<(String, String)>, String> {
+    let format = format!("#{{session_id}} #{{{OWNER}}} #{{{DECLARED_HERE}}}");
+    let output = client.run(&["list-sessions", "-F", &format]).map_err(|trouble| trouble.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let session = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (id, owner, names) = (words.next()?, words.next()?, words.next().unwrap_or_default());
+        (owner == fleet.as_str()).then(|| (id.to_owned(), names.to_owned()))
+    };
+    Ok(text.lines().filter_map(session).collect())
+}
+
+/// The value of an option of the server; empty if it is not set.
+fn value(client: &Client, option: &str) -> Result<String, String> {
+    let output = client.run(&["show-options", "-sqv", option]).map_err(|trouble| trouble.to_string())?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn set(scope: &str, name: &str, value: &str) -> Line {
+    Line::new("set-option").flag(scope).word(name).word(value)
+}
+
+fn run(client: &Client, lines: &[Line], at: &ServerAt) -> Result<(), String> {
+    if lines.is_empty() {
         return Ok(());
     }
-    let client = Client::of(at);
-    let before = client.run(&["show-options", "-sqv", DECLARED]).map_err(|trouble| trouble.to_string())?;
-    let before = String::from_utf8_lossy(&before.stdout).into_owned();
-    let mut script = String::new();
-    for line in option_lines(server, &before.split_whitespace().collect()) {
-        script.push_str(line.as_str());
-        script.push('\n');
-    }
+    let script: String = lines.iter().map(|line| format!("{}\n", line.as_str())).collect();
     let output = client.run_script(&script).map_err(|trouble| trouble.to_string())?;
     if output.success && output.complaint.is_empty() {
         Ok(())
@@ -92,29 +217,27 @@ pub(in crate::host) fn options(at: &ServerAt, server: &Server) -> Result<(), Str
     }
 }
 
-/// Has a server of ours end as soon as it holds no session. Whatever is in it, be it a stranger's, is left.
-pub(in crate::host) fn close(at: &ServerAt, server: &Server) -> Result<(), String> {
-    if server.socket.is_users_own() {
+/// Has a server that this fleet started end as soon as it holds no session. Whatever is in it, be it a stranger's, is left; a server that ran
+/// before the fleet came stays as it is.
+pub(in crate::host) fn close(at: &ServerAt, _: &Server, fleet: &FleetName) -> Result<(), String> {
+    let client = Client::of(at);
+    // Earlier versions of this program named no starter, and set options of every server.
+    let is_ours = value(&client, STARTER)? == fleet.as_str() || (value(&client, STARTER)?.is_empty() && bears_options(&client)?);
+    if !is_ours {
         return Ok(());
     }
-    let output = Client::of(at).run(&["set-option", "-s", "exit-empty", "on"]).map_err(|trouble| trouble.to_string())?;
+    let output = client.run(&["set-option", "-s", "exit-empty", "on"]).map_err(|trouble| trouble.to_string())?;
     if output.success || matches!(knock(&at.socket), Door::Nobody) { Ok(()) } else { Err(output.complaint) }
 }
 
+fn bears_options(client: &Client) -> Result<bool, String> {
+    let output = client.run(&["show-options", "-sq", DECLARED]).map_err(|trouble| trouble.to_string())?;
+    Ok(!output.stdout.is_empty())
+}
+
 fn option_lines(server: &Server, before: &BTreeSet<&str>) -> Vec<Line> {
-    let set = |scope: &str, name: &str, value: &str| Line::new("set-option").flag(scope).word(name).word(value);
     let undeclared = before.iter().filter(|name| !server.options.contains_key(**name));
     let mut lines: Vec<Line> = undeclared.map(|name| Line::new("set-option").flag("-gqu").word(name)).collect();
-    lines.push(set("-s", "exit-empty", "off"));
-    lines.push(set("-g", "remain-on-exit", "on"));
-    lines.push(set("-g", "default-size", &server.size.to_string()));
-    lines.push(set("-g", "window-size", "latest"));
-    // Every new session would copy these from whoever attaches; an instance's environment is its keeper's work.
-    lines.push(set("-g", "update-environment", ""));
-    lines.push(set("-g", "history-limit", "2000"));
-    if let Some(terminal) = good_terminal() {
-        lines.push(set("-g", "default-terminal", terminal));
-    }
     lines.push(set("-s", DECLARED, &server.options.keys().map(String::as_str).collect::<Vec<_>>().join(" ")));
     lines.extend(server.options.iter().map(|(name, value)| set("-g", name, value)));
     lines
@@ -138,9 +261,9 @@ mod tests {
         let lines = option_lines(&server, &BTreeSet::from(["status-left", "status"]));
         let lines: Vec<&str> = lines.iter().map(Line::as_str).collect();
         assert_eq!(lines[0], "set-option -gqu 'status'");
-        assert_eq!(lines[1], "set-option -s 'exit-empty' 'off'");
+        assert_eq!(lines[1], "set-option -s '@reconcile_options' 'history-limit status-left'");
         assert_eq!(lines[lines.len() - 2], "set-option -g 'history-limit' '500'");
         assert_eq!(lines[lines.len() - 1], "set-option -g 'status-left' \"it's;\"");
-        assert!(lines.contains(&"set-option -g 'default-size' '200x50'"));
+        assert_eq!(lines.len(), 4, "nothing else is set globally");
     }
 }

@@ -102,12 +102,16 @@ fn a_server_that_nobody_needs_is_closed() {
 }
 
 #[test]
-fn the_users_own_server_is_left_alone() {
-    for agents in [LEAD, ""] {
-        let manifest = format!("[tmux]\nsocket = \"default\"\noptions = {{ status = \"off\" }}\n{agents}");
-        let desired = desired(&manifest);
-        let mut observed = look::read(&manifest, &desired, "");
+fn a_server_that_ran_before_the_fleet_came_is_not_ended() {
+    let foreign = |manifest: &str| {
+        let desired = desired(manifest);
+        let mut observed = look::read(manifest, &desired, "");
         observed.server = Some(Server { options: BTreeMap::new(), ..desired.server.clone() });
-        assert!(plan(&desired, &observed, &Terms::default()).is_empty());
-    }
+        observed.foreign_server = true;
+        show(&plan(&desired, &observed, &Terms::default()))
+    };
+    let tmux = "[tmux]\nsocket = \"default\"\noptions = { status = \"off\" }\n";
+    assert_eq!(foreign(tmux), "");
+    // What is declared is set for the sessions of the fleet.
+    assert_eq!(foreign(&format!("{tmux}{LEAD}")), "server  options.status (none) → \"off\"\n");
 }

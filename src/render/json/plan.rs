@@ -34,6 +34,9 @@ pub struct PlanDocument {
     pub complete: bool,
     /// What could not be looked at.
     pub gaps: Vec<String>,
+    /// What is odd about the tmux server, such as a line of its configuration that it did not take.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What keeps agents from being started that is the fault of none of them.
     #[serde(default)]
     pub conditions: Vec<ConditionEntry>,

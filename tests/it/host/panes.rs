@@ -101,10 +101,13 @@ fn agents_share_sessions_and_windows_as_declared() {
     }
     assert_eq!(bench.tmux(&["list-panes", "-t", "=work:=two"]).lines().count(), 4);
     assert_eq!(bench.tmux(&["display-message", "-p", "-t", "=work:", "#{window_width}x#{window_height}"]), "200x50\n");
-    // A window of that name without any pane of ours is somebody else's.
+    // Beside a window of that name without any pane of ours there is another one for it.
     bench.tmux(&["new-window", "-d", "-t", "=work:", "-n", "notes", "--", "sleep", "100000"]);
     let spec = bench.pane_at("work", "notes", &SLEEP);
-    assert!(matches!(bench.preflight(&[(name("e"), spec)])[&name("e")], Obstacle::PlaceTaken(_)));
+    assert_eq!(bench.preflight(&[(name("e"), spec.clone())]), BTreeMap::new());
+    let mark = bench.spawn("e", spec);
+    assert_eq!(pane_of(&bench.running(&mark)).1, "notes");
+    assert_eq!(bench.tmux(&["list-windows", "-t", "=work", "-F", "#W"]).lines().filter(|name| *name == "notes").count(), 2);
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         basis,
         complete: observed.gaps.is_empty(),
         gaps: observed.gaps.clone(),
+        warnings: observed.warnings.clone(),
         conditions: observed.conditions.iter().map(ConditionEntry::of).collect(),
         halted: observed.halted.as_ref().map(HaltEntry::of),
         resource_changes: names.into_iter().map(change).collect(),

@@ -32,6 +32,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         at_rest: plan.is_empty(),
         complete: observed.gaps.is_empty(),
         gaps: observed.gaps.clone(),
+        warnings: observed.warnings.clone(),
         conditions: observed.conditions.iter().map(ConditionEntry::of).collect(),
         agents: names.into_iter().map(|name| agent(view, name)).collect(),
         strangers: strangers.collect(),
