@@ -29,7 +29,7 @@ mod text;
 mod words;
 
 pub use config::{config_document, config_toml, origins, origins_document};
-pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document, first_error};
+pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document, first_error, warnings};
 pub use events::{event_human, events_after, history_human};
 pub use human::{plan_human, plan_listing};
 pub use markdown::plan_markdown;

@@ -90,6 +90,8 @@ pub(super) struct Setup {
     pub(super) doubt: Option<String>,
     /// The variables that the manifest was read with.
     pub(super) vars: BTreeMap<String, String>,
+    /// What is doubtful about it, in a line each.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What the name of a variable of the manifest begins with in the environment.
@@ -124,6 +126,7 @@ impl Global {
     pub(super) fn set_up(&self, read: Read, terminal: &Terminal) -> Result<Option<Setup>> {
         let Read { path, loaded, state, doubt, vars } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
+        let warnings = render::warnings(&loaded.diagnostics, &loaded.texts);
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
             if let Some(hint) = self.naming.hint().filter(|_| doubt.is_some()) {
@@ -136,7 +139,7 @@ impl Global {
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt, vars }))
+        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt, vars, warnings }))
     }
 
     /// The variables as the flags name them, for a helper.

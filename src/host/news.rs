@@ -131,7 +131,8 @@ impl News {
     }
 }
 
-/// The links on the way to a path: the places where something else may take over what it leads to.
+/// The links on the way to a path, and where they lead, whether or not something is there: the places where something else may take over what it
+/// leads to.
 fn links(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut rest = path.to_owned();
@@ -148,6 +149,11 @@ fn links(path: &Path) -> Vec<PathBuf> {
             }
         }
         break;
+    }
+    // What is there is known by its real path.
+    if (1..LINKS).contains(&found.len()) && !rest.exists() {
+        let real = rest.parent().and_then(|folder| folder.canonicalize().ok()).zip(rest.file_name());
+        found.push(real.map_or_else(|| rest.clone(), |(folder, name)| folder.join(name)));
     }
     found
 }
@@ -186,6 +192,26 @@ mod tests {
         let rang = rings(news);
         news.interest.lock().unwrap().files = before;
         rang
+    }
+
+    #[test]
+    fn what_comes_again_where_a_link_leads_is_news() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for folder in ["config", "real"] {
+            std::fs::create_dir(root.join(folder)).unwrap();
+        }
+        let (link, target) = (root.join("config/constellation.toml"), root.join("real/fleet.toml"));
+        std::fs::write(&target, "a").unwrap();
+        std::os::unix::fs::symlink("../real/fleet.toml", &link).unwrap();
+        let mut news = News::new().unwrap();
+        news.attend(&[link.clone()].into(), &BTreeSet::new());
+        std::fs::rename(&target, root.join("real/aside")).unwrap();
+        assert!(rings(&news));
+        // As a watcher does after each news.
+        news.attend(&[link].into(), &BTreeSet::new());
+        std::fs::write(&target, "b").unwrap();
+        assert!(rings(&news));
     }
 
     #[test]

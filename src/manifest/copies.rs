@@ -125,11 +125,13 @@ fn each(for_each: &At<ForEach<'_>>, context: &Context<'_>) -> Vec<Difference> {
         ForEach::Folders(Folders { dirs: Some(dirs), active_within, activity, keep_if, file: None, pointer: None }) => {
             let age = Age {
                 since: active_within
+                    // Zero: all of them are.
+                    .filter(|age| age.value > crate::time::Duration::ZERO)
                     .map(|age| At { value: context.sources.now().as_millis().saturating_sub(millis(age.value)), spot: age.spot }),
                 activity: activity.as_ref().map_or(&[], |activity| &activity.value),
                 keep_if: keep_if.as_ref().map_or(&[], |keep_if| &keep_if.value),
             };
-            if age.since.is_none() && (activity.is_some() || keep_if.is_some()) {
+            if active_within.is_none() && (activity.is_some() || keep_if.is_some()) {
                 context.report.error(for_each.spot, "`activity` and `keep_if` say nothing without `active_within`", None);
             }
             let folders = folders(*dirs, context).into_iter().filter(|folder| is_active(folder, &age, context));
@@ -257,7 +259,15 @@ fn in_file(file: At<&str>, pointer: Option<At<&str>>, context: &Context<'_>) -> 
         match item.as_str() {
             Some(name) if is_name(name) => found.push(Difference { each: Some(name.to_owned()), ..Difference::default() }),
             Some(name) => skipped(name, file, context),
-            None => skipped(&item.to_string(), file, context),
+            // What is meant by it is not known, and to leave it out would stop what runs for it.
+            None => {
+                let shown: String = item.to_string().chars().take(60).collect();
+                return unknown(format!(
+                    "`{}` in {path} is not a string",
+                    shown.escape_debug(),
+                    path = path.display().to_string().escape_debug()
+                ));
+            }
         }
     }
     found

@@ -28,15 +28,25 @@ pub fn diagnostics(diagnostics: &[Diagnostic], texts: &Texts, style: Style) -> S
 pub fn first_error(diagnostics: &[Diagnostic], texts: &Texts) -> Option<String> {
     let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     let first = errors.next()?;
-    let place = first.spans.first().map(|span| {
-        let text = texts.get(&span.file).map_or("", |text| &text[..within(span, text).start]);
-        format!("{}:{}: ", span.file, text.matches('\n').count() + 1)
-    });
     let more = match errors.count() {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    Some(format!("{}{}{more}", place.unwrap_or_default(), first.message))
+    Some(format!("{}{more}", in_a_line(first, texts)))
+}
+
+/// Each warning in a line, with its place.
+pub fn warnings(diagnostics: &[Diagnostic], texts: &Texts) -> Vec<String> {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).map(|warning| in_a_line(warning, texts)).collect()
+}
+
+/// A diagnostic with its place.
+fn in_a_line(diagnostic: &Diagnostic, texts: &Texts) -> String {
+    let place = diagnostic.spans.first().map(|span| {
+        let text = texts.get(&span.file).map_or("", |text| &text[..within(span, text).start]);
+        format!("{}:{}: ", span.file, text.matches('\n').count() + 1)
+    });
+    format!("{}{}", place.unwrap_or_default(), diagnostic.message)
 }
 
 fn one(diagnostic: &Diagnostic, texts: &Texts, renderer: &Renderer) -> String {

@@ -19,6 +19,10 @@ pub(super) struct Follow<'a> {
     fingerprint: Fingerprint,
     /// Why the manifest as it stands is not in force.
     pub(super) error: Option<String>,
+    /// What is doubtful about the manifest, in a line each.
+    warnings: BTreeSet<String>,
+    /// What of that was not said yet.
+    news: Vec<String>,
 }
 
 /// What reading the manifest anew came to.
@@ -43,7 +47,8 @@ impl<'a> Follow<'a> {
     pub(super) fn new(global: &'a Global, style: Style, setup: Setup, error: Option<String>) -> Self {
         let depends_on = setup.depends_on.clone();
         let fingerprint = Fingerprint::take(&depends_on);
-        Self { global, style, setup, depends_on, fingerprint, error }
+        let setup_warnings = setup.warnings.iter().cloned().collect();
+        Self { global, style, setup, depends_on, fingerprint, error, warnings: setup_warnings, news: Vec::new() }
     }
 
     /// The manifest in force.
@@ -87,6 +92,11 @@ impl<'a> Follow<'a> {
         }
     }
 
+    /// What is doubtful about the manifest and was not said yet, in a line each.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
     /// The manifest as it stands now: the same file, whatever lies nearer to this process by now.
     fn read(&mut self) -> Result<Desired, Wrong> {
         let read = self.global.read_at(self.setup.path.clone()).map_err(|error| Wrong::plain(format!("{error:#}")))?;
@@ -97,6 +107,9 @@ impl<'a> Follow<'a> {
         let Dependencies { files, folders, activity, variables } = read.loaded.depends_on;
         self.depends_on.files.extend(files.clone());
         self.depends_on.folders.extend(folders.clone());
+        let warnings: BTreeSet<String> = render::warnings(&read.loaded.diagnostics, &read.loaded.texts).into_iter().collect();
+        self.news.extend(warnings.difference(&self.warnings).cloned());
+        self.warnings = warnings;
         let Some(desired) = read.loaded.desired else {
             self.fingerprint = Fingerprint::take(&self.depends_on);
             let why = render::first_error(&read.loaded.diagnostics, &read.loaded.texts);

@@ -30,8 +30,10 @@ impl Global {
         };
         let Read { loaded, doubt, vars, .. } = read;
         terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
+        let warnings = render::warnings(&loaded.diagnostics, &loaded.texts);
         let why = render::first_error(&loaded.diagnostics, &loaded.texts).unwrap_or_else(|| "it is not valid".to_owned());
-        let setup = Setup { manifest: named.display().to_string(), path, desired, depends_on: loaded.depends_on, fleet, doubt, vars };
+        let setup =
+            Setup { manifest: named.display().to_string(), path, desired, depends_on: loaded.depends_on, fleet, doubt, vars, warnings };
         Ok(Some((setup, Some(why))))
     }
 }

@@ -263,6 +263,9 @@ impl<'a> Rounds<'a> {
         if let Some(why) = why {
             self.tell_of_manifest(why);
         }
+        for warning in self.follow.take_warnings() {
+            self.tell_of_manifest(format!("warning: {warning}"));
+        }
     }
 
     /// Writes down what is in force, for a watcher that begins while the manifest is not valid.

@@ -67,7 +67,7 @@ for_each = { file = "teams.json", pointer = "/teams" }
     .file("/work/rigs/Not A Name/last", "")
     .file("/work/rigs/file", "")
     .file("/work/rigs/.hidden/last", "")
-    .file("/work/teams.json", r#"{ "teams": ["red", "blue", "No\u0007", 3] }"#);
+    .file("/work/teams.json", r#"{ "teams": ["red", "blue", "No\u0007"] }"#);
     world.now = day(100);
     for (path, when) in
         [("/work/rigs/a/last", 94), ("/work/rigs/b/pinned", 1), ("/work/rigs/old/last", 92), ("/work/rigs/Not A Name/last", 99)]
@@ -76,8 +76,6 @@ for_each = { file = "teams.json", pointer = "/teams" }
     }
     insta::assert_snapshot!(outcome(&world, &[]), @r#"
         Warning 10 «"rigs/*"»: `/work/rigs/Not A Name` is left out: it cannot be part of a name
-          hint: only names of a-z, 0-9, `_` and `-`, beginning with a letter or digit, are used
-        Warning 15 «"teams.json"»: `3` is left out: it cannot be part of a name
           hint: only names of a-z, 0-9, `_` and `-`, beginning with a letter or digit, are used
         Warning 15 «"teams.json"»: `No\u{7}` is left out: it cannot be part of a name
           hint: only names of a-z, 0-9, `_` and `-`, beginning with a letter or digit, are used
@@ -95,12 +93,15 @@ fn what_is_not_known_is_not_empty() {
     let manifest = |for_each: &str| {
         Memory::with_manifest(&format!("version = 1\nfleet = 'atlas'\n[agents.a]\ncommand = ['x']\nfor_each = {for_each}"))
             .file("/work/bad.json", "{")
+            .file("/work/objects.json", r#"["a", {"name": "b"}]"#)
             .file("/work/rigs/a/x", "")
     };
     insta::assert_snapshot!(outcome(&manifest("{ dirs = 'gone/*' }"), &[]), @"Error 5 «'gone/*'»: it is not known which folders there are: /work/gone does not exist");
     insta::assert_snapshot!(outcome(&manifest("{ file = 'gone.json' }"), &[]), @"Error 5 «'gone.json'»: it is not known which copies there are: /work/gone.json does not exist");
     insta::assert_snapshot!(outcome(&manifest("{ file = 'bad.json' }"), &[]), @"Error 5 «'bad.json'»: it is not known which copies there are: /work/bad.json is not JSON: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(outcome(&manifest("{ file = 'objects.json' }"), &[]), @r#"Error 5 «'objects.json'»: it is not known which copies there are: `{\"name\":\"b\"}` in /work/objects.json is not a string"#);
     insta::assert_snapshot!(outcome(&manifest("{ dirs = 'rigs/*', active_within = '1d', activity = ['gone'] }"), &[]), @"");
+    insta::assert_snapshot!(outcome(&manifest("{ dirs = 'rigs/*', active_within = '0s', activity = ['gone'] }"), &[]), @r#"a-a command=["x"]"#);
     insta::assert_snapshot!(outcome(&manifest("{ dirs = 'rigs/*' }"), &[]), @r#"a-a command=["x"]"#);
     let mut world = manifest("{ dirs = 'rigs/*' }");
     world.unreadable.insert("/work/rigs".into());

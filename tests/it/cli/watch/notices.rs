@@ -60,6 +60,20 @@ fn a_file_and_a_command_hear_in_the_order_of_the_journal() {
 }
 
 #[test]
+fn a_folder_whose_name_no_agent_can_have_is_told_of_once() {
+    let agent = "[agents.rig]\nfor_each = { dirs = \"rigs/*\" }\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1001\"]\n";
+    let program = Program::new(&format!("version = 1\nfleet = \"rigs\"\nwatch = {{ resync = \"10m\" }}\n{agent}"));
+    std::fs::create_dir_all(program.at("rigs/one")).unwrap();
+    let _watcher = watching(&program, &[]);
+    std::fs::create_dir(program.at("rigs/Not One")).unwrap();
+    let told = super::eventually_told(&program, "manifest", "rigs/Not One` is left out");
+    assert!(told["why"].as_str().unwrap().starts_with("warning: "), "{told}");
+    std::fs::create_dir(program.at("rigs/two")).unwrap();
+    eventually(|| (program.pids().len() == 2).then_some(()), LIMIT);
+    assert_eq!(super::events(&program, "manifest").iter().filter(|event| event["why"].as_str().unwrap().contains("left out")).count(), 1);
+}
+
+#[test]
 fn an_empty_manifest_is_one_notice() {
     let told = "[[notify]]\non = [\"held\"]\nfile = \"told.jsonl\"\n\n[defaults]";
     let program = Program::new(&FLEET.replace("[defaults]", told));
