@@ -21,7 +21,7 @@ mod explain;
 mod forget;
 mod handoff;
 mod history;
-mod known;
+mod in_force;
 mod logs;
 mod man;
 mod moment;
@@ -79,7 +79,7 @@ enum Command {
     /// Have agents stop, as they are to be asked, and stay stopped until they are started
     Stop(order::Args),
     /// Have agents run anew
-    Restart(order::Args),
+    Restart(order::RestartArgs),
     Reset(reset::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
@@ -137,14 +137,14 @@ pub fn run() -> ExitCode {
         Command::Apply(args) => apply::run(args, global, &terminal),
         Command::Watch(args) => watch::run(args, global, &terminal),
         Command::Down(args) => down::run(args, global, &terminal),
-        Command::Start(args) => order::run(Verb::Start, args, global, &terminal),
-        Command::Stop(args) => order::run(Verb::Stop, args, global, &terminal),
-        Command::Restart(args) => order::run(Verb::Restart, args, global, &terminal),
+        Command::Start(args) => order::run(Verb::Start, &args, global, &terminal),
+        Command::Stop(args) => order::run(Verb::Stop, &args, global, &terminal),
+        Command::Restart(args) => order::restart(&args, global, &terminal),
         Command::Pause(args) => pause::pause(args, global, &terminal),
         Command::Resume(args) => pause::resume(args, global, &terminal),
         Command::Halt(args) => pause::halt(args, global, &terminal),
         Command::Reset(args) => reset::run(args, global, &terminal),
-        Command::Kill(args) => order::run(Verb::Kill, args, global, &terminal),
+        Command::Kill(args) => order::run(Verb::Kill, &args, global, &terminal),
         Command::Simulate(args) => simulate::run(args, global, &terminal),
         Command::Adopt(args) => adopt::run(args, global, &terminal),
         Command::Forget(args) => forget::run(args, global, &terminal),

@@ -31,7 +31,7 @@ pub use attributes::{Attributes, Umask};
 pub use care::{Care, HoldOn, Log, Milestone, OnRemove, Wish};
 pub use drain::{DrainAsk, DrainStep, Signal, SignalTo};
 pub use effective::{canonical_digest, care_fields, effective, launch_fields};
-pub use glob::glob;
+pub use glob::{glob, is_glob};
 pub use guard::{Guard, Limit};
 pub use handoff::{Channel, Handoff};
 pub use hooks::{Hook, Hooks, Leftovers, OnFail};

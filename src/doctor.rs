@@ -64,6 +64,8 @@ pub struct Ground {
     pub unreadable: Vec<String>,
     /// Notes that could not be delivered.
     pub dead_letters: usize,
+    /// Why the manifest as it stands is not in force, if it is not.
+    pub manifest_error: Option<String>,
     /// How the watcher does, if there is one.
     pub watcher: Option<Watch>,
     /// What the kernel says of the programs of agents that run.
@@ -110,6 +112,10 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     let hint = "mend it, or change it in the server; a configuration is read when the server is started";
     findings.extend(observed.warnings.iter().map(|warning| Finding::yellow("server", warning.clone(), hint)));
     findings.extend(observed.conditions.iter().filter_map(|condition| ground_of(condition, observed)));
+    if let Some(why) = &ground.manifest_error {
+        let hint = "see all that is wrong with `reconcile validate`; what was declared before is in force";
+        findings.push(Finding::yellow("manifest", why.clone(), hint));
+    }
     findings.push(watcher(ground.watcher.as_ref()));
     findings.push(agents(observed, plan));
     findings.extend(stopped(ground, observed));
@@ -305,6 +311,7 @@ mod tests {
             claimed_by: None,
             unreadable: Vec::new(),
             dead_letters: 0,
+            manifest_error: None,
             watcher: None,
             programs: BTreeMap::new(),
         };

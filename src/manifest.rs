@@ -181,7 +181,7 @@ fn fleet<'a>(
     let notify = watch::notices(manifest.notify.as_deref().unwrap_or_default(), &context.fields());
     vars::unused(&vars, given, report);
     let guard = manifest.guard.map_or_else(Guard::default, |guard| Guard {
-        max_stop: guard.max_stop.map_or(Guard::default().max_stop, |limit| limit.value.0),
+        max_stop: guard.max_stop.map(|limit| limit.value.0),
         allow_empty: guard.allow_empty.unwrap_or(false),
     });
     let depends_on = context.depends_on.take();

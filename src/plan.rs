@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::desired::{AgentName, Auto, Desired, Limit, Server};
-use crate::observed::{Fault, MessageKind, Observed};
+use crate::observed::{Fault, MessageKind, Observed, Phase};
 use crate::time::{Duration, Timestamp};
 
 mod dialogs;
@@ -79,7 +79,9 @@ pub struct Terms {
     pub scope: Option<BTreeSet<AgentName>>,
     /// Another limit than the manifest's.
     pub max_stop: Option<Limit>,
-    /// Stopping everything is the purpose: neither `max_stop` nor `allow_empty` binds.
+    /// The other manifest that the fleet belongs to: nothing is done without `--moved`.
+    pub claimed_by: Option<PathBuf>,
+    /// Stopping this many is the purpose: neither `max_stop` nor `allow_empty` binds.
     pub unbound: bool,
     /// A manifest without agents is carried out.
     pub allow_empty: bool,
@@ -96,6 +98,12 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Lets the run do what the guards on numbers refuse, because a person saw the plan and approved it.
+    pub fn go_beyond_guards(&mut self) {
+        self.max_stop = Some(Limit::Count(u32::MAX));
+        self.allow_empty = true;
+    }
+
     /// Whether this run looks after an agent.
     pub fn covers(&self, agent: &AgentName) -> bool {
         self.scope.as_ref().is_none_or(|scope| scope.contains(agent))
@@ -124,6 +132,13 @@ impl Plan {
     /// Whether a step of this round can be taken.
     pub fn has_acts(&self) -> bool {
         self.server.is_some() || self.changes.values().any(|change| matches!(change.next, Next::Act(_)))
+    }
+
+    /// Whether there is something that a person should see first: a step of this round, or an end that will come and has not begun. What was
+    /// begun goes on by itself.
+    pub fn needs_approval(&self, observed: &Observed) -> bool {
+        let begun = |agent: &AgentName| observed.agents.get(agent).is_some_and(|sighting| matches!(sighting.phase, Phase::Leaving(_)));
+        self.has_acts() || self.interrupted().iter().any(|agent| !begun(agent))
     }
 
     /// Whether something goes on by itself.
@@ -243,7 +258,7 @@ pub struct FieldChange {
 pub struct GuardCheck {
     /// Which limit.
     pub name: GuardName,
-    /// The limit as the manifest or the flag writes it.
+    /// The limit as the manifest or the flag writes it; for `moved` the manifest that the fleet belongs to.
     pub limit: String,
     /// What the plan would do.
     pub value: usize,

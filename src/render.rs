@@ -11,9 +11,11 @@ use crate::observed::{Observed, Phase};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
+mod commands;
 mod config;
 mod detail;
 mod diagnostics;
+mod difference;
 mod events;
 mod human;
 pub mod json;
@@ -28,10 +30,11 @@ mod table;
 mod text;
 mod words;
 
+pub use commands::Invocation;
 pub use config::{config_document, config_toml, origins, origins_document};
 pub use diagnostics::{DiagnosticsDocument, diagnostics, diagnostics_document, first_error, warnings};
 pub use events::{event_human, events_after, history_human};
-pub use human::{plan_human, plan_listing};
+pub use human::{nothing_due, plan_human, plan_listing};
 pub use markdown::plan_markdown;
 pub use metrics::metrics;
 pub use rounds::rounds;
@@ -39,20 +42,31 @@ pub use screen::{outcome_document, presets_document, presets_human, receipt_docu
 pub use simulation::{SimulationView, simulation_human};
 pub use status::status_human;
 pub use summary::refusal;
-pub use text::{plain, printed};
+pub use text::{defused, plain, printed};
 
 /// What the receiver of human text can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether it shows colour.
     pub color: bool,
-    /// Its columns; longer lines are folded where they can be.
+    /// Its columns.
     pub width: usize,
+    /// What is done with lines that are longer.
+    pub fold: Fold,
+}
+
+/// What is done with lines that are longer than the receiver is wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// They are folded: a person reads them.
+    AtWidth,
+    /// Nothing: a program reads them, or nothing has a width.
+    Never,
 }
 
 impl Style {
     /// For files and pipes.
-    pub const PLAIN: Self = Self { color: false, width: 120 };
+    pub const PLAIN: Self = Self { color: false, width: 120, fold: Fold::Never };
 }
 
 /// How much of a long plan is shown.
@@ -79,8 +93,8 @@ pub enum Basis {
 /// A plan with all that it is shown with.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanView<'a> {
-    /// The manifest as it was named.
-    pub manifest: &'a str,
+    /// How the manifest was named.
+    pub manifest: &'a Invocation,
     /// What should be.
     pub desired: &'a Desired,
     /// What is.
@@ -96,6 +110,8 @@ pub struct PlanView<'a> {
 /// A status with all that it is shown with.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusView<'a> {
+    /// How the manifest was named.
+    pub manifest: &'a Invocation,
     /// What should be.
     pub desired: &'a Desired,
     /// What is.

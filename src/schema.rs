@@ -85,7 +85,6 @@ pub fn manifest() -> Value {
     let mut schema = Value::from(generator.into_root_schema_for::<file::Manifest>());
     strict(&mut schema);
     if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), "manifest.schema.json".into());
         root.insert("title".to_owned(), "Manifest of reconcile".into());
     }
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {

@@ -267,9 +267,28 @@ impl Fleet {
         Ok(Some(claim))
     }
 
-    /// The other manifest that the fleet belongs to; none if it is this one, or nobody's yet. Without `--moved`, that is a reason to refuse.
+    /// The other manifest that the fleet belongs to; none if it is this one, or if there is nothing that could belong to it. Without `--moved`,
+    /// that is a reason to refuse.
     pub fn claimed_by_another(&self, manifest: &Path) -> Result<Option<PathBuf>> {
-        Ok(self.claim()?.filter(|claim| claim.is_of_another(manifest)).map(|claim| claim.manifest))
+        let Some(claim) = self.claim()?.filter(|claim| claim.is_of_another(manifest)) else { return Ok(None) };
+        Ok((self.owns_something()? || self.watcher()?.is_some()).then_some(claim.manifest))
+    }
+
+    /// Whether an agent is remembered, be it by a record of no use.
+    pub fn owns_something(&self) -> Result<bool> {
+        Ok(!self.records()?.is_empty())
+    }
+
+    /// Forgets whose the fleet was and what was declared, where no agent is left that could belong to it.
+    pub fn release_claim(&self) -> Result<()> {
+        if self.owns_something()? {
+            return Ok(());
+        }
+        let Some(folder) = self.open("")? else { return Ok(()) };
+        for name in ["fleet.json", watching::IN_FORCE] {
+            folder.remove(name)?;
+        }
+        Ok(())
     }
 
     /// Writes whose the fleet is, for good.

@@ -41,7 +41,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(&args.agent, &setup.desired)?;
     let pointer = match (args.session, args.pid) {
         (Some(session), _) => Pointer::Session(session),
@@ -63,7 +63,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
             return Ok(ExitStatus::Refused);
         }
     };
-    if setup.fleet.claim()?.is_none() {
+    if setup.fleet.claim()?.is_none_or(|claim| claim.is_of_another(&setup.path)) {
         setup.fleet.write_claim(&Claim::new(setup.path.clone()))?;
     }
     drop(lock);

@@ -50,7 +50,7 @@ impl<'a> After<'a> {
     /// The status of these agents, for programs.
     pub(super) fn status(&self) -> Result<Value> {
         let about = About::of(self.agents, &self.setup.desired, &self.observed);
-        Ok(serde_json::to_value(json::status_document(&about.view(&self.plan)))?)
+        Ok(serde_json::to_value(json::status_document(&about.view(&self.plan, &self.setup.manifest)))?)
     }
 
     fn view(&self) -> PlanView<'_> {

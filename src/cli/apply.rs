@@ -23,8 +23,9 @@ use crate::plan::{Plan, Terms, foresee, plan};
 use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
-use crate::state::Claim;
 use crate::time::{Duration, Timestamp};
+
+mod claim;
 
 /// Plan, show, ask, and act until everything is as declared
 #[derive(Debug, clap::Args)]
@@ -128,7 +129,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 pub(super) fn act(args: Task, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     terminal.begin_anew();
     let account = |fleet| Account::new(fleet, args.terms.command(), args.run.timeout());
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else {
+    let manifest = args.manifest.as_deref();
+    // To end agents, or to start again what ran, must be possible while the manifest is being edited.
+    let setup = if args.terms.needs_its_manifest() { global.setup(manifest, terminal)? } else { global.in_force(manifest, terminal)? };
+    let Some(setup) = setup else {
         let fleet = global.fleet_of(args.manifest.as_deref());
         fleet.into_iter().for_each(|fleet| account(fleet).close(&Ok(ExitStatus::Failed), terminal));
         return Ok(ExitStatus::Failed);
@@ -180,14 +184,17 @@ impl Run<'_> {
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
         let plan = plan(&desired, &seen.observed, &terms);
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
-        if plan.broken_guards().next().is_some() {
-            if self.args.output != Output::Human {
-                plan.broken_guards().for_each(|guard| self.terminal.error(&coded(ErrorCode::Guard, render::refusal(guard))));
-            }
-            return Ok(ExitStatus::Refused);
-        }
         let named = self.args.terms.order().is_some_and(Order::names_all);
-        let approved = self.args.run.auto_approve || named;
+        let refused = plan.broken_guards().next().is_some();
+        if refused {
+            plan.broken_guards().for_each(|guard| self.terminal.error(&coded(ErrorCode::Guard, render::refusal(guard))));
+            if self.args.run.auto_approve || self.args.output != Output::Human || !self.terminal.can_ask() {
+                return Ok(ExitStatus::Refused);
+            }
+            // The answer to the question is about this plan, which says how many it interrupts.
+            terms.go_beyond_guards();
+        }
+        let approved = !refused && (self.args.run.auto_approve || named || !plan.needs_approval(&seen.observed));
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
             order::remember(&self.setup.fleet, &mut seen, &intent)?;
@@ -195,6 +202,7 @@ impl Run<'_> {
             self.lay_down_notes()?;
             self.note_message()?;
             self.claim(&desired)?;
+            self.release(plan.is_empty())?;
             let ending = if plan.is_empty() { Ending::AtRest } else { Ending::Stuck };
             let status = exit_status(&ending);
             let rest = remainder(&ending, self.args.run.timeout);
@@ -203,7 +211,7 @@ impl Run<'_> {
             return Ok(status);
         }
         let own = within::agent_of(&desired.fleet);
-        let helps = if own.is_some() { ", or have it done by a helper: reconcile restart --self" } else { "" };
+        let helps = if own.is_some() { ", or have it done by a helper: `reconcile restart --self`" } else { "" };
         let own = own.or_else(|| within::adopted_above(&seen.observed));
         if let Some(agent) = own.filter(|agent| plan.interrupted().contains(agent)) {
             let why = format!("this command is a part of {agent}, which it would end: nothing was done. Run it outside{helps}");
@@ -253,15 +261,22 @@ impl Run<'_> {
 
     /// How the agents are that the run was about, and what came of it, if that is what is to be written.
     fn document(&self, observed: &Observed, plan: &Plan, events: &[Event], status: ExitStatus) -> Result<()> {
-        let (Output::Document, Some(order)) = (self.args.output, self.args.terms.order()) else { return Ok(()) };
-        let about = order.agents(&self.setup.desired, observed)?;
-        let about = About::of(&about, &self.setup.desired, observed);
+        if self.args.output != Output::Document {
+            return Ok(());
+        }
+        let agents = match self.args.terms.order() {
+            Some(order) => order.agents(&self.setup.desired, observed)?,
+            // Those that are gone have a result too.
+            None => observed.agents.keys().chain(events.iter().filter_map(|event| event.agent.as_ref())).cloned().collect(),
+        };
+        let desired = self.args.terms.desired(self.setup.desired.clone());
+        let about = About::of(&agents, &desired, observed);
         let outcome = |agent: &AgentName| {
             let (log, lines) = logs::evidence(self.setup, observed, agent);
             render::outcome_document(agent, events, log.as_deref(), &lines)
         };
-        let outcomes: Vec<_> = about.agents().map(outcome).collect();
-        let mut document = serde_json::to_value(json::status_document(&about.view(plan)))?;
+        let outcomes: Vec<_> = agents.iter().map(outcome).collect();
+        let mut document = serde_json::to_value(json::status_document(&about.view(plan, &self.setup.manifest)))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("outcomes".to_owned(), outcomes.into());
             // One that does not wait is told nothing of what is left.
@@ -285,8 +300,12 @@ impl Run<'_> {
             self.terminal.error(&coded(ErrorCode::ApprovalNeeded, why));
             return Ok(false);
         }
+        let question = match plan.broken_guards().next() {
+            None => "\nApply this plan? yes / no / details: ",
+            Some(_) => "\nApply this plan all the same? yes / no / details: ",
+        };
         loop {
-            match self.terminal.ask("\nApply this plan? yes / no / details: ")?.as_deref() {
+            match self.terminal.ask(question)?.as_deref() {
                 Some("yes") => return Ok(true),
                 Some("details") => self.show(desired, seen, plan, terms, Extent::All)?,
                 Some("no" | "n") | None => {
@@ -296,16 +315,6 @@ impl Run<'_> {
                 Some(_) => self.terminal.say("Only `yes` is taken for an approval.\n"),
             }
         }
-    }
-
-    fn claim(&self, desired: &Desired) -> Result<()> {
-        let before = self.setup.fleet.claim()?;
-        let claim = Claim {
-            manifest: self.setup.path.clone(),
-            digest: Some(desired.digest.clone()),
-            ..before.clone().unwrap_or_else(|| Claim::new(self.setup.path.clone()))
-        };
-        if before.as_ref() == Some(&claim) { Ok(()) } else { self.setup.fleet.write_claim(&claim) }
     }
 
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
@@ -318,6 +327,7 @@ impl Run<'_> {
         let converged = result?;
         let Converged { ending, plan, observed, .. } = &converged;
         let status = exit_status(ending);
+        self.release(status == ExitStatus::Done)?;
         let rest = remainder(ending, self.args.run.timeout);
         note_rest(ending, &rest, plan, desired, observed, (self.setup, self.terminal));
         self.document(observed, plan, &events, status)?;
@@ -341,6 +351,9 @@ impl Run<'_> {
             "\n{}. {at_rest} at rest.\n",
             if counts.is_empty() { "Nothing was done".to_owned() } else { counts.join(", ") }
         ))?;
+        if let Ending::Refused(guards) = &converged.ending {
+            guards.iter().for_each(|guard| self.terminal.error(&coded(ErrorCode::Guard, render::refusal(guard))));
+        }
         Ok(status)
     }
 }

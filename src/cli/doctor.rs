@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let plan = plan(&setup.desired, &seen.observed, &Terms::default());
     let findings = examine(&ground(&setup, &seen)?, &setup.desired, &seen.observed, &plan);
@@ -40,7 +40,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         terminal.print(&render::json::pretty(&document))?;
     } else {
         let lines: String = findings.iter().map(line).collect();
-        terminal.print(&lines)?;
+        terminal.print(&terminal.complete(&lines))?;
     }
     Ok(if worst == Light::Red { ExitStatus::Failed } else { ExitStatus::Done })
 }
@@ -90,6 +90,7 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         unreadable: seen.unreadable.values().cloned().collect(),
         dead_letters,
         programs: seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name.clone(), program(sighting)?))).collect(),
+        manifest_error: setup.broken.clone(),
         watcher: watch::watcher(&setup.fleet, seen.observed.at)?.map(|watcher| shown(watcher, seen.observed.at)),
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::ExitStatus;
-use super::apply::{self, EventFlags, RunFlags, Task};
+use super::apply::{self, Output, RunFlags, Task};
 use super::error::coded;
 use super::setup::Global;
 use super::terminal::Terminal;
@@ -17,20 +17,23 @@ use crate::render::json::ErrorCode;
 pub(super) struct Args {
     /// The manifest
     manifest: Option<PathBuf>,
-    /// Stop agents too to which somebody is attached
+    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    ///
+    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
     #[arg(long, value_name = "AGENT")]
     allow_kill: Vec<String>,
-    #[command(flatten)]
-    events: EventFlags,
+    /// Write JSON: what is left, as `status --json` does, and what came of each agent
+    #[arg(long, requires = "auto_approve")]
+    json: bool,
     #[command(flatten)]
     run: RunFlags,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     if let Some(holder) = setup.fleet.watcher()? {
         let pid = holder.map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default();
         let why = format!(
@@ -41,6 +44,6 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         return Ok(ExitStatus::Refused);
     }
     let terms = TermFlags::destroying().with_now(args.now).with_allow_kill(args.allow_kill);
-    let output = args.events.output();
+    let output = if args.json { Output::Document } else { Output::Human };
     apply::act(Task { manifest: args.manifest, terms, run: args.run, output, notes: Vec::new() }, global, terminal)
 }

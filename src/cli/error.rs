@@ -49,8 +49,8 @@ pub(super) fn hint(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::Locked => Some("wait for it with --lock-timeout 60s"),
         ErrorCode::Interrupted | ErrorCode::TimedOut => Some("run it again: it goes on where it was"),
-        ErrorCode::ManifestInvalid => Some("see all errors with: reconcile validate"),
-        ErrorCode::Held | ErrorCode::Blocked | ErrorCode::NotReady | ErrorCode::NotConverged => Some("see why with: reconcile status"),
+        ErrorCode::ManifestInvalid => Some("see all errors with `reconcile validate`"),
+        ErrorCode::Held | ErrorCode::Blocked | ErrorCode::NotReady | ErrorCode::NotConverged => Some("see why with `reconcile status`"),
         ErrorCode::Usage
         | ErrorCode::ManifestMissing
         | ErrorCode::AgentUnknown

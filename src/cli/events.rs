@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::ExitStatus;
 use super::moment::Moment;
+use super::select::no_manifest_after_follow;
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::glob;
@@ -43,14 +44,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(known) = global.known(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    let mut host = known.machine()?;
+    no_manifest_after_follow("events", &args.agents)?;
+    let Some(setup) = global.in_force(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let mut host = setup.machine()?;
     if args.follow {
         host.heed(Interrupts::install().context("cannot take over the signals")?);
         // From here on nothing is missed: what is written while the journal is read is news.
-        host.attend(&BTreeSet::from([known.fleet.paths().journal()]), &BTreeSet::new());
+        host.attend(&BTreeSet::from([setup.fleet.paths().journal()]), &BTreeSet::new());
     }
-    let mut entries = known.fleet.entries_after(0)?;
+    let mut entries = setup.fleet.entries_after(0)?;
     let mut last = entries.last().map_or(0, |entry| entry.number);
     entries.retain(|entry| is_meant(entry, &args.agents));
     match args.since.map(|since| since.before(host.now())) {
@@ -65,7 +67,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         if host.wait(&[], host.now() + RESYNC) == Wake::Signal {
             return Ok(ExitStatus::Interrupted);
         }
-        let mut entries = known.fleet.entries_after(last)?;
+        let mut entries = setup.fleet.entries_after(last)?;
         last = entries.last().map_or(last, |entry| entry.number);
         entries.retain(|entry| is_meant(entry, &args.agents));
         show(&entries, args.json, terminal)?;
@@ -80,7 +82,7 @@ fn is_meant(entry: &Entry, agents: &[String]) -> bool {
 fn show(entries: &[Entry], as_json: bool, terminal: &Terminal) -> Result<()> {
     let text: String = match as_json {
         true => entries.iter().map(json::entry_line).collect(),
-        false => render::history_human(entries.iter().map(|entry| &entry.event), terminal.out()),
+        false => terminal.complete(&render::history_human(entries.iter().map(|entry| &entry.event), terminal.out())),
     };
     if text.is_empty() { Ok(()) } else { terminal.print(&text) }
 }

@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let (desired, observed) = (&setup.desired, &seen.observed);
     let due = PlanView { manifest: &setup.manifest, desired, observed, plan: &plan, rounds: &rounds, basis: Basis::Live };
     let about = About::of(&only, desired, observed);
-    let state = about.view(&plan);
+    let state = about.view(&plan, &setup.manifest);
 
     // What this look has found is in the journal once a run acts on it.
     let journal = setup.fleet.entries_after(0)?.into_iter().map(|entry| entry.event);
@@ -69,7 +69,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         text += &format!("\nwhat is due\n\n{}", render::plan_human(&due, Extent::All, terminal.out()));
     }
     if !events.is_empty() {
-        text += &format!("\nits last events\n{}", render::history_human(events.iter(), terminal.out()));
+        text += &format!("\nits last events\n{}", terminal.complete(&render::history_human(events.iter(), terminal.out())));
     }
     if !printed.is_empty() {
         text += "\nwhat it printed last\n";

@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let lock = match args.lock.take("forget", &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),

@@ -69,7 +69,7 @@ enum Verb {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     match args.verb {
         Verb::Put { agent, text, from } => put(&setup, &agent, text, from, terminal),
         Verb::List { agents, json } => list(&setup, &agents, json, terminal),
@@ -154,13 +154,13 @@ fn show(setup: &Setup, id: NoteId, terminal: &Terminal) -> Result<ExitStatus> {
         let archived = archive::find(&folder, id)?;
         if let Some(path) = archived.or(waiting) {
             let text = safe_open::open(&path).and_then(read_text).with_context(|| format!("the note {} cannot be read", path.display()))?;
-            terminal.print(&text)?;
+            terminal.print_text(&text)?;
             return Ok(ExitStatus::Done);
         }
         if let Some((letter, text)) = dead::show(&setup.fleet.paths().dead(agent), id)? {
             let why = letter.why.map_or_else(|| "nobody wrote down why".to_owned(), |why| why.why);
             terminal.say(&format!("a dead letter for {agent}: {}\n", render::plain(&why)));
-            terminal.print(&text)?;
+            terminal.print_text(&text)?;
             return Ok(ExitStatus::Done);
         }
     }

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::ExitStatus;
+use super::error::coded;
 use super::moment::Moment;
-use super::select::one;
+use super::select::{no_manifest_after_follow, one};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
@@ -16,6 +17,7 @@ use crate::intent::Intent;
 use crate::manifest::Bytes;
 use crate::observe::observe;
 use crate::observed::Observed;
+use crate::render::json::ErrorCode;
 use crate::render::{self, json::pretty};
 use crate::time::{Duration, Timestamp};
 
@@ -27,6 +29,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub(super) struct Args {
     /// The agent
     agent: String,
+    /// What is no agent: a manifest that was meant for `-f`.
+    #[arg(hide = true)]
+    surplus: Vec<String>,
     /// Go on with what is printed from now on, until Ctrl-C; only where there is a log
     #[arg(short = 'f', long)]
     follow: bool,
@@ -46,7 +51,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let words: Vec<String> = [&args.agent].into_iter().chain(&args.surplus).cloned().collect();
+    no_manifest_after_follow("logs", &words)?;
+    if let Some(word) = args.surplus.first() {
+        return Err(coded(ErrorCode::Usage, format!("one agent at a time: what is `{word}`?")));
+    }
+    let Some(setup) = global.in_force(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let mut host = setup.machine()?;
     let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::apply::{self, Output, RunFlags, Task};
-use super::select::{Chosen, named, select_all, with_dependencies};
+use super::select::{ALL, Chosen, named, select_all, with_dependencies};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
 use super::{ExitStatus, within};
-use crate::desired::{AgentName, Desired, Limit, Wish};
+use crate::desired::{AgentName, Desired, Limit, Wish, is_glob};
 use crate::host::Host;
 use crate::intent::{Intent, Request};
 use crate::observe::Seen;
@@ -24,32 +24,41 @@ use crate::time::Duration;
 pub(super) struct Args {
     #[command(flatten)]
     agents: Chosen,
-    /// Interrupt agents too to which somebody is attached
+    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    ///
+    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
     #[arg(long, value_name = "AGENT")]
     allow_kill: Vec<String>,
-    /// Interrupt so many running agents at most, a number or a share like 30%; agents that are named one by one may always be
+    /// Interrupt so many running agents at most, a number or a share like 30%; for labels and globs, which do not say how many they mean
     #[arg(long, value_name = "N|P%")]
     max_stop: Option<Limit>,
     /// Write JSON: how the agents are in the end, as `status --json` does, and what came of it
     #[arg(long)]
     json: bool,
+    /// Whether to wait until it is done; if not, it is only begun, and the next run goes on
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
+    wait: bool,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// The same with what only makes sense where an instance follows.
+#[derive(Debug, clap::Args)]
+pub(super) struct RestartArgs {
+    #[command(flatten)]
+    args: Args,
     /// A note for the successor: a file, or NAME=FILE where several agents are named
     #[arg(long, value_name = "FILE|NAME=FILE")]
     handoff: Vec<String>,
     /// The agent that this command runs in: a helper does it as soon as that rests
     #[arg(long = "self", conflicts_with_all = ["agents", "all", "json", "handoff"])]
     this: bool,
-    /// Whether to wait until it is done; if not, it is only begun, and the next run goes on
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
-    wait: bool,
     /// This is the helper of an agent that asked for it.
     #[arg(long, hide = true)]
     as_helper: bool,
-    #[command(flatten)]
-    run: RunFlags,
 }
 
 /// What is asked of an agent.
@@ -72,28 +81,39 @@ pub(super) struct Order {
     agents: Vec<String>,
 }
 
-pub(super) fn run(verb: Verb, args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    if args.this {
-        let order = Order { verb, agents: Vec::new() };
+pub(super) fn run(verb: Verb, args: &Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    carry_out(&Order { verb, agents: args.agents.patterns()? }, args, &[], global, terminal)
+}
+
+pub(super) fn restart(args: &RestartArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let RestartArgs { args, handoff, this, as_helper } = args;
+    if *this {
+        let order = Order { verb: Verb::Restart, agents: Vec::new() };
         return within::hand_over(order.command(), &args.said(), global, terminal);
     }
-    let order = Order { verb, agents: args.agents.patterns()? };
-    let notes = notes(&args.handoff, &order, global, terminal)?;
-    let output = if args.json { Output::Document } else { Output::Human };
-    let task = |timeout: Duration| Task {
+    let order = Order { verb: Verb::Restart, agents: args.agents.patterns()? };
+    if *as_helper {
+        return help(&|timeout| apply::act(task(&order, args, &[], timeout), global, terminal), args.run.timeout());
+    }
+    let notes = notes(handoff, &order, global, terminal)?;
+    carry_out(&order, args, &notes, global, terminal)
+}
+
+fn carry_out(order: &Order, args: &Args, notes: &[(AgentName, String)], global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+    let timeout = if args.wait { args.run.timeout() } else { Duration::ZERO };
+    let status = apply::act(task(order, args, notes, timeout), global, terminal)?;
+    // What was only to be begun is begun.
+    Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
+}
+
+fn task(order: &Order, args: &Args, notes: &[(AgentName, String)], timeout: Duration) -> Task {
+    Task {
         manifest: None,
         terms: TermFlags::ordering(order.clone(), args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill.clone()),
         run: args.run.with_timeout(timeout),
-        output,
-        notes: notes.clone(),
-    };
-    if args.as_helper {
-        return help(&|timeout| apply::act(task(timeout), global, terminal), args.run.timeout());
+        output: if args.json { Output::Document } else { Output::Human },
+        notes: notes.to_vec(),
     }
-    let timeout = if args.wait { args.run.timeout() } else { Duration::ZERO };
-    let status = apply::act(task(timeout), global, terminal)?;
-    // What was only to be begun is begun.
-    Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
 }
 
 impl Args {
@@ -129,10 +149,7 @@ fn notes(written: &[String], order: &Order, global: &Global, terminal: &Terminal
     if written.is_empty() {
         return Ok(Vec::new());
     }
-    if order.verb != Verb::Restart {
-        bail!("--handoff is for `restart`: there is no successor here");
-    }
-    let Some(setup) = global.setup(None, terminal)? else { bail!("the manifest is not valid") };
+    let Some(setup) = global.in_force(None, terminal)? else { bail!("the manifest is not valid") };
     let mut host = setup.machine()?;
     let mut read = |note: &String| {
         let (agent, path) = match (note.split_once('='), &order.agents[..]) {
@@ -168,7 +185,12 @@ impl Order {
 
     /// Whether each agent is called by its name. Then that is the approval, and no guard doubts it.
     pub(super) fn names_all(&self) -> bool {
-        !self.agents.iter().any(|pattern| pattern.starts_with("label:") || pattern.contains(['*', '?', '[']))
+        !self.agents.iter().any(|pattern| pattern.starts_with("label:") || is_glob(pattern))
+    }
+
+    /// Whether it says how many it is about: then no guard doubts that.
+    pub(super) fn names_its_number(&self) -> bool {
+        self.names_all() || self.agents == [ALL]
     }
 
     /// Whom the run is about.

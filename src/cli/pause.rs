@@ -3,15 +3,15 @@
 use anyhow::{Result, anyhow, bail};
 
 use super::ExitStatus;
-use super::known::Known;
 use super::moment::Moment;
-use super::select::Chosen;
-use super::setup::{self, Global};
+use super::select::{Chosen, select_all};
+use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::AgentName;
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Live, Outcome};
-use crate::observe::Seen;
+use crate::intent::Intent;
+use crate::observe::{Seen, observe};
 use crate::observed::{Halt, Instance, Pause, Phase};
 use crate::state::Record;
 use crate::time::{Duration, Timestamp};
@@ -60,73 +60,73 @@ struct How {
 }
 
 pub(super) fn pause(args: PauseArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    with_lock("pause", &args.how, global, terminal, |known, host| {
+    with_lock("pause", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         let until = args.until.map(|until| until.after(now));
         if until.is_some_and(|until| until <= now) {
             bail!("the pause would be over before it began");
         }
-        let (seen, agents) = chosen(&args.agents.patterns()?, known, host)?;
+        let (seen, agents) = chosen(&args.agents.patterns()?, setup, host)?;
         for agent in &agents {
             let pause = Pause { since: now, until, why: args.how.message.clone() };
-            write(&seen, known, agent, |record| record.paused = Some(pause))?;
+            write(&seen, setup, agent, |record| record.paused = Some(pause))?;
         }
         let until = until.map(|until| format!(" until {}", until.date_and_clock())).unwrap_or_default();
-        note(known, &each(&agents), now, &format!("paused{until}"), args.how.message.as_deref())?;
+        note(setup, &each(&agents), now, &format!("paused{until}"), args.how.message.as_deref())?;
         terminal.say(&format!("Paused{until}: {}\n", listed(&agents)));
         Ok(ExitStatus::Done)
     })
 }
 
 pub(super) fn resume(args: ResumeArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    with_lock("resume", &args.how, global, terminal, |known, host| {
+    with_lock("resume", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         if args.agents.is_empty() {
-            return end_halt(known, host, args.how.message.as_deref(), terminal);
+            return end_halt(setup, host, args.how.message.as_deref(), terminal);
         }
-        let (seen, agents) = chosen(&args.agents, known, host)?;
+        let (seen, agents) = chosen(&args.agents, setup, host)?;
         let paused = |agent: &&AgentName| seen.records.get(*agent).is_some_and(|record| record.paused.is_some());
         let agents: Vec<AgentName> = agents.iter().filter(paused).cloned().collect();
         for agent in &agents {
-            write(&seen, known, agent, |record| record.paused = None)?;
+            write(&seen, setup, agent, |record| record.paused = None)?;
         }
-        note(known, &each(&agents), now, "resumed", args.how.message.as_deref())?;
+        note(setup, &each(&agents), now, "resumed", args.how.message.as_deref())?;
         terminal.say(&if agents.is_empty() { "None of them was paused.\n".to_owned() } else { format!("Resumed: {}\n", listed(&agents)) });
         Ok(ExitStatus::Done)
     })
 }
 
 pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    with_lock("halt", &args.how, global, terminal, |known, host| {
+    with_lock("halt", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         // First the word, then the deed: who comes in between leaves alone what is being stopped.
-        known.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
-        note(known, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
+        setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
+        note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
         terminal.say("The fleet is halted: nothing is done until it is resumed.\n");
         if !args.freeze {
             return Ok(ExitStatus::Done);
         }
-        Ok(match all_of_them(known, host, terminal, "stopped", |only| Act::Freeze { only })? {
+        Ok(match all_of_them(setup, host, terminal, "stopped", |only| Act::Freeze { only })? {
             Extent::All => ExitStatus::Done,
             Extent::Some => ExitStatus::NotAtRest,
         })
     })
 }
 
-fn end_halt(known: &Known, host: &mut Live, why: Option<&str>, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(halt) = known.fleet.halted()? else {
+fn end_halt(setup: &Setup, host: &mut Live, why: Option<&str>, terminal: &Terminal) -> Result<ExitStatus> {
+    let Some(halt) = setup.fleet.halted()? else {
         terminal.say("The fleet is not halted. To resume agents that are paused, name them.\n");
         return Ok(ExitStatus::Done);
     };
     if halt.frozen {
-        if all_of_them(known, host, terminal, "set going", |only| Act::Thaw { only })? == Extent::Some {
-            terminal.say("The fleet stays halted, for some of it may still be stopped. Once that is mended: reconcile resume\n");
+        if all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })? == Extent::Some {
+            terminal.say("The fleet stays halted, for some of it may still be stopped. Once that is mended: `reconcile resume`\n");
             return Ok(ExitStatus::NotAtRest);
         }
-        known.fleet.count_anew(host.now())?;
+        setup.fleet.count_anew(host.now())?;
     }
-    known.fleet.end_halt()?;
-    note(known, &[None], host.now(), "resumed", why)?;
+    setup.fleet.end_halt()?;
+    note(setup, &[None], host.now(), "resumed", why)?;
     terminal.say("The fleet is resumed.\n");
     Ok(ExitStatus::Done)
 }
@@ -139,8 +139,8 @@ enum Extent {
 }
 
 /// Does the same to every instance that lives, and names those to which it could not be done.
-fn all_of_them(known: &Known, host: &mut Live, terminal: &Terminal, done: &str, act: impl Fn(Instance) -> Act) -> Result<Extent> {
-    let seen = known.observe(host)?;
+fn all_of_them(setup: &Setup, host: &mut Live, terminal: &Terminal, done: &str, act: impl Fn(Instance) -> Act) -> Result<Extent> {
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
     let mut extent = Extent::All;
     let mut missed = |name: &AgentName, why: &str| {
         extent = Extent::Some;
@@ -173,38 +173,38 @@ fn with_lock(
     how: &How,
     global: &Global,
     terminal: &Terminal,
-    work: impl FnOnce(&Known, &mut Live) -> Result<ExitStatus>,
+    work: impl FnOnce(&Setup, &mut Live) -> Result<ExitStatus>,
 ) -> Result<ExitStatus> {
-    let Some(known) = global.known(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let _lock = match known.lock(command, how.lock_timeout, terminal)? {
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let _lock = match setup.lock(command, how.lock_timeout, false, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    known.fleet.prepare()?;
-    let status = work(&known, &mut known.machine()?);
-    setup::wake_watcher(&known.fleet);
+    setup.fleet.prepare()?;
+    let status = work(&setup, &mut setup.machine()?);
+    setup.wake_watcher();
     status
 }
 
-fn chosen(patterns: &[String], known: &Known, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
-    let seen = known.observe(host)?;
-    let agents = known.select_all(patterns, &seen)?;
+fn chosen(patterns: &[String], setup: &Setup, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
+    let agents = select_all(patterns, &setup.desired, &seen.observed)?.into_iter().collect();
     Ok((seen, agents))
 }
 
-fn write(seen: &Seen, known: &Known, agent: &AgentName, change: impl FnOnce(&mut Record)) -> Result<()> {
+fn write(seen: &Seen, setup: &Setup, agent: &AgentName, change: impl FnOnce(&mut Record)) -> Result<()> {
     // What was learned just now is written by who also tells it.
-    let mut record = match known.fleet.record(agent)? {
+    let mut record = match setup.fleet.record(agent)? {
         Some(Ok(record)) => record,
         Some(Err(why)) => bail!("what is asked of {agent} cannot be remembered: {why}"),
         None => seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone())),
     };
     change(&mut record);
-    known.fleet.write_wish(&record)
+    setup.fleet.write_wish(&record)
 }
 
 /// Writes into the journal what a person wants of these, of the whole fleet where that is none.
-fn note(known: &Known, agents: &[Option<AgentName>], at: Timestamp, what: &str, why: Option<&str>) -> Result<()> {
+fn note(setup: &Setup, agents: &[Option<AgentName>], at: Timestamp, what: &str, why: Option<&str>) -> Result<()> {
     let why = why.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"));
     let event = |agent: &Option<AgentName>| Event {
         at,
@@ -215,7 +215,7 @@ fn note(known: &Known, agents: &[Option<AgentName>], at: Timestamp, what: &str, 
         why: why.clone(),
     };
     let events: Vec<Event> = agents.iter().map(event).collect();
-    known.fleet.journal()?.append(&events)?;
+    setup.fleet.journal()?.append(&events)?;
     Ok(())
 }
 

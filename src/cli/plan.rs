@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Plan as if the fleet belonged to this manifest, though another was applied before
+    #[arg(long)]
+    moved: bool,
     /// Show everything of a long plan, and what is at rest
     #[arg(long)]
     all: bool,
@@ -39,7 +42,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut host = setup.machine()?;
     let intent = args.terms.intent(&setup, &mut host)?;
     let seen = observe(&desired, &setup.fleet, &mut host, &intent)?;
-    let terms = args.terms.terms(&setup.desired, &seen)?;
+    let mut terms = args.terms.terms(&setup.desired, &seen)?;
+    terms.claimed_by = if args.moved { None } else { setup.fleet.claimed_by_another(&setup.path)? };
     let plan = plan(&desired, &seen.observed, &terms);
     let rounds = if plan.is_empty() { Vec::new() } else { foresee(&desired, &seen.observed, &terms) };
     let view = PlanView {
@@ -57,5 +61,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Format::Json => json::pretty(&json::plan_document(&view, extent)),
         Format::Markdown => render::plan_markdown(&view, extent),
     })?;
+    // On a line of its own behind a plan that may be long.
+    plan.broken_guards().for_each(|guard| terminal.say(&format!("{}\n", render::refusal(guard))));
     Ok(if args.detailed_exitcode && !plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
 }

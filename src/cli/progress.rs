@@ -1,11 +1,12 @@
 //! What happens, told while it happens: lines, a bar on a terminal, or JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use crate::converge::Audience;
+use crate::desired::AgentName;
 use crate::event::{Entry, Event, What};
 use crate::observed::Observed;
 use crate::plan::{Next, Plan, Wait};
@@ -24,6 +25,54 @@ pub(super) enum Lines {
 /// What was done, counted, and everything that happened.
 pub(super) type Told = (BTreeMap<&'static str, usize>, Vec<Event>);
 
+/// What is counted: agents, however often each tried, or single things.
+enum Counted {
+    Agents(&'static str),
+    Things(&'static str),
+}
+
+/// What an event counts as, if as anything.
+fn counted(what: What) -> Option<Counted> {
+    match what {
+        What::Started => Some(Counted::Agents("started")),
+        What::Exited => Some(Counted::Agents("ended")),
+        What::Amend | What::Rename => Some(Counted::Agents("amended")),
+        What::Adopt => Some(Counted::Agents("adopted")),
+        What::Forget => Some(Counted::Agents("forgotten")),
+        What::Receipt | What::Delivered => Some(Counted::Things("delivered")),
+        What::Undelivered => Some(Counted::Things("not confirmed")),
+        What::DeadLetter => Some(Counted::Things("dead letters")),
+        What::Overdue => Some(Counted::Agents("not ready in time")),
+        What::Failed => Some(Counted::Things("failed")),
+        What::Began
+        | What::Planned
+        | What::Spawn
+        | What::Drain
+        | What::Stay
+        | What::Kill
+        | What::Sweep
+        | What::Ready
+        | What::Answer
+        | What::Answered
+        | What::Limit
+        | What::Left
+        | What::Unchanged
+        | What::Type
+        | What::Submit
+        | What::Asked
+        | What::Acknowledged
+        | What::Held
+        | What::Blocked
+        | What::FailedRepeatedly
+        | What::HeldOverdue
+        | What::MassDeath
+        | What::Requested
+        | What::Ignored
+        | What::Manifest
+        | What::Done => None,
+    }
+}
+
 /// Tells of a run as it goes on, and keeps its file in `runs/`.
 pub(super) struct Progress<'a> {
     terminal: &'a Terminal,
@@ -32,6 +81,8 @@ pub(super) struct Progress<'a> {
     bar: ProgressBar,
     run: &'a mut Run,
     counts: BTreeMap<&'static str, usize>,
+    /// Of which agents what was counted.
+    seen: BTreeSet<(&'static str, Option<AgentName>)>,
     events: Vec<Event>,
 }
 
@@ -42,7 +93,7 @@ impl<'a> Progress<'a> {
             bar.set_style(style);
         }
         let names = plan.changes.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
-        Self { terminal, lines, names, bar, run, counts: BTreeMap::new(), events: Vec::new() }
+        Self { terminal, lines, names, bar, run, counts: BTreeMap::new(), seen: BTreeSet::new(), events: Vec::new() }
     }
 
     /// Ends the bar.
@@ -61,53 +112,19 @@ fn target(terminal: &Terminal, lines: Lines) -> ProgressDrawTarget {
 
 impl Audience for Progress<'_> {
     fn event(&mut self, entry: &Entry) {
-        let done = match entry.event.what {
-            What::Spawn => Some("started"),
-            What::Exited => Some("ended"),
-            What::Amend | What::Rename => Some("amended"),
-            What::Adopt => Some("adopted"),
-            What::Forget => Some("forgotten"),
-            What::Receipt | What::Delivered => Some("delivered"),
-            What::Undelivered => Some("not confirmed"),
-            What::DeadLetter => Some("dead letters"),
-            What::Overdue => Some("not ready in time"),
-            What::Failed => Some("failed"),
-            What::Began
-            | What::Planned
-            | What::Drain
-            | What::Stay
-            | What::Kill
-            | What::Sweep
-            | What::Started
-            | What::Ready
-            | What::Answer
-            | What::Answered
-            | What::Limit
-            | What::Left
-            | What::Unchanged
-            | What::Type
-            | What::Submit
-            | What::Asked
-            | What::Acknowledged
-            | What::Held
-            | What::Blocked
-            | What::FailedRepeatedly
-            | What::HeldOverdue
-            | What::MassDeath
-            | What::Requested
-            | What::Ignored
-            | What::Manifest
-            | What::Done => None,
-        };
-        self.events.push(entry.event.clone());
-        if let Some(done) = done {
-            *self.counts.entry(done).or_default() += 1;
+        match counted(entry.event.what) {
+            Some(Counted::Agents(done)) if self.seen.insert((done, entry.event.agent.clone())) => {
+                *self.counts.entry(done).or_default() += 1
+            }
+            Some(Counted::Things(done)) => *self.counts.entry(done).or_default() += 1,
+            Some(Counted::Agents(_)) | None => {}
         }
+        self.events.push(entry.event.clone());
         match self.lines {
             // A reader that went away is no reason to leave the work half done.
             Lines::Json => drop(self.terminal.print(&json::entry_line(entry))),
             Lines::Human => {
-                let text = render::event_human(&entry.event, self.names, self.terminal.err());
+                let text = self.terminal.complete(&render::event_human(&entry.event, self.names, self.terminal.err()));
                 self.bar.suspend(|| self.terminal.say(&text));
             }
         }

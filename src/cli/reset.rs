@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let _lock = match args.lock.take("reset", &setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),

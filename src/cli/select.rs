@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::error::coded;
-use crate::desired::{AgentName, AgentSpec, Desired, glob};
+use crate::desired::{AgentName, AgentSpec, Desired, glob, is_glob};
 use crate::observed::Observed;
 use crate::render::json::ErrorCode;
 use crate::time::Timestamp;
@@ -21,6 +21,9 @@ pub(super) struct Chosen {
     all: bool,
 }
 
+/// The pattern for all agents of the fleet.
+pub(super) const ALL: &str = "*";
+
 impl Chosen {
     /// What was said of them, as patterns.
     ///
@@ -29,7 +32,7 @@ impl Chosen {
     /// If nothing was said.
     pub(super) fn patterns(&self) -> Result<Vec<String>> {
         match (self.all, &self.agents[..]) {
-            (true, _) => Ok(vec!["*".to_owned()]),
+            (true, _) => Ok(vec![ALL.to_owned()]),
             (false, []) => Err(coded(ErrorCode::Usage, "which agents? Name them, or say --all")),
             (false, agents) => Ok(agents.to_vec()),
         }
@@ -54,10 +57,7 @@ pub(super) fn select(pattern: &str, desired: &Desired, observed: &Observed) -> R
     };
     let found: BTreeSet<AgentName> = names.iter().filter(|name| meant(name)).map(|name| (*name).clone()).collect();
     if found.is_empty() {
-        return match close(pattern, names.into_iter()) {
-            Some(name) => Err(unknown(format!("no agent is called `{pattern}`; did you mean `{name}`?"))),
-            None => Err(unknown(format!("no agent matches `{pattern}`"))),
-        };
+        return Err(unknown(pattern, &names.into_iter().collect::<Vec<_>>()));
     }
     Ok(found)
 }
@@ -77,10 +77,13 @@ pub(super) fn declared(pattern: &str, desired: &Desired) -> Result<BTreeSet<Agen
 ///
 /// If there is none, or more than one.
 pub(super) fn one(pattern: &str, desired: &Desired, observed: &Observed) -> Result<AgentName> {
-    let mut agents = select(pattern, desired, observed)?.into_iter();
-    match (agents.next(), agents.next()) {
-        (Some(agent), None) => Ok(agent),
-        (Some(_) | None, _) => Err(unknown(format!("`{pattern}` means more than one agent: name one"))),
+    let agents = select(pattern, desired, observed)?;
+    match agents.first() {
+        Some(agent) if agents.len() == 1 => Ok(agent.clone()),
+        Some(_) | None => {
+            let several = candidates(agents.iter());
+            Err(coded(ErrorCode::AgentUnknown, format!("`{pattern}` means more than one agent; name one of {}", several.join(", "))))
+        }
     }
 }
 
@@ -93,20 +96,65 @@ pub(super) fn named(name: &str, desired: &Desired) -> Result<AgentName> {
     if let Some((name, _)) = desired.agents.get_key_value(name) {
         return Ok(name.clone());
     }
-    match close(name, desired.agents.keys()) {
-        Some(other) => Err(unknown(format!("no agent is called `{name}`; did you mean `{other}`?"))),
-        None => Err(unknown(format!("no agent is called `{name}`"))),
-    }
+    Err(unknown(name, &desired.agents.keys().collect::<Vec<_>>()))
 }
 
-fn unknown(message: String) -> anyhow::Error {
+/// That no agent is meant, with those that may have been: whose names begin so, else the one that is spelled nearly so.
+fn unknown(pattern: &str, names: &[&AgentName]) -> anyhow::Error {
+    if pattern.starts_with("label:") || is_glob(pattern) {
+        return coded(ErrorCode::AgentUnknown, format!("no agent matches `{pattern}`"));
+    }
+    let begin = candidates(names.iter().copied().filter(|name| !pattern.is_empty() && name.as_str().starts_with(pattern)));
+    let message = match &begin[..] {
+        [] => match close(pattern, names) {
+            Some(name) => format!("no agent is called `{pattern}`; did you mean `{name}`?"),
+            None => format!("no agent is called `{pattern}`"),
+        },
+        [only] => format!("no agent is called `{pattern}`; did you mean {only}?"),
+        several => format!("no agent is called `{pattern}`; did you mean one of {}?", several.join(", ")),
+    };
     coded(ErrorCode::AgentUnknown, message)
 }
 
-/// The name that may have been meant.
-fn close<'a>(name: &str, names: impl Iterator<Item = &'a AgentName>) -> Option<&'a AgentName> {
-    let (distance, close) = names.map(|other| (strsim::damerau_levenshtein(name, other.as_str()), other)).min()?;
+/// Names to choose from, as they are shown: the first of them, and how many more there are.
+fn candidates<'a>(names: impl Iterator<Item = &'a AgentName>) -> Vec<String> {
+    /// More than these are no help.
+    const MOST: usize = 8;
+    let mut shown: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if shown.len() > MOST {
+        let more = shown.len() - MOST;
+        shown.truncate(MOST);
+        shown.push(format!("{more} more"));
+    }
+    shown
+}
+
+/// The name that is spelled nearly so.
+fn close<'a>(name: &str, names: &[&'a AgentName]) -> Option<&'a AgentName> {
+    let (distance, close) = names.iter().map(|other| (strsim::damerau_levenshtein(name, other.as_str()), *other)).min()?;
     (distance <= close.as_str().len() / 2).then_some(close)
+}
+
+/// Whether a word on the command line is a file and no agent: no name of an agent has such letters.
+pub(super) fn is_a_path(word: &str) -> bool {
+    !word.starts_with("label:") && word.contains(['/', '.'])
+}
+
+/// Refuses a manifest where `-f` is not followed by one.
+///
+/// # Errors
+///
+/// If one of the words is a file.
+pub(super) fn no_manifest_after_follow(command: &str, words: &[String]) -> Result<()> {
+    match words.iter().find(|word| is_a_path(word)) {
+        Some(path) => Err(coded(
+            ErrorCode::Usage,
+            format!(
+                "after `{command}`, -f follows what is new and takes no file; name the manifest before it: `reconcile -f {path} {command} …`"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The agents that any of the patterns means.
@@ -130,4 +178,24 @@ pub(super) fn with_dependencies(agents: BTreeSet<AgentName>, desired: &Desired) 
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_begun_is_asked_about_with_all_that_begin_so() {
+        let names: Vec<AgentName> = ["job-alpha", "job-beta", "lead", "mail"].map(|name| name.parse().unwrap()).to_vec();
+        let names: Vec<&AgentName> = names.iter().collect();
+        let said = |pattern: &str| unknown(pattern, &names).to_string();
+        assert_eq!(said("job-a"), "no agent is called `job-a`; did you mean `job-alpha`?");
+        assert_eq!(said("job"), "no agent is called `job`; did you mean one of `job-alpha`, `job-beta`?");
+        assert_eq!(said("laed"), "no agent is called `laed`; did you mean `lead`?");
+        assert_eq!(said("nothing-like-it"), "no agent is called `nothing-like-it`");
+        assert_eq!(said("z*"), "no agent matches `z*`");
+        let many: Vec<AgentName> = (10..20).map(|number| format!("w{number}").parse().unwrap()).collect();
+        let said = unknown("w", &many.iter().collect::<Vec<_>>()).to_string();
+        assert!(said.ends_with("`w17`, 2 more?"), "{said}");
+    }
 }

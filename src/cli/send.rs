@@ -116,7 +116,7 @@ impl Written {
 }
 
 fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
     setup.fleet.prepare()?;
     // To wait for the lock is no part of it.

@@ -265,10 +265,10 @@ fn status(post: &Post, wanted: &str, as_json: bool, terminal: &Terminal) -> Resu
 /// What is at the place of the file, for people.
 fn told(installed: &Installed) -> String {
     match installed {
-        Installed::Absent => "not installed: reconcile service install".to_owned(),
+        Installed::Absent => "not installed: `reconcile service install`".to_owned(),
         Installed::Strangers => "not written by `reconcile service install`".to_owned(),
         Installed::Ours(likeness) if likeness.is_outdated => {
-            format!("out of date: reconcile service install\n{}", indented(&likeness.changes))
+            format!("out of date: `reconcile service install`\n{}", indented(&likeness.changes))
         }
         Installed::Ours(likeness) if likeness.variables.is_empty() => "installed and current".to_owned(),
         Installed::Ours(likeness) => {

@@ -12,8 +12,8 @@ use super::terminal::{Color, Terminal};
 use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
-use crate::render;
 use crate::render::json::ErrorCode;
+use crate::render::{self, Invocation};
 use crate::state::request::{Request, Verb};
 use crate::state::{Fleet, Lock, NoLock, StateDir};
 use crate::time::Duration;
@@ -64,6 +64,8 @@ impl LockFlags {
 pub(super) struct Read {
     /// Where it is, as it was named.
     pub(super) path: PathBuf,
+    /// The words that name it again, and where everything is remembered; none that a command does without.
+    pub(super) words: Vec<String>,
     /// What came of it.
     pub(super) loaded: Loaded,
     /// Where everything is remembered.
@@ -76,8 +78,8 @@ pub(super) struct Read {
 
 /// A fleet that commands can work on.
 pub(super) struct Setup {
-    /// The manifest as it was named.
-    pub(super) manifest: String,
+    /// The manifest as it was named, and what names it again.
+    pub(super) manifest: Invocation,
     /// The manifest, absolute.
     pub(super) path: PathBuf,
     /// What it asks for.
@@ -92,6 +94,8 @@ pub(super) struct Setup {
     pub(super) vars: BTreeMap<String, String>,
     /// What is doubtful about it, in a line each.
     pub(super) warnings: Vec<String>,
+    /// Why the manifest as it stands is not in force, if it is not.
+    pub(super) broken: Option<String>,
 }
 
 /// What the name of a variable of the manifest begins with in the environment.
@@ -100,7 +104,16 @@ const VARIABLE: &str = "RECONCILE_VAR_";
 impl Global {
     /// Reads the manifest that is meant.
     pub(super) fn read(&self, positional: Option<&Path>) -> Result<Read> {
-        self.read_at(self.manifest(positional)?)
+        let path = self.manifest(positional)?;
+        let words = self.words(positional);
+        Ok(Read { words, ..self.read_at(path)? })
+    }
+
+    /// The words that a command needs to mean the same fleet as this one.
+    pub(super) fn words(&self, positional: Option<&Path>) -> Vec<String> {
+        let named = positional.or(self.file.as_deref()).map(|path| ["--file".to_owned(), path.display().to_string()]);
+        let state = self.state_dir.as_ref().map(|path| ["--state-dir".to_owned(), path.display().to_string()]);
+        named.into_iter().chain(state).flatten().chain(self.said_vars()).collect()
     }
 
     /// Reads this manifest.
@@ -114,7 +127,7 @@ impl Global {
         let text = path.to_str().with_context(|| format!("{}: the path is not UTF-8", path.display()))?;
         let disk = self.naming.disk(&path, state.path())?;
         let loaded = load(text, &disk, &vars);
-        Ok(Read { path, loaded, state, doubt: named::doubt(&disk), vars })
+        Ok(Read { path, words: self.words(None), loaded, state, doubt: named::doubt(&disk), vars })
     }
 
     /// Reads the manifest and says what is wrong with it; none if that is an error.
@@ -124,8 +137,10 @@ impl Global {
 
     /// The same of one that was read.
     pub(super) fn set_up(&self, read: Read, terminal: &Terminal) -> Result<Option<Setup>> {
-        let Read { path, loaded, state, doubt, vars } = read;
-        terminal.say(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
+        let Read { path, words, loaded, state, doubt, vars } = read;
+        let manifest = Invocation::new(path.display().to_string(), &words);
+        terminal.is_about(&manifest);
+        terminal.say_once(&render::diagnostics(&loaded.diagnostics, &loaded.texts, terminal.err()));
         let warnings = render::warnings(&loaded.diagnostics, &loaded.texts);
         let Loaded { desired, depends_on, .. } = loaded;
         let Some(desired) = desired else {
@@ -139,7 +154,7 @@ impl Global {
         };
         let fleet = state.fleet(&desired.fleet)?;
         let absolute = std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        Ok(Some(Setup { manifest: path.display().to_string(), path: absolute, desired, depends_on, fleet, doubt, vars, warnings }))
+        Ok(Some(Setup { manifest, path: absolute, desired, depends_on, fleet, doubt, vars, warnings, broken: None }))
     }
 
     /// The variables as the flags name them, for a helper.

@@ -1,12 +1,14 @@
 //! `reconcile status`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::ExitStatus;
-use super::setup::Global;
+use super::error::coded;
+use super::select::{is_a_path, select_all};
+use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use super::watch::watcher;
 use crate::desired::{AgentName, Desired};
@@ -15,7 +17,8 @@ use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
-use crate::render::{self, StatusView, Usage, Watcher, json};
+use crate::render::json::ErrorCode;
+use crate::render::{self, Invocation, StatusView, Usage, Watcher, json};
 use crate::state::Fleet;
 use crate::time::Timestamp;
 
@@ -24,8 +27,9 @@ mod live;
 /// Show what runs beside what should run
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest
-    manifest: Option<PathBuf>,
+    /// Only these agents: names, globs or label:key=value; a word with a dot or slash in it is the manifest
+    #[arg(value_name = "AGENT|MANIFEST")]
+    words: Vec<String>,
     /// Write JSON
     #[arg(long)]
     json: bool,
@@ -38,18 +42,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-    if args.watch {
-        return live::show(setup, args.json, global, terminal);
+    let (paths, agents): (Vec<String>, Vec<String>) = args.words.into_iter().partition(|word| is_a_path(word));
+    if let [_, second, ..] = &paths[..] {
+        return Err(coded(ErrorCode::Usage, format!("one manifest at a time: what is {second}?")));
     }
-    let picture = Picture::take(&setup.desired, &setup.fleet, &mut setup.machine()?)?;
-    let view = picture.view(&setup.desired);
+    let Some(setup) = global.in_force(paths.first().map(Path::new), terminal)? else { return Ok(ExitStatus::Failed) };
+    if args.watch {
+        return live::show(setup, &agents, args.json, global, terminal);
+    }
+    let picture = Picture::take(&setup, &agents, &mut setup.machine()?)?;
+    let view = picture.view();
     terminal.print(&if args.json { json::pretty(&json::status_document(&view)) } else { render::status_human(&view, terminal.out()) })?;
     Ok(if args.exit_code && !picture.plan.is_empty() { ExitStatus::Due } else { ExitStatus::Done })
 }
 
 /// One look, with all that a status tells.
 struct Picture {
+    manifest: Invocation,
+    desired: Desired,
     observed: Observed,
     plan: Plan,
     usage: BTreeMap<AgentName, Usage>,
@@ -58,7 +68,10 @@ struct Picture {
 }
 
 impl Picture {
-    fn take(desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Self> {
+    /// Of these agents; of all, and the strangers, where none is named.
+    fn take(setup: &Setup, agents: &[String], host: &mut dyn Host) -> Result<Self> {
+        let Setup { desired, fleet, path, .. } = setup;
+        let claimed_by = fleet.claimed_by_another(path)?;
         let mut observed = observe(desired, fleet, host, &Intent::default())?.observed;
         match strangers(&desired.strangers, &observed) {
             Ok(more) => observed.strangers.extend(more),
@@ -66,14 +79,28 @@ impl Picture {
         }
         let watcher = watcher(fleet, observed.at)?;
         // What a watcher leaves to a person is held, and not about to be done.
-        let terms = Terms { watch: watcher.as_ref().and_then(|watcher| watcher.auto), ..Terms::default() };
-        let plan = plan(desired, &observed, &terms);
-        Ok(Self { usage: usage_of(&observed), held_since: held_since(fleet)?, observed, plan, watcher })
+        let terms = Terms { watch: watcher.as_ref().and_then(|watcher| watcher.auto), claimed_by, ..Terms::default() };
+        let mut plan = plan(desired, &observed, &terms);
+        let mut desired = desired.clone();
+        if !agents.is_empty() {
+            let agents = select_all(agents, &desired, &observed)?;
+            plan.changes.retain(|agent, _| agents.contains(agent));
+            About { desired, observed, .. } = About::of(&agents, &desired, &observed);
+        }
+        Ok(Self {
+            usage: usage_of(&observed),
+            held_since: held_since(fleet)?,
+            manifest: setup.manifest.clone(),
+            desired,
+            observed,
+            plan,
+            watcher,
+        })
     }
 
-    fn view<'a>(&'a self, desired: &'a Desired) -> StatusView<'a> {
-        let Self { observed, plan, usage, held_since, watcher } = self;
-        StatusView { desired, observed, plan, usage, held_since, watcher: watcher.as_ref() }
+    fn view(&self) -> StatusView<'_> {
+        let Self { manifest, desired, observed, plan, usage, held_since, watcher } = self;
+        StatusView { manifest, desired, observed, plan, usage, held_since, watcher: watcher.as_ref() }
     }
 }
 
@@ -102,14 +129,10 @@ impl About {
         self.usage.get(agent).filter(|usage| usage.stopped).map(|_| pid)
     }
 
-    /// Their names.
-    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentName> {
-        self.observed.agents.keys()
-    }
-
     /// Their status beside what is due for them.
-    pub(super) fn view<'a>(&'a self, plan: &'a Plan) -> StatusView<'a> {
+    pub(super) fn view<'a>(&'a self, plan: &'a Plan, manifest: &'a Invocation) -> StatusView<'a> {
         StatusView {
+            manifest,
             desired: &self.desired,
             observed: &self.observed,
             plan,

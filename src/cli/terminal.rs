@@ -1,6 +1,7 @@
 //! Where output goes: data to stdout, talk to stderr, colour to terminals only.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -10,8 +11,8 @@ use clap::ValueEnum;
 use super::ExitStatus;
 use super::error::{code_for, code_of, hint};
 use crate::plan::Unfinished;
-use crate::render::Style;
 use crate::render::json::{self, ErrorCode, ErrorDocument, ErrorEntry};
+use crate::render::{self, Fold, Invocation, Style};
 
 /// When colour is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -32,6 +33,10 @@ pub(super) struct Terminal {
     err: Style,
     /// Whether what goes to stdout is for programs.
     is_for_programs: bool,
+    /// How the manifest was named, once that is known.
+    about: RefCell<Invocation>,
+    /// What was said and is not to be said again.
+    said: RefCell<BTreeSet<String>>,
     /// What went wrong so far, and its code where it has one.
     errors: RefCell<Vec<(Option<ErrorCode>, String)>>,
     /// What is left to do of agents that are not as they should be.
@@ -47,15 +52,28 @@ impl Terminal {
             Color::Always => true,
             Color::Never => false,
         };
+        let fold = |is_terminal: bool| if is_terminal { Fold::AtWidth } else { Fold::Never };
         let width = rustix::termios::tcgetwinsize(io::stdout()).map_or(Style::PLAIN.width, |size| usize::from(size.ws_col).max(60));
         Self {
-            out: Style { color: choice(AutoStream::choice(&io::stdout())), width },
-            err: Style { color: choice(AutoStream::choice(&io::stderr())), width },
+            out: Style { color: choice(AutoStream::choice(&io::stdout())), width, fold: fold(io::stdout().is_terminal()) },
+            err: Style { color: choice(AutoStream::choice(&io::stderr())), width, fold: fold(io::stderr().is_terminal()) },
             is_for_programs,
+            about: RefCell::default(),
+            said: RefCell::default(),
             errors: RefCell::default(),
             unfinished: RefCell::default(),
             is_told: Cell::new(false),
         }
+    }
+
+    /// From here on the commands in what is said are about this manifest.
+    pub(super) fn is_about(&self, manifest: &Invocation) {
+        *self.about.borrow_mut() = manifest.clone();
+    }
+
+    /// The text with its commands as they work when they are copied.
+    pub(super) fn complete(&self, text: &str) -> String {
+        self.about.borrow().complete(text).into_owned()
     }
 
     /// How data is to be styled.
@@ -84,14 +102,30 @@ impl Terminal {
 
     /// Writes data.
     pub(super) fn print(&self, text: &str) -> Result<()> {
+        self.pass_on(render::defused(text).as_bytes())
+    }
+
+    /// Writes a text as it is; on a terminal only what can be seen of it.
+    pub(super) fn print_text(&self, text: &str) -> Result<()> {
+        if io::stdout().is_terminal() { self.print(&render::printed(text.as_bytes())) } else { self.pass_on(text.as_bytes()) }
+    }
+
+    fn pass_on(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(bytes)?;
         Ok(out.flush()?)
     }
 
     /// Writes talk. That it cannot be written is no reason to stop.
     pub(super) fn say(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(render::defused(text).as_bytes());
+    }
+
+    /// Writes talk that is about the manifest, once however often that is read.
+    pub(super) fn say_once(&self, text: &str) {
+        if self.said.borrow_mut().insert(text.to_owned()) {
+            self.say(text);
+        }
     }
 
     /// Asks a question and returns the answer without the white space around it; none at the end of the input.
@@ -104,14 +138,18 @@ impl Terminal {
 
     /// Says what went wrong, and what belongs to it.
     pub(super) fn error(&self, error: &anyhow::Error) {
-        self.say(&Self::as_error(error, self.err));
+        self.say(&Self::shown_error(&self.complete(&harmless(error)), self.err));
         self.note_error(error);
     }
 
     /// What went wrong, as it is said.
     pub(super) fn as_error(error: &anyhow::Error, style: Style) -> String {
+        Self::shown_error(&harmless(error), style)
+    }
+
+    fn shown_error(text: &str, style: Style) -> String {
         let (start, end) = if style.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        format!("{start}error:{end} {}\n", harmless(error))
+        format!("{start}error:{end} {text}\n")
     }
 
     /// Takes note of something that went wrong and was said otherwise.
@@ -154,8 +192,12 @@ impl Terminal {
         // Several that differ are told by what they have in common.
         let code = rest.filter(|_| errors.iter().all(|(code, _)| *code == rest)).unwrap_or(code);
         let messages: Vec<&str> = errors.iter().map(|(_, message)| message.as_str()).collect();
-        let agents = self.unfinished.borrow().clone();
-        Some(ErrorEntry { agents, ..ErrorEntry::new(code, messages.join("; "), hint(code).map(str::to_owned)) })
+        let complete = |agent: &Unfinished| Unfinished { message: self.complete(&agent.message), ..agent.clone() };
+        let agents = self.unfinished.borrow().iter().map(complete).collect();
+        Some(ErrorEntry {
+            agents,
+            ..ErrorEntry::new(code, self.complete(&messages.join("; ")), hint(code).map(|hint| self.complete(hint)))
+        })
     }
 
     /// An error as programs are told it.
@@ -165,5 +207,5 @@ impl Terminal {
 }
 
 fn harmless(error: &anyhow::Error) -> String {
-    format!("{error:#}").chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    format!("{error:#}").split('\n').map(render::plain).collect::<Vec<_>>().join("\n")
 }

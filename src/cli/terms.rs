@@ -30,7 +30,9 @@ pub(super) struct TermFlags {
     /// Stop everything that the manifest declares
     #[arg(long)]
     destroy: bool,
-    /// Carry out changes that are held because somebody is attached
+    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    ///
+    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
@@ -87,6 +89,16 @@ impl TermFlags {
         self.order.as_ref().map_or(!self.destroy, Order::may_start)
     }
 
+    /// Whether all of the fleet is to end.
+    pub(super) fn destroys(&self) -> bool {
+        self.destroy
+    }
+
+    /// Whether it brings agents to what the manifest says, and not only to what a person asked of them.
+    pub(super) fn needs_its_manifest(&self) -> bool {
+        !self.destroy && self.order.is_none()
+    }
+
     /// What is asked of single agents, if that is what the run is about.
     pub(super) fn order(&self) -> Option<&Order> {
         self.order.as_ref()
@@ -122,7 +134,8 @@ impl TermFlags {
             kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),
             scope: self.scope(declared, seen)?,
             max_stop: self.max_stop,
-            unbound: self.destroy || self.order.as_ref().is_some_and(Order::names_all),
+            claimed_by: None,
+            unbound: self.destroy || self.order.as_ref().is_some_and(Order::names_its_number),
             allow_empty: self.allow_empty,
             shown: None,
             parallelism: self.parallelism,

@@ -48,7 +48,7 @@ enum State {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(setup) = global.setup(None, terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     quit::within(args.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
@@ -102,7 +102,7 @@ fn stuck(agent: &AgentName, state: State, desired: &Desired, observed: &Observed
     let on = waiting_for(agent, sighting, care, observed.at)?;
     let last: Vec<&str> =
         sighting.screen.lines.iter().map(|line| line.trim()).filter(|line| line.chars().any(char::is_alphanumeric)).collect();
-    Some(format!("{agent} waits for {}: \"{}\"; reconcile attach {agent} --rw", on.needed(), last.join(" / ")))
+    Some(format!("{agent} waits for {}: \"{}\"; `reconcile attach {agent} --rw`", on.needed(), last.join(" / ")))
 }
 
 /// Whether it asks something that is going to be answered for it.

@@ -1,21 +1,22 @@
 //! `reconcile watch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::ExitStatus;
 use super::error::coded;
+use super::in_force::Memory;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::Auto;
+use crate::render;
 use crate::render::json::ErrorCode;
-use crate::state::{Holder, NoLock};
+use crate::state::{Claim, Holder, NoLock};
 
 mod end;
 mod follow;
-mod former;
 mod health;
 mod listener;
 mod rounds;
@@ -60,10 +61,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     if args.stop {
-        let Some(known) = global.known(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
-        return end::end(&known.fleet, terminal);
+        let Some(setup) = global.in_force(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+        return end::end(&setup.fleet, terminal);
     }
-    let Some((setup, error)) = global.setup_or_former(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
+    let Some(setup) = set_up(args.manifest.as_deref(), global, terminal)? else { return Ok(ExitStatus::Failed) };
     if setup.is_refused(terminal) {
         return Ok(ExitStatus::Refused);
     }
@@ -79,24 +80,42 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         Err(NoLock::Failed(error)) => return Err(error),
         Err(NoLock::Held(holder)) => return taken(holder, &args, terminal),
     };
-    rounds::Rounds::new(&args, global, (setup, error), lock, terminal)?.run()
+    rounds::Rounds::new(&args, global, setup, lock, terminal)?.run()
+}
+
+/// The fleet that is meant, by what its manifest asked for when it was valid last if it is not now.
+fn set_up(positional: Option<&Path>, global: &Global, terminal: &Terminal) -> Result<Option<Setup>> {
+    let named = global.manifest(positional)?;
+    // It will be read again by this name, wherever this process then is.
+    let path = std::path::absolute(&named).with_context(|| format!("cannot tell where {} is", named.display()))?;
+    let read = global.read_at(path)?;
+    if read.loaded.desired.is_some() {
+        return global.set_up(read, terminal);
+    }
+    let shown = render::diagnostics(&read.loaded.diagnostics, &read.loaded.texts, terminal.err());
+    let setup = global.before(read, Memory::Manifest, terminal)?;
+    if setup.is_some() {
+        terminal.say(&shown);
+    }
+    Ok(setup)
 }
 
 /// Makes sure that the fleet is this manifest's; an exit status, with what was said, if it is another one's.
 fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitStatus>> {
-    let Some(claim) = setup.fleet.claim()?.filter(|claim| claim.is_of_another(&setup.path)) else { return Ok(None) };
+    let Some(other) = setup.fleet.claimed_by_another(&setup.path)? else { return Ok(None) };
     if moved {
         let _lock = match setup.lock("watch", crate::time::Duration::from_secs(5), true, terminal)? {
             Ok(lock) => lock,
             Err(status) => return Ok(Some(status)),
         };
-        setup.fleet.write_claim(&crate::state::Claim { manifest: setup.path.clone(), ..claim })?;
+        let claim = setup.fleet.claim()?.unwrap_or_else(|| Claim::new(other));
+        setup.fleet.write_claim(&Claim { manifest: setup.path.clone(), ..claim })?;
         return Ok(None);
     }
     let why = format!(
         "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
         setup.desired.fleet,
-        claim.manifest.display()
+        other.display()
     );
     terminal.error(&coded(ErrorCode::OtherManifest, why));
     Ok(Some(ExitStatus::Refused))
@@ -108,7 +127,7 @@ fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<Exi
         None => "another process".to_owned(),
     };
     if !args.if_free {
-        let why = format!("a watcher of this fleet is at work already ({who}); end it with: reconcile watch --stop");
+        let why = format!("a watcher of this fleet is at work already ({who}); end it with `reconcile watch --stop`");
         terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Locked);
     }

@@ -29,12 +29,12 @@ pub enum Attempt {
 }
 
 /// What keeps a text from being typed, in words that name no flag of a run that replaces something.
-fn kept_from(held: &Held) -> Attempt {
+fn kept_from(agent: &AgentName, held: &Held) -> Attempt {
     let refused = |why: String| Attempt::Over(Receipt::Refused(why));
     match held {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
         Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
-        Held::NotReading => Attempt::NotNow(held.to_string()),
+        Held::NotReading => Attempt::NotNow(held.text(agent)),
         Held::Draft => refused("a draft stands where a person types".to_owned()),
         Held::Attached(_)
         | Held::Protected
@@ -44,10 +44,10 @@ fn kept_from(held: &Held) -> Attempt {
         | Held::Shell(_)
         | Held::Waiting { .. }
         | Held::Limit(_)
-        | Held::Paused(_)
+        | Held::Paused { .. }
         | Held::Halted
         | Held::Auto(_)
-        | Held::Guard(_) => refused(held.to_string()),
+        | Held::Guard(_) => refused(held.text(agent)),
     }
 }
 
@@ -85,7 +85,7 @@ pub fn send(
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);
     match before.changes.get(agent).map(|change| &change.next) {
-        Some(Next::Held(held)) => return Ok(kept_from(held)),
+        Some(Next::Held(held)) => return Ok(kept_from(agent, held)),
         Some(Next::Blocked(blocked)) => return Ok(Attempt::Over(Receipt::Refused(blocked.message.clone()))),
         Some(Next::Act(_) | Next::Wait(_)) => {}
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),

@@ -6,18 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// What a plan may do at most; checked before anything is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// How many running agents may be stopped or replaced; at least one always may.
-    pub max_stop: Limit,
+    /// How many running agents may be stopped or replaced; none where the manifest does not say.
+    pub max_stop: Option<Limit>,
     /// Whether a manifest that would stop everything is carried out.
     pub allow_empty: bool,
-}
-
-impl Default for Guard {
-    fn default() -> Self {
-        Self { max_stop: Limit::Percent(50), allow_empty: false }
-    }
 }
 
 /// A number of agents, or a share of the running ones.
@@ -26,8 +20,25 @@ impl Default for Guard {
 pub enum Limit {
     /// So many.
     Count(u32),
-    /// So many of a hundred, 0 to 100.
+    /// So many of a hundred, 0 to 100; rounded down, and at least one unless it is 0.
     Percent(u32),
+}
+
+impl Limit {
+    /// The limit where neither the manifest nor a flag says one. It does not bind while fewer than [`Limit::FEW`] agents run.
+    pub const USUAL: Self = Self::Percent(50);
+
+    /// While fewer agents run than this, the usual limit does not bind: half of two would refuse every change of a small fleet.
+    pub const FEW: usize = 4;
+
+    /// How many agents that is of this many running ones.
+    pub fn of(self, running: usize) -> usize {
+        match self {
+            Self::Count(count) => count as usize,
+            Self::Percent(0) => 0,
+            Self::Percent(share) => (running * share as usize / 100).max(1),
+        }
+    }
 }
 
 impl fmt::Display for Limit {

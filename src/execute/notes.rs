@@ -91,7 +91,7 @@ impl Round<'_> {
             Claim::Unusable(why) => return Ok(tell(What::Failed, format!("the note {} was left alone: {why}", note.source.display()))),
             Claim::Dead { id, why } => {
                 let untyped = record.untyped.iter().filter(|other| other.id != id).cloned().collect();
-                let event = tell(What::DeadLetter, format!("note {id}: {why}; see reconcile handoff show {id}"));
+                let event = tell(What::DeadLetter, format!("note {id}: {why}; see `reconcile handoff show {id}`"));
                 self.write(Record { untyped, ..record })?;
                 return Ok(event);
             }

@@ -124,7 +124,7 @@ pub(crate) struct Tmux<'a> {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct Guard {
-    /// Stops and replacements together, as a number or as a share of the running agents. Default `"50%"`; at least one is always allowed.
+    /// Stops and replacements together, as a number or as a share of the running agents. A share is rounded down to at least one, and 0 allows none. Without it, half of the running agents, and any number while fewer than four run.
     pub(crate) max_stop: Option<At<CountOrShare>>,
     /// Whether a manifest that would stop everything is carried out. Default false.
     pub(crate) allow_empty: Option<bool>,

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::sources::{Kind, Sources};
+use crate::desired::{glob as glob_of, is_glob};
 
 /// `written` relative to `folder`, with `~` as the user's home, without `.` and `..` where they can be taken away.
 ///
@@ -39,57 +40,9 @@ pub(crate) fn clean(path: &Path) -> PathBuf {
     cleaned
 }
 
-/// Whether a text has wildcards in it.
-pub(crate) fn is_glob(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-/// Whether a name matches a pattern of `*`, `?` and `[a-z]`. As in a shell, a leading dot must be written out.
+/// Whether a name matches a pattern. As in a shell, a leading dot must be written out.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut to) = (0, 0);
-    // Where to go on if the last `*` has to take one character more.
-    let mut retry: Option<(usize, usize)> = None;
-    while to < name.len() {
-        if pattern.get(at) == Some(&'*') {
-            retry = Some((at, to));
-            at += 1;
-        } else if let Some(length) = matches_one(&pattern[at..], name[to]) {
-            at += length;
-            to += 1;
-        } else if let Some((star, from)) = retry {
-            (at, to) = (star + 1, from + 1);
-            retry = Some((star, from + 1));
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|rest| *rest == '*')
-}
-
-/// How much of the pattern one character uses up, if it matches.
-fn matches_one(pattern: &[char], character: char) -> Option<usize> {
-    match pattern.first()? {
-        '?' => Some(1),
-        '[' => {
-            let negated = matches!(pattern.get(1), Some('!' | '^'));
-            let from = if negated { 2 } else { 1 };
-            // A `]` right at the beginning stands for itself.
-            let Some(end) = (from + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
-                return (character == '[').then_some(1);
-            };
-            let set = &pattern[from..end];
-            let found = (0..set.len()).any(|at| match (set.get(at + 1), set.get(at + 2)) {
-                (Some('-'), Some(last)) => (set[at]..=*last).contains(&character),
-                _ => set[at] == character,
-            });
-            (found != negated).then_some(end + 1)
-        }
-        plain => (*plain == character).then_some(1),
-    }
+    (pattern.starts_with('.') || !name.starts_with('.')) && glob_of(pattern, name)
 }
 
 /// All paths of this kind that match an absolute pattern, in order, and the folders that were listed.
@@ -147,13 +100,6 @@ mod tests {
             ("*", "", true),
             ("*", ".a", false),
             (".*", ".a", true),
-            ("a*b*c", "a-b-bc", true),
-            ("a*b*c", "a-b-b", false),
-            ("?x", "äx", true),
-            ("[a-c]1", "b1", true),
-            ("[!a-c]1", "b1", false),
-            ("[]x]", "]", true),
-            ("[x", "[x", true),
             ("*.toml", "a.toml", true),
             ("*.toml", "a.tom", false),
         ] {

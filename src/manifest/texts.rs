@@ -12,6 +12,7 @@ use super::paths;
 use super::read::Layer;
 use super::report::{Report, Spot};
 use super::sources::{Kind, Sources};
+use crate::desired::is_glob;
 
 /// The longest text in bytes that is read: far above any fleet, far below what a place in it can count.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
@@ -50,7 +51,14 @@ fn read(name: Arc<str>, path: PathBuf, asked: Spot, sources: &dyn Sources, repor
     };
     let text = match sources.text(&path) {
         Ok(Some(text)) if text.len() > MAX_TEXT => wrong(format!("{} is larger than 16 MiB", name.escape_debug())),
-        Ok(Some(text)) => text,
+        // A line of a command that ends with a carriage return is another one to every shell.
+        Ok(Some(text)) => {
+            if text.contains('\r') {
+                text.replace("\r\n", "\n")
+            } else {
+                text
+            }
+        }
         Ok(None) => wrong(format!("{} does not exist", name.escape_debug())),
         Err(why) => wrong(format!("{} could not be read: {why}", name.escape_debug())),
     };
@@ -71,7 +79,7 @@ pub(crate) fn included(main: &Text, document: &Spanned<DeValue<'_>>, sources: &d
                 continue;
             }
         };
-        let found = if paths::is_glob(written) {
+        let found = if is_glob(written) {
             match paths::glob(&pattern, Kind::File, sources) {
                 Ok((found, folders)) => {
                     listed.extend(folders);

@@ -79,7 +79,7 @@ fn refusal(agent: &AgentName, spec: &AgentSpec, candidate: &Candidate, sighting:
     let pid = candidate.program.pid;
     let mut others = seen.observed.agents.iter().filter(|(name, _)| *name != agent);
     if let Some((other, _)) = others.find(|(_, sighting)| sighting.instance.as_ref().is_some_and(is_it)) {
-        return Some(format!("process {pid} is the instance of {other}; let it go first: reconcile forget {other}"));
+        return Some(format!("process {pid} is the instance of {other}; let it go first: `reconcile forget {other}`"));
     }
     // The tree of one that has a keeper ends at marks, and a mark is no candidate's.
     let shares =
@@ -100,8 +100,8 @@ fn refusal(agent: &AgentName, spec: &AgentSpec, candidate: &Candidate, sighting:
         match &own.program {
             _ if is_found => {}
             Some(_) if is_it(own) => return Some(format!("process {pid} is the instance of {agent} already")),
-            Some(own) => return Some(format!("{agent} runs already, as process {}; stop it first: reconcile stop {agent}", own.pid)),
-            None => return Some(format!("{agent} runs already; stop it first: reconcile stop {agent}")),
+            Some(own) => return Some(format!("{agent} runs already, as process {}; stop it first: `reconcile stop {agent}`", own.pid)),
+            None => return Some(format!("{agent} runs already; stop it first: `reconcile stop {agent}`")),
         }
     }
     match &candidate.program_is {

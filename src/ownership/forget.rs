@@ -76,7 +76,7 @@ fn way(agent: &AgentName, sighting: &Sighting, is_declared: bool, seen: &Seen) -
         Phase::Running { .. } | Phase::Leaving(_) if instance.is_some_and(is_adopted) => Ok(LetGo::Freed(pid)),
         Phase::Running { .. } | Phase::Leaving(_) if is_declared => Err(format!(
             "{agent} runs under its keeper, and the manifest declares it: the next apply would take it up again. Take it out of the manifest first, \
-             or stop it: reconcile stop {agent}"
+             or stop it: `reconcile stop {agent}`"
         )),
         Phase::Running { .. } | Phase::Leaving(_) => Ok(LetGo::Released(pid)),
         Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } if seen.records.contains_key(agent) || instance.is_some() => {

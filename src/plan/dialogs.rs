@@ -22,23 +22,23 @@ pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change
     let (cause, next) = match &screen.activity {
         Activity::Asks(question) => asks(agent, care, question),
         Activity::Permission => {
-            let what = format!("it asks for a permission: {}; answer it: reconcile attach {} --rw", said(screen), agent.name);
+            let what = format!("it asks for a permission: {}; answer it: `reconcile attach {} --rw`", said(screen), agent.name);
             ("it asks for a permission".to_owned(), blocked(Reason::Permission, what))
         }
         Activity::Login => {
-            let what = format!("a person must log in: {}; do it: reconcile attach {} --rw", said(screen), agent.name);
+            let what = format!("a person must log in: {}; do it: `reconcile attach {} --rw`", said(screen), agent.name);
             ("it waits for a login".to_owned(), blocked(Reason::Login, what))
         }
         Activity::Exhausted => {
             let what = format!(
-                "its context is full, and it can act no more: {}; have it begin anew: reconcile restart {}",
+                "its context is full, and it can act no more: {}; have it begin anew: `reconcile restart {}`",
                 said(screen),
                 agent.name
             );
             ("its context is full".to_owned(), blocked(Reason::ContextFull, what))
         }
         Activity::Crashed => {
-            let what = format!("it crashed and left its screen behind: {}; reconcile restart {}", said(screen), agent.name);
+            let what = format!("it crashed and left its screen behind: {}; `reconcile restart {}`", said(screen), agent.name);
             ("it crashed".to_owned(), blocked(Reason::Crashed, what))
         }
         Activity::Unwatched
@@ -55,7 +55,7 @@ pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change
 /// What a dialog leads to, and what it is called.
 pub(super) fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (String, Next) {
     let shown = said(&agent.sighting.screen);
-    let by_hand = format!("answer it: reconcile attach {} --rw", agent.name);
+    let by_hand = format!("answer it: `reconcile attach {} --rw`", agent.name);
     let Some(name) = &question.name else {
         return ("it asks something".to_owned(), blocked(Reason::Dialog, format!("no rule knows what it asks: {shown}; {by_hand}")));
     };

@@ -8,21 +8,25 @@ use crate::observed::{Observed, Phase, Sighting};
 
 /// Each guard, and whether the changes keep to it.
 pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, observed: &Observed, terms: &Terms) -> Vec<GuardCheck> {
+    let moved = terms.claimed_by.as_ref().map(|other| GuardCheck {
+        name: GuardName::Moved,
+        limit: other.display().to_string(),
+        value: changes.len(),
+        pass: false,
+    });
     if terms.unbound {
-        return Vec::new();
+        return moved.into_iter().collect();
     }
     let running = observed.agents.values().filter(|sighting| lives(sighting)).count();
     let ends = changes.iter().filter(|(name, change)| interrupts(change) && observed.agents.get(*name).is_some_and(lives)).count();
-    let limit = terms.max_stop.unwrap_or(desired.guard.max_stop);
-    // One always may: else a fleet of one could never be changed.
-    let most = match limit {
-        Limit::Count(count) => count as usize,
-        Limit::Percent(share) => running * share as usize / 100,
-    }
-    .max(1);
+    let (limit, most) = match terms.max_stop.or(desired.guard.max_stop) {
+        Some(limit) => (limit, limit.of(running)),
+        None if running < Limit::FEW => (Limit::USUAL, running),
+        None => (Limit::USUAL, Limit::USUAL.of(running)),
+    };
     let allow_empty = desired.guard.allow_empty || terms.allow_empty;
     let empties = desired.agents.is_empty() && ends > 0;
-    vec![
+    let stops = [
         GuardCheck { name: GuardName::MaxStop, limit: limit.to_string(), value: ends, pass: ends <= most },
         GuardCheck {
             name: GuardName::AllowEmpty,
@@ -30,7 +34,8 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
             value: if empties { ends } else { 0 },
             pass: allow_empty || !empties,
         },
-    ]
+    ];
+    moved.into_iter().chain(stops).collect()
 }
 
 fn lives(sighting: &Sighting) -> bool {

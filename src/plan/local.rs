@@ -178,7 +178,7 @@ impl Agent<'_> {
             Health::Failing { why } => blocked(
                 Reason::NotReady,
                 format!(
-                    "not ready: {why}; it was left running; mend what it waits for, or have it replaced: reconcile restart {}",
+                    "not ready: {why}; it was left running; mend what it waits for, or have it replaced: `reconcile restart {}`",
                     self.name
                 ),
             ),

@@ -204,5 +204,7 @@ words! {
         MaxStop = "max_stop",
         /// Whether a manifest without agents stops everything.
         AllowEmpty = "allow_empty",
+        /// Whether the fleet belongs to another manifest.
+        Moved = "moved",
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &O
         if observed.halted.is_some() {
             change.next = Next::Held(Held::Halted);
         } else if let Some(pause) = sighting.paused.as_ref().filter(|pause| pause.holds(observed.at)) {
-            change.next = Next::Held(Held::Paused(pause.until));
+            change.next = Next::Held(Held::Paused { until: pause.until, why: pause.why.clone() });
         } else if let Some(held) = terms.watch.and_then(|auto| beyond(auto, change, &agent, desired)) {
             change.next = Next::Held(held);
         }

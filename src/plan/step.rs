@@ -215,8 +215,13 @@ pub enum Held {
     Limit(Option<Timestamp>),
     /// The plan as it was shown did not say that it would be interrupted.
     NotShown,
-    /// A person wants it to be left alone, until then.
-    Paused(Option<Timestamp>),
+    /// A person wants it to be left alone.
+    Paused {
+        /// Until then; until it is resumed, without.
+        until: Option<Timestamp>,
+        /// Why, as that person said.
+        why: Option<String>,
+    },
     /// A person wants the whole fleet to be left alone.
     Halted,
     /// A watcher of this level does not do it by itself.

@@ -47,7 +47,7 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     }
     if let Some(stranded) = stranded(agent.sighting) {
         let what = format!(
-            "its {} stands where a person types and could not be submitted; submit it, or clear it: reconcile attach {} --rw",
+            "its {} stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
             stranded.as_str(),
             agent.name
         );

@@ -63,7 +63,7 @@ fn check(manifest: &str, look: &str, expected: &str) {
 }
 
 /// The same under terms: `now`, `unbound`, `allow_empty`, `allow_kill=a,b`, `scope=a,b`, `shown=a,b`, `max_stop=30%`, `parallelism=2`, `watch=safe`,
-/// `begun=5s` (ago).
+/// `begun=5s` (ago), `claimed_by=/other.toml`.
 #[track_caller]
 fn check_under(terms: &str, manifest: &str, look: &str, expected: &str) {
     let desired = desired(manifest);
@@ -114,6 +114,7 @@ fn read_terms(text: &str) -> Terms {
         match word.split_once('=').unwrap_or((word, "")) {
             ("now", _) => terms.now = true,
             ("unbound", _) => terms.unbound = true,
+            ("claimed_by", path) => terms.claimed_by = Some(path.into()),
             ("allow_empty", _) => terms.allow_empty = true,
             ("only_messages", _) => terms.only_messages = true,
             ("allow_kill", list) => terms.allow_kill = names(list),
@@ -172,7 +173,7 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Shell(name)) => format!("held: at {name}"),
         Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
         Next::Held(Held::Limit(None)) => "held: limit".to_owned(),
-        Next::Held(Held::Paused(until)) => {
+        Next::Held(Held::Paused { until, why: _ }) => {
             format!("held: paused{}", until.as_ref().map(|until| format!(" for {}", left(until))).unwrap_or_default())
         }
         Next::Held(Held::Halted) => "held: halted".to_owned(),

@@ -56,7 +56,7 @@ pub fn unfinished(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Un
         let (reason, message) = match &change.next {
             Next::Act(action) => (None, format!("{action}: {}", change.why())),
             Next::Wait(wait) => (Some(Word::Waits(wait.reason())), wait.to_string()),
-            Next::Held(held) => (Some(Word::Held(held.reason())), held.to_string()),
+            Next::Held(held) => (Some(Word::Held(held.reason())), held.text(agent)),
             Next::Blocked(blocked) => (Some(Word::Blocked(blocked.reason)), blocked.message.clone()),
         };
         let timeout_ms = limit(step, care, &change.next).map(Duration::as_millis);

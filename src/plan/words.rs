@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Action, Cause, Change, FieldChange, Held, HoldReason, Kind, ServerChange, Wait, WaitReason};
-use crate::desired::{DrainAsk, SignalTo};
+use crate::desired::{AgentName, DrainAsk, SignalTo};
 use crate::observed::Step;
 
 impl Change {
@@ -217,7 +217,7 @@ impl Held {
             Self::NotReading => HoldReason::NotReading,
             Self::Limit(_) => HoldReason::Limit,
             Self::NotShown => HoldReason::NotShown,
-            Self::Paused(_) => HoldReason::Paused,
+            Self::Paused { .. } => HoldReason::Paused,
             Self::Halted => HoldReason::Halted,
             Self::Auto(_) => HoldReason::Auto,
             Self::Guard(_) => HoldReason::Guard,
@@ -226,32 +226,42 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Held {
+    /// What holds a change of this agent, and what releases it.
+    pub fn text(&self, agent: &AgentName) -> String {
         match self {
-            Self::Attached(1) => f.write_str("a client is attached; released when it detaches, or with --now"),
-            Self::Attached(count) => write!(f, "{count} clients are attached; released when they detach, or with --now"),
-            Self::Protected => f.write_str("it is protected; released with --allow-kill"),
-            Self::Busy => f.write_str("it works; released when it rests, or with --now"),
-            Self::Draft => f.write_str("a draft stands where a person types; released when that is submitted or gone, or with --now"),
-            Self::Shell(name) => write!(f, "`{name}` waits for commands in its terminal, and would run the text"),
+            Self::Attached(1) => "a client is attached; released when it detaches, or with --now".to_owned(),
+            Self::Attached(count) => format!("{count} clients are attached; released when they detach, or with --now"),
+            Self::Protected => format!("it is protected; released with --allow-kill {agent}"),
+            Self::Busy => "it works; released when it rests, or with --now".to_owned(),
+            Self::Draft => "a draft stands where a person types; released when that is submitted or gone, or with --now".to_owned(),
+            Self::Shell(name) => format!("`{name}` waits for commands in its terminal, and would run the text"),
             Self::NoNote => {
-                f.write_str("there is no note for its successor, and handoff.require asks for one; released by a note, or with --now")
+                "there is no note for its successor, and handoff.require asks for one; released by a note, or with --now".to_owned()
             }
-            Self::Unclear => f.write_str("it cannot be told whether it works; released when its screen can be read, or with --now"),
-            Self::Waiting { on, shows } => write!(f, "{}: {shows}; released when a person sees to it, or with --now", on.said()),
-            Self::NotReading => f.write_str(
-                "nothing tells whether its program reads its terminal yet; released when it takes its terminal over, or give it a `ready` probe",
-            ),
-            Self::Limit(Some(until)) => write!(f, "its usage is used up until {}", until.clock()),
-            Self::Limit(None) => f.write_str("its usage is used up, and its screen does not say until when"),
-            Self::NotShown => f.write_str("the plan that was approved did not say so; plan again"),
-            Self::Paused(None) => f.write_str("it is paused; released by reconcile resume"),
-            Self::Paused(Some(until)) => write!(f, "it is paused until {}; released by then, or by reconcile resume", until.clock()),
-            Self::Halted => f.write_str("the fleet is halted; released by reconcile resume"),
-            Self::Auto(auto) => write!(f, "a watcher with auto = \"{}\" leaves it to reconcile apply", auto.as_str()),
-            Self::Guard(name) => write!(f, "refused to a watcher by guard {name}; reconcile apply asks"),
-            Self::Dependant(agent) => write!(f, "{agent} depends on it and is held or blocked itself"),
+            Self::Unclear => "it cannot be told whether it works; released when its screen can be read, or with --now".to_owned(),
+            Self::Waiting { on, shows } => format!("{}: {shows}; released when a person sees to it, or with --now", on.said()),
+            Self::NotReading => {
+                "nothing tells whether its program reads its terminal yet; released when it takes its terminal over, or give it a \
+                                 `ready` probe"
+                    .to_owned()
+            }
+            Self::Limit(Some(until)) => format!("its usage is used up until {}", until.clock()),
+            Self::Limit(None) => "its usage is used up, and its screen does not say until when".to_owned(),
+            Self::NotShown => "the plan that was approved did not say so; plan again".to_owned(),
+            Self::Paused { until, why } => {
+                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                match until {
+                    None => format!("it is paused{why}; released by `reconcile resume {agent}`"),
+                    Some(until) => {
+                        format!("it is paused until {}{why}; released by then, or by `reconcile resume {agent}`", until.clock())
+                    }
+                }
+            }
+            Self::Halted => "the fleet is halted; released by `reconcile resume`".to_owned(),
+            Self::Auto(auto) => format!("a watcher with auto = \"{}\" leaves it to `reconcile apply`", auto.as_str()),
+            Self::Guard(name) => format!("refused to a watcher by guard {name}; `reconcile apply` asks"),
+            Self::Dependant(agent) => format!("{agent} depends on it and is held or blocked itself"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::text::{columns, line, plain};
+use super::text::{columns, is_unsafe, line, plain};
 use crate::desired::{Desired, effective};
 use crate::manifest::Origin;
 
@@ -28,7 +28,17 @@ pub fn config_toml(desired: &Desired) -> anyhow::Result<String> {
             Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
         }
     }
-    Ok(toml::to_string(&without_null(config_document(desired)))?)
+    Ok(escaped(&toml::to_string(&without_null(config_document(desired)))?))
+}
+
+/// A text of TOML or JSON in which what a terminal would obey or hide is written by its number.
+fn escaped(text: &str) -> String {
+    let written = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        letter if is_unsafe(letter) => format!("\\u{:04X}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    text.chars().map(written).collect()
 }
 
 /// Where the fields of an agent come from, as JSON.

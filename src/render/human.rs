@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use anstyle::Style as Ink;
 
-use super::summary::{refusal, summary};
-use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, line, paint, plain, shortened};
+use super::difference::difference;
+use super::summary::summary;
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, columns, count, folded_line, line, paint, plain, shortened};
 use super::words::{Class, class, deliveries, interrupts, some_of};
-use super::{Extent, PlanView, Style, detail, rounds, running};
+use super::{Extent, Invocation, PlanView, Style, detail, rounds, running};
 use crate::desired::AgentName;
 use crate::observed::Observed;
-use crate::plan::{Change, Kind, Next, Plan, Reason, ServerChange};
+use crate::plan::{Cause, Change, Kind, Next, Plan, Reason, ServerChange};
 
 /// So many changes of one class are read by people.
 const ROWS: usize = 40;
@@ -22,21 +23,18 @@ const CAUSE: usize = 72;
 pub fn plan_human(view: &PlanView<'_>, extent: Extent, style: Style) -> String {
     let mut out = String::new();
     if view.plan.is_empty() {
-        line(&format!("No changes. {} at rest.", count(view.plan.at_rest, "agent")), &mut out);
-        halted(view.observed, style, &mut out);
+        out.push_str(&nothing_due(view.plan.at_rest));
+        halted(view.manifest, view.observed, style, &mut out);
         gaps(view.observed, style, &mut out);
         return out;
     }
     line(&header(view), &mut out);
-    halted(view.observed, style, &mut out);
+    halted(view.manifest, view.observed, style, &mut out);
     gaps(view.observed, style, &mut out);
     out.push('\n');
     listing(view, extent, style, &mut out);
     out.push('\n');
     line(&summary(view.plan), &mut out);
-    for guard in view.plan.broken_guards() {
-        line(&paint(&refusal(guard), RED, style.color), &mut out);
-    }
     detail::write(view, extent, style, &mut out);
     let rounds = rounds::lines(view.rounds, extent);
     if !rounds.is_empty() {
@@ -45,6 +43,11 @@ pub fn plan_human(view: &PlanView<'_>, extent: Extent, style: Style) -> String {
         rounds.iter().for_each(|round| line(round, &mut out));
     }
     out
+}
+
+/// That nothing is due for this many agents.
+pub fn nothing_due(agents: usize) -> String {
+    format!("No changes. {} at rest.\n", count(agents, "agent"))
 }
 
 /// What is due and why, a line each, with the counts: for the end of a run.
@@ -64,28 +67,28 @@ pub(super) fn header(view: &PlanView<'_>) -> String {
     };
     let running = running(view.observed);
     let at = view.observed.at.clock();
-    format!("fleet {} · {} · {agents}, {running} running · observed {at}", view.desired.fleet, plain(view.manifest))
+    format!("fleet {} · {} · {agents}, {running} running · observed {at}", view.desired.fleet, plain(&view.manifest.manifest))
 }
 
 /// That the fleet is to be left alone, if it is.
-pub(super) fn halted(observed: &Observed, style: Style, out: &mut String) {
+pub(super) fn halted(manifest: &Invocation, observed: &Observed, style: Style, out: &mut String) {
     let Some(halt) = &observed.halted else { return };
     let frozen = if halt.frozen { " and its processes are stopped" } else { "" };
     let why = halt.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
-    let text = format!("halted since {}{frozen}{why}; released by reconcile resume", halt.since.date_and_clock());
-    line(&paint(&text, YELLOW, style.color), out);
+    let text = format!("halted since {}{frozen}{why}; released by `reconcile resume`", halt.since.date_and_clock());
+    folded_line(&manifest.complete(&text), YELLOW, style, out);
 }
 
 /// What could not be looked at, and what keeps agents from being started: each once.
 pub(super) fn gaps(observed: &Observed, style: Style, out: &mut String) {
     for gap in &observed.gaps {
-        line(&paint(&format!("not looked at: {}", plain(gap)), YELLOW, style.color), out);
+        folded_line(&format!("not looked at: {}", plain(gap)), YELLOW, style, out);
     }
     for warning in &observed.warnings {
         line(&paint(&plain(warning), YELLOW, style.color), out);
     }
     for told in conditions(observed) {
-        line(&paint(&told, RED, style.color), out);
+        folded_line(&told, RED, style, out);
     }
 }
 
@@ -167,15 +170,15 @@ fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
         let sighting = view.observed.agents.get(name)?;
         interrupts(change.kind, sighting, view.observed.at)
     };
-    let why = shortened(&plain(&change.why()), CAUSE).into_owned();
+    let why = cause(change);
     let (verb, cause, note) = match &change.next {
         Next::Act(_) => (change.kind.to_string(), why, costs().unwrap_or_default()),
         Next::Wait(wait) => {
             let verb = if class == Class::Starting { "wait".to_owned() } else { change.kind.to_string() };
             (verb, why, [Some(wait.to_string()), costs()].into_iter().flatten().collect::<Vec<_>>().join("; "))
         }
-        Next::Held(held) => ("held".to_owned(), why, plain(&held.to_string()).into_owned()),
-        Next::Blocked(blocked) => ("blocked".to_owned(), plain(&blocked.message).into_owned(), String::new()),
+        Next::Held(held) => ("held".to_owned(), why, view.manifest.complete(&plain(&held.text(name))).into_owned()),
+        Next::Blocked(blocked) => ("blocked".to_owned(), view.manifest.complete(&plain(&blocked.message)).into_owned(), String::new()),
     };
     Row { class, name: name.to_string(), verb, cause, note }
 }
@@ -196,6 +199,20 @@ fn shared(plan: &Plan) -> impl Iterator<Item = Row> {
         };
         Row { class: Class::Blocked, name, verb: "blocked".to_owned(), cause, note: String::new() }
     })
+}
+
+/// Why a change is due, in at most [`CAUSE`] columns: of a field that differs, the part that does.
+fn cause(change: &Change) -> String {
+    let why = change.why();
+    let is_about_fields = matches!(change.cause, Cause::LaunchChanged | Cause::CareChanged);
+    let shown = match &change.fields[..] {
+        [first, rest @ ..] if is_about_fields && columns(&why) > CAUSE => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!("{}{more}", difference(first, CAUSE - columns(&more)))
+        }
+        [..] => why,
+    };
+    shortened(&plain(&shown), CAUSE).into_owned()
 }
 
 /// The notes that an agent gets once its change is done.

@@ -7,7 +7,7 @@ use super::{Extent, PlanView, Style, detail, human, rounds};
 /// A list that a reader of `diff` colours, and the details folded. What comes from outside stands in fences that it cannot end.
 pub fn plan_markdown(view: &PlanView<'_>, extent: Extent) -> String {
     let fleet = &view.desired.fleet;
-    let style = Style { color: false, width: usize::MAX };
+    let style = Style { width: usize::MAX, ..Style::PLAIN };
     if view.plan.is_empty() {
         return format!("**Fleet `{fleet}`**\n\n{}", fenced("text", &human::plan_human(view, extent, style)));
     }
@@ -32,7 +32,7 @@ pub fn plan_markdown(view: &PlanView<'_>, extent: Extent) -> String {
     let gaps = gaps + &view.observed.warnings.iter().map(|warning| format!("{}\n", plain(warning))).collect::<String>();
     let gaps = gaps + &human::conditions(view.observed).map(|told| told + "\n").collect::<String>();
     let mut halted = String::new();
-    human::halted(view.observed, style, &mut halted);
+    human::halted(view.manifest, view.observed, style, &mut halted);
     out.push_str(&fenced("text", &format!("{}\n{halted}{gaps}", human::header(view))));
     out
 }

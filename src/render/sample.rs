@@ -8,10 +8,11 @@ use crate::plan::{Plan, Terms, foresee, plan};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
-use super::{Basis, PlanView, StatusView, Usage, Watcher};
+use super::{Basis, Invocation, PlanView, StatusView, Usage, Watcher};
 
 /// What a view borrows.
 pub(super) struct Sample {
+    pub(super) manifest: Invocation,
     pub(super) desired: Desired,
     pub(super) observed: Observed,
     pub(super) plan: Plan,
@@ -114,6 +115,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         error: None,
     };
     let mut sample = Sample {
+        manifest: Invocation::new("constellation.toml".to_owned(), &[]),
         desired,
         observed,
         plan: Plan::default(),
@@ -164,12 +166,12 @@ impl Sample {
 
     pub(super) fn plan_view(&self) -> PlanView<'_> {
         let Self { desired, observed, plan, rounds, .. } = self;
-        PlanView { manifest: "constellation.toml", desired, observed, plan, rounds, basis: Basis::Live }
+        PlanView { manifest: &self.manifest, desired, observed, plan, rounds, basis: Basis::Live }
     }
 
     pub(super) fn status_view(&self) -> StatusView<'_> {
         let Self { desired, observed, plan, usage, held_since, watcher, .. } = self;
-        StatusView { desired, observed, plan, usage, held_since, watcher: Some(watcher) }
+        StatusView { manifest: &self.manifest, desired, observed, plan, usage, held_since, watcher: Some(watcher) }
     }
 }
 

@@ -39,7 +39,7 @@ pub fn simulation_human(view: &SimulationView<'_>, style: Style) -> String {
     if !document.agents.is_empty() {
         let rows: Vec<Row<8>> = document.agents.iter().map(|agent| (ink(agent), cells(agent))).collect();
         out.push('\n');
-        table::write(&TITLES, &rows, style, &mut out);
+        table::write(&TITLES, &[], &rows, style, &mut out);
     }
     if !document.findings.is_empty() {
         out.push('\n');

@@ -3,15 +3,19 @@
 use anstyle::Style as Ink;
 
 use super::json::{AgentStatus, State, status_document};
+use super::summary::refusal;
 use super::table::Row;
-use super::text::{BOLD, GREEN, RED, YELLOW, count, line, paint, plain};
+use super::text::{BOLD, GREEN, RED, YELLOW, count, folded_line, line, paint, plain};
 use super::{StatusView, Style, Watcher, human, running};
 use crate::desired::AgentName;
 use crate::observed::{Activity, Phase};
-use crate::plan::Next;
+use crate::plan::{GuardName, Next};
 use crate::time::Timestamp;
 
 const TITLES: [&str; 8] = ["NAME", "STATE", "FOR", "PID", "GEN", "PLACE", "RESTARTS", "WHY"];
+
+/// The columns that a narrow terminal does without: generation, place, restarts, pid. `status --json` has them all.
+const SPARE: [usize; 4] = [4, 5, 6, 3];
 
 /// A table of all agents, the strangers, and the counts.
 pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
@@ -19,8 +23,9 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
     let observed = view.observed;
     let mut out = String::new();
     let agents = count(view.desired.agents.len(), "agent");
-    line(&format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock()), &mut out);
-    human::halted(observed, style, &mut out);
+    let header = format!("fleet {} · {agents}, {} running · observed {}", view.desired.fleet, running(observed), observed.at.clock());
+    folded_line(&header, Ink::new(), style, &mut out);
+    human::halted(view.manifest, observed, style, &mut out);
     human::gaps(observed, style, &mut out);
     table(view, &document.agents, style, &mut out);
     if !observed.strangers.is_empty() {
@@ -28,13 +33,16 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
         line(&paint("strangers, never touched", BOLD, style.color), &mut out);
         for stranger in &observed.strangers {
             let pid = stranger.pid.map(|pid| format!("  pid {pid}")).unwrap_or_default();
-            line(&format!("  {}{pid}  {}", plain(&stranger.place), plain(&stranger.why)), &mut out);
+            folded_line(&format!("  {}{pid}  {}", plain(&stranger.place), plain(&stranger.why)), Ink::new(), style, &mut out);
         }
     }
     out.push('\n');
-    line(&summary(view, &document.agents), &mut out);
+    folded_line(&view.manifest.complete(&summary(view, &document.agents)), Ink::new(), style, &mut out);
+    if let Some(guard) = view.plan.guards.iter().find(|guard| guard.name == GuardName::Moved) {
+        folded_line(&refusal(guard), RED, style, &mut out);
+    }
     if let Some(watcher) = view.watcher {
-        line(&watched(watcher, observed.at), &mut out);
+        folded_line(&watched(watcher, observed.at), Ink::new(), style, &mut out);
     }
     out
 }
@@ -45,7 +53,7 @@ fn table(view: &StatusView<'_>, agents: &[AgentStatus], style: Style, out: &mut 
     }
     let rows: Vec<Row<8>> = agents.iter().map(|agent| (ink(agent), cells(view, agent))).collect();
     out.push('\n');
-    super::table::write(&TITLES, &rows, style, out);
+    super::table::write(&TITLES, &SPARE, &rows, style, out);
 }
 
 fn ink(agent: &AgentStatus) -> Ink {
@@ -74,14 +82,15 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
         agent.generation.to_string(),
         or_dash(agent.place.as_deref().map(|place| plain(place).into_owned())),
         agent.restarts.to_string(),
-        plain(
-            &[stopped(view, agent), why(view, agent), stale(agent), left(agent)]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join("; "),
-        )
-        .into_owned(),
+        view.manifest
+            .complete(&plain(
+                &[stopped(view, agent), why(view, agent), stale(agent), left(agent)]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ))
+            .into_owned(),
     ]
 }
 
@@ -115,7 +124,7 @@ fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
             Next::Held(held) => {
                 let overdue = agent.held.as_ref().filter(|hold| hold.overdue).and_then(|hold| hold.since);
                 let overdue = overdue.map(|since| format!(" (overdue, for {})", view.observed.at.since(since).rough())).unwrap_or_default();
-                format!("{} held{overdue}: {held}", change.kind)
+                format!("{} held{overdue}: {}", change.kind, held.text(&name))
             }
             // The whole is told once, above.
             Next::Blocked(blocked) if blocked.reason.is_shared() => format!("blocked: {}", blocked.reason.in_short()),

@@ -1,6 +1,6 @@
 //! The counts of a plan, and what its guards say.
 
-use super::text::count;
+use super::text::{count, plain};
 use super::words::{Class, class};
 use crate::plan::{GuardCheck, GuardName, Kind, Plan};
 
@@ -74,6 +74,12 @@ pub(super) fn summary(plan: &Plan) -> String {
 pub fn refusal(guard: &GuardCheck) -> String {
     let GuardCheck { name, limit, value, pass: _ } = guard;
     let agents = count(*value, "agent");
+    if *name == GuardName::Moved {
+        return format!(
+            "refused by guard moved: the fleet belongs to {}; give this manifest another `fleet` name, or say --moved if it is the same fleet",
+            plain(limit)
+        );
+    }
     if *name == GuardName::AllowEmpty {
         return format!(
             "refused by guard allow_empty: the manifest declares nothing, and {agents} would be stopped; --allow-empty allows it"

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use anstyle::{AnsiColor, Style as Ink};
 use regex::{Captures, Regex};
 
+use super::{Fold, Style};
+
 /// What is new.
 pub(super) const GREEN: Ink = AnsiColor::Green.on_default();
 /// What changes.
@@ -42,6 +44,48 @@ pub fn plain(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// The text as it may go to a terminal, with what this program itself writes there: colours, ends of lines and tabs. The last door for all that is
+/// printed: of what comes from outside, nothing that a terminal obeys or hides gets through [`plain`] before.
+pub fn defused(text: &str) -> Cow<'_, str> {
+    let is_ours = |letter: char| matches!(letter, '\n' | '\r' | '\t' | '\x1b');
+    if !text.contains(|letter| is_unsafe(letter) && !is_ours(letter)) {
+        return Cow::Borrowed(text);
+    }
+    let written =
+        |letter: char| if is_unsafe(letter) && !is_ours(letter) { letter.escape_default().to_string() } else { letter.to_string() };
+    Cow::Owned(text.chars().map(written).collect())
+}
+
+/// The text in lines of at most `width` columns, broken between words where that can be.
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let (mut lines, mut current) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        if !current.is_empty() && columns(&current) + 1 + columns(word) > width {
+            lines.push(std::mem::take(&mut current));
+        } else if !current.is_empty() {
+            current.push(' ');
+        }
+        let mut rest: Vec<char> = word.chars().collect();
+        while rest.len() > width {
+            lines.push(rest.drain(..width).collect());
+        }
+        current.extend(rest);
+    }
+    lines.push(current);
+    lines
+}
+
+/// Appends a line, folded with two columns of indent where it is too wide for a terminal.
+pub(super) fn folded_line(text: &str, ink: Ink, style: Style, into: &mut String) {
+    if style.fold == Fold::Never || columns(text) <= style.width {
+        return line(&paint(text, ink, style.color), into);
+    }
+    for (number, part) in folded(text, style.width.saturating_sub(2)).iter().enumerate() {
+        line(&format!("{}{}", if number == 0 { "" } else { "  " }, paint(part, ink, style.color)), into);
+    }
 }
 
 /// Whether a character does something else than to show itself.
@@ -96,6 +140,19 @@ mod tests {
         fn nothing_that_a_terminal_obeys_gets_through(text in any::<String>()) {
             prop_assert!(!plain(&text).contains(is_unsafe));
         }
+    }
+
+    #[test]
+    fn lines_are_folded_between_words_and_nothing_is_lost() {
+        assert_eq!(folded("one two three", 7), ["one two", "three"]);
+        assert_eq!(folded("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+        assert_eq!(folded("", 4), [""]);
+    }
+
+    #[test]
+    fn the_last_door_lets_our_own_colours_through_and_no_other_command() {
+        assert_eq!(defused("\x1b[1mbold\x1b[0m\n\ta\u{9b}2J\u{202e}b\u{7}"), "\x1b[1mbold\x1b[0m\n\ta\\u{9b}2J\\u{202e}b\\u{7}");
+        assert_eq!(defused("plain é"), "plain é");
     }
 
     #[test]

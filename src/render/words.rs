@@ -24,16 +24,16 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
         Held::Shell(_) => "its program reads its terminal again".to_owned(),
         Held::NoNote => "a note for the successor, or --now".to_owned(),
         Held::Unclear => "its screen can be read, or --now".to_owned(),
-        Held::Waiting { .. } => format!("reconcile attach {agent} --rw, or --now"),
+        Held::Waiting { .. } => format!("`reconcile attach {agent} --rw`, or --now"),
         Held::NotReading => "it takes its terminal over, or a `ready` probe".to_owned(),
         Held::Limit(Some(until)) => format!("at {}", until.clock()),
         Held::Limit(None) => "its usage is renewed".to_owned(),
         Held::Dependant(other) => format!("{other} is released"),
         Held::NotShown => "another plan, shown and approved".to_owned(),
-        Held::Paused(None) => format!("reconcile resume {agent}"),
-        Held::Paused(Some(until)) => format!("at {}, or reconcile resume {agent}", until.clock()),
-        Held::Halted => "reconcile resume".to_owned(),
-        Held::Auto(_) | Held::Guard(_) => "reconcile apply".to_owned(),
+        Held::Paused { until: None, .. } => format!("`reconcile resume {agent}`"),
+        Held::Paused { until: Some(until), .. } => format!("at {}, or `reconcile resume {agent}`", until.clock()),
+        Held::Halted => "`reconcile resume`".to_owned(),
+        Held::Auto(_) | Held::Guard(_) => "`reconcile apply`".to_owned(),
     }
 }
 

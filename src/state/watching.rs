@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 const HALT: &str = "halt.json";
 const STATUS: &str = "watch.json";
 const STANDINGS: &str = "standing.json";
-const IN_FORCE: &str = "in-force.json";
+pub(super) const IN_FORCE: &str = "in-force.json";
 
 /// How a watcher does, as it said last: `watch.json`. True only while somebody holds `watch.lock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -107,7 +107,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
 /// When something that is held may be released.
 fn release(held: &Held, now: Timestamp) -> Option<Timestamp> {
     match held {
-        Held::Limit(until) | Held::Paused(until) => *until,
+        Held::Limit(until) | Held::Paused { until, why: _ } => *until,
         Held::Attached(_) | Held::Busy | Held::Draft | Held::Shell(_) | Held::Unclear | Held::Waiting { .. } | Held::NotReading => {
             Some(now + LOOK_AGAIN)
         }

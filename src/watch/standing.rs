@@ -34,9 +34,9 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
         let (what, state, word, why) = match &change.next {
             // A person is needed, as where nothing is due for it.
             Next::Held(held @ Held::Waiting { .. }) => {
-                (What::Blocked, "held", Word::Held(held.reason()), format!("{} held: {held}", change.kind))
+                (What::Blocked, "held", Word::Held(held.reason()), format!("{} held: {}", change.kind, held.text(agent)))
             }
-            Next::Held(held) => (What::Held, "held", Word::Held(held.reason()), format!("{}: {held}", change.kind)),
+            Next::Held(held) => (What::Held, "held", Word::Held(held.reason()), format!("{}: {}", change.kind, held.text(agent))),
             Next::Blocked(blocked) => {
                 let what = if is_repeated_failure(blocked.reason) { What::FailedRepeatedly } else { What::Blocked };
                 (what, "blocked", Word::Blocked(blocked.reason), blocked.message.clone())

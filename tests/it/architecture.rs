@@ -237,6 +237,18 @@ fn files_are_short() {
     assert_eq!(known.len(), LONGER.len(), "an exception is needed no more: only {known:?} are");
 }
 
+/// What names the fleet is added to such a command, so that it works when it is copied: see `render::Invocation`.
+#[test]
+fn a_command_in_a_message_stands_in_backticks() {
+    let verbs = "plan|apply|watch|start|stop|restart|resume|reset|pause|kill|down|adopt|forget|status|explain|history|events|wait|send|\
+                 handoff|attach|logs|doctor|service|validate|simulate|config";
+    let bare = Regex::new(&format!("[^`]\\breconcile (?:{verbs})\\b")).unwrap();
+    let found =
+        FILES.iter().flat_map(|file| file.text.lines().filter(|line| bare.is_match(line)).map(|line| format!("{}: {line}", file.name)));
+    let found: Vec<String> = found.filter(|line| !line.contains("//!") && !line.contains("///")).collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn tests_wait_for_something() {
     let mut paths = Vec::new();

@@ -12,10 +12,13 @@ use serde_json::Value;
 
 use crate::support::{LIMIT, Program, Tmux, eventually};
 
+mod approval;
 mod asks;
+mod broken;
 mod files;
 mod ground;
 mod handoff;
+mod hints;
 mod hooks;
 mod launch;
 mod live;
@@ -401,6 +404,7 @@ fn more_stops_than_the_guard_allows_are_refused() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let before = program.pids();
     program.edit("sleep\", \"100", "sleep\", \"101");
+    program.edit("[defaults]", "[guard]\nmax_stop = \"50%\"\n\n[defaults]");
     assert_snapshot!(program.brief(&["apply", "--auto-approve"]), @r#"
     exit 4
     --- stdout
@@ -409,8 +413,8 @@ fn more_stops_than_the_guard_allows_are_refused() {
       ± ada    replace    command[1] "1001" → "1011"    waits for the end of bob; interrupts: up AGE
       ± bob    replace    command[1] "1002" → "1012"    interrupts: up AGE
 
-    2 to replace. 1 at rest.
-    refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 50%; --max-stop 2 allows it
+    2 to replace. 1 at rest.--- stderr
+    error: refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 50%; --max-stop 2 allows it
     "#);
     assert_eq!(program.pids(), before);
     program.write("constellation.toml", "version = 1\nfleet = \"it\"\n");
@@ -423,8 +427,8 @@ fn more_stops_than_the_guard_allows_are_refused() {
       - bob    stop       not in the manifest    waits for the end of cyd; interrupts: up AGE
       - cyd    stop       not in the manifest    interrupts: up AGE
 
-    3 to stop. 0 at rest.
-    refused by guard allow_empty: the manifest declares nothing, and 3 agents would be stopped; --allow-empty allows it
+    3 to stop. 0 at rest.--- stderr
+    error: refused by guard allow_empty: the manifest declares nothing, and 3 agents would be stopped; --allow-empty allows it
     ");
     assert_eq!(program.pids().len(), 3);
 }

@@ -64,7 +64,7 @@ fn fleet_of(agents: BTreeMap<AgentName, AgentSpec>) -> Desired {
         fleet: "sim".parse().unwrap(),
         server: Server { socket: Socket("sim".to_owned()), config: None, size: Size::default(), options: BTreeMap::new() },
         agents: agents.into_iter().map(|(name, spec)| (name, Declared { spec, source: source.clone(), renamed_from: None })).collect(),
-        guard: Guard { max_stop: Limit::Percent(100), allow_empty: true },
+        guard: Guard { max_stop: Some(Limit::Percent(100)), allow_empty: true },
         strangers: Vec::new(),
         watch: Default::default(),
         notify: Vec::new(),

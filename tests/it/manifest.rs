@@ -38,6 +38,36 @@ fn the_committed_schema_is_current() {
     assert!(committed == current, "{COMMITTED} is not current: run UPDATE_SCHEMAS=1 cargo test --test it schema");
 }
 
+/// Readers such as the language servers of editors take an identity for an absolute address, and refuse the whole schema otherwise.
+#[test]
+fn the_schemas_can_be_read_by_a_strict_reader() {
+    fn addresses(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match (name.as_str(), value) {
+                        ("$id" | "$ref" | "$schema" | "$dynamicRef", Value::String(address)) => found.push(address.clone()),
+                        (_, value) => addresses(value, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| addresses(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    for entry in std::fs::read_dir(root().join("schema")).unwrap() {
+        let path = entry.unwrap().path();
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        jsonschema::draft202012::meta::validate(&schema).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut found = Vec::new();
+        addresses(&schema, &mut found);
+        let relative: Vec<&String> =
+            found.iter().filter(|address| !address.starts_with("#/$defs/") && !address.starts_with("https://")).collect();
+        assert!(relative.is_empty(), "{}: {relative:?}", path.display());
+        assert!(!found.is_empty());
+    }
+}
+
 #[test]
 fn the_examples_load_and_fit_the_schema() {
     let validator = validator();

@@ -275,9 +275,16 @@ fn a_fleet_belongs_to_one_manifest() {
     assert_eq!(fleet.claimed_by_another(&ours).unwrap(), None);
     assert_eq!(fleet.claimed_by_another(&root.path().join("link.toml")).unwrap(), None);
     let another = root.path().join("b.toml");
+    assert_eq!(fleet.claimed_by_another(&another).unwrap(), None, "nothing is owned, so nothing is bound");
+    fleet.write(&Record::new("a".parse().unwrap())).unwrap();
     assert_eq!(fleet.claimed_by_another(&another).unwrap(), Some(ours.clone()));
+    fleet.release_claim().unwrap();
+    assert!(fleet.claim().unwrap().is_some());
     std::fs::remove_file(&ours).unwrap();
     assert_eq!(fleet.claimed_by_another(&another).unwrap(), Some(ours));
+    fleet.remove(&"a".parse().unwrap()).unwrap();
+    fleet.release_claim().unwrap();
+    assert_eq!(fleet.claim().unwrap(), None);
     std::fs::write(fleet.paths().claim(), r#"{ "version": 2, "manifest": "/m" }"#).unwrap();
     assert!(fleet.claim().unwrap_err().to_string().contains("a newer version of reconcile"));
     std::fs::write(fleet.paths().claim(), "{").unwrap();

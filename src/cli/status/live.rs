@@ -21,9 +21,9 @@ const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// Shows the status until a signal ends it.
-pub(super) fn show(mut setup: Setup, as_json: bool, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+pub(super) fn show(mut setup: Setup, agents: &[String], as_json: bool, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     if !as_json && terminal.window().is_none() {
-        bail!("status --watch draws on a terminal: say --json for a program, or follow what happens with `reconcile events -f`");
+        bail!("status --watch draws on a terminal: say --json for a program, or follow what happens with `reconcile events --follow`");
     }
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
@@ -32,8 +32,8 @@ pub(super) fn show(mut setup: Setup, as_json: bool, global: &Global, terminal: &
         let trouble = reread(&mut setup, global);
         let files = setup.depends_on.files.iter().cloned().chain([setup.fleet.paths().journal(), setup.fleet.paths().watch_status()]);
         host.attend(&files.collect(), &setup.depends_on.folders);
-        let picture = Picture::take(&setup.desired, &setup.fleet, &mut host)?;
-        let view = picture.view(&setup.desired);
+        let picture = Picture::take(&setup, agents, &mut host)?;
+        let view = picture.view();
         match &screen {
             Some(screen) => screen.draw(&view, trouble.as_deref())?,
             None => terminal.print(&json::compact(&json::status_document(&view)))?,

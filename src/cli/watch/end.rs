@@ -23,8 +23,10 @@ pub(super) fn end(fleet: &Fleet, terminal: &Terminal) -> Result<ExitStatus> {
     if fleet.watcher()?.flatten().is_none_or(|again| again != holder) {
         bail!("the watcher, pid {}, has just ended", holder.pid);
     }
+    let mut killed = false;
     for signal in [Signal::TERM, Signal::KILL] {
         let Some(notice) = process::death_notice(&watcher)? else { break };
+        killed = signal == Signal::KILL;
         process::signal(&watcher, signal)?;
         if process::ends_within(&notice, PATIENCE) {
             break;
@@ -33,6 +35,7 @@ pub(super) fn end(fleet: &Fleet, terminal: &Terminal) -> Result<ExitStatus> {
     if fleet.watcher()?.flatten().is_some_and(|again| again == holder) {
         bail!("the watcher, pid {}, does not end", holder.pid);
     }
-    terminal.say(&format!("The watcher, pid {}, has ended; its agents go on.\n", holder.pid));
+    let how = if killed { format!("did not end within {} s and was killed", PATIENCE.as_secs()) } else { "has ended".to_owned() };
+    terminal.say(&format!("The watcher, pid {}, {how}; its agents go on.\n", holder.pid));
     Ok(ExitStatus::Done)
 }

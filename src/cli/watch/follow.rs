@@ -44,7 +44,8 @@ pub(super) enum Reread {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(global: &'a Global, style: Style, setup: Setup, error: Option<String>) -> Self {
+    pub(super) fn new(global: &'a Global, style: Style, setup: Setup) -> Self {
+        let error = setup.broken.clone();
         let depends_on = setup.depends_on.clone();
         let fingerprint = Fingerprint::take(&depends_on);
         let setup_warnings = setup.warnings.iter().cloned().collect();

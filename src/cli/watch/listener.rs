@@ -1,32 +1,40 @@
 //! What a watcher says of what happens.
 
 use super::speaker::Speaker;
+use crate::cli::setup::Setup;
 use crate::cli::terminal::Terminal;
 use crate::converge::Audience;
-use crate::desired::Desired;
 use crate::event::{Entry, Event};
 use crate::observed::Observed;
 use crate::plan::Plan;
-use crate::render::{self, Style, json};
+use crate::render::{self, Invocation, Style, json};
 
 /// Says each event, a line each.
 pub(super) struct Listener {
     speaker: Speaker,
     style: Style,
     as_json: bool,
+    about: Invocation,
     /// The columns of the longest name so far.
     names: usize,
 }
 
 impl Listener {
-    pub(super) fn new(terminal: &Terminal, as_json: bool, desired: &Desired) -> Self {
+    pub(super) fn new(terminal: &Terminal, as_json: bool, Setup { desired, manifest, .. }: &Setup) -> Self {
         let names = desired.agents.keys().map(|agent| agent.as_str().len()).max().unwrap_or(0);
-        Self { speaker: Speaker::new(), style: terminal.err(), as_json, names }
+        Self { speaker: Speaker::new(), style: terminal.err(), as_json, about: manifest.clone(), names }
     }
 
     /// Says something that is no event.
     pub(super) fn say(&mut self, text: String) {
         self.speaker.say(text);
+    }
+
+    /// Says that nothing is due, to people: programs hear events.
+    pub(super) fn converged(&mut self, agents: usize) {
+        if !self.as_json {
+            self.speaker.say(render::nothing_due(agents));
+        }
     }
 
     /// Says what went wrong.
@@ -46,7 +54,8 @@ impl Audience for Listener {
         if self.as_json {
             self.speaker.print(json::entry_line(entry));
         } else {
-            self.speaker.say(render::event_human(&entry.event, self.names, self.style));
+            let text = render::event_human(&entry.event, self.names, self.style);
+            self.speaker.say(self.about.complete(&text).into_owned());
         }
     }
 

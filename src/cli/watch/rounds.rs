@@ -56,6 +56,8 @@ pub(super) struct Rounds<'a> {
     news: Option<(Timestamp, Timestamp)>,
     /// What the last round that found something new came to.
     last: Option<Came>,
+    /// Whether nothing was due after the last round.
+    is_at_rest: bool,
     /// The time by which the files are looked at whether or not there was news.
     resync: Timestamp,
 }
@@ -75,13 +77,8 @@ struct Came {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(
-        args: &Args,
-        global: &'a Global,
-        (setup, error): (Setup, Option<String>),
-        lock: Option<Lock>,
-        terminal: &Terminal,
-    ) -> Result<Self> {
+    pub(super) fn new(args: &Args, global: &'a Global, setup: Setup, lock: Option<Lock>, terminal: &Terminal) -> Result<Self> {
+        let error = setup.broken.clone();
         setup.fleet.prepare()?;
         let mut host = setup.machine()?;
         let interrupts = Interrupts::install().context("cannot take over the signals")?;
@@ -90,8 +87,8 @@ impl<'a> Rounds<'a> {
         let now = host.now();
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);
-        let listener = Listener::new(terminal, args.json, &setup.desired);
-        let follow = Follow::new(global, terminal.err(), setup, error.clone());
+        let listener = Listener::new(terminal, args.json, &setup);
+        let follow = Follow::new(global, terminal.err(), setup);
         let status = WatchStatus {
             pid: std::process::id(),
             since: now,
@@ -120,6 +117,7 @@ impl<'a> Rounds<'a> {
             failures: 0,
             news: None,
             last: None,
+            is_at_rest: false,
             resync: now,
         };
         match rounds.status.manifest_error.clone() {
@@ -138,6 +136,7 @@ impl<'a> Rounds<'a> {
                     // What a shadow would do, it will not have done by the next round either.
                     let is_over = self.once && (self.dry_run || !plan.has_acts());
                     let is_at_rest = plan.is_empty();
+                    self.tell_of_rest(&plan);
                     self.last = Some(Came {
                         watched: watched.into(),
                         summary: summary(&plan),
@@ -168,6 +167,15 @@ impl<'a> Rounds<'a> {
                 return Ok(self.leave());
             }
         }
+    }
+
+    /// Says that nothing is due, each time that this comes true: else nothing tells a fleet at rest from a watcher that does nothing.
+    fn tell_of_rest(&mut self, plan: &Plan) {
+        let is_at_rest = plan.is_empty();
+        if is_at_rest && !self.is_at_rest {
+            self.listener.converged(plan.at_rest);
+        }
+        self.is_at_rest = is_at_rest;
     }
 
     fn round(&mut self) -> Result<Turn> {

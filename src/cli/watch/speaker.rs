@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
+use crate::render::defused;
+
 /// So many lines wait for a reader that pauses; the journal has all of them.
 const WAITING: usize = 16_384;
 
@@ -59,8 +61,8 @@ impl Speaker {
 fn speak(words: Words) {
     // A reader that went away is no reason to leave the agents alone.
     let _ = match words {
-        Words::Data(text) => io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
-        Words::Talk(text) => io::stderr().lock().write_all(text.as_bytes()),
+        Words::Data(text) => io::stdout().lock().write_all(defused(&text).as_bytes()).and_then(|()| io::stdout().flush()),
+        Words::Talk(text) => io::stderr().lock().write_all(defused(&text).as_bytes()),
         Words::Over(asked) => {
             let _ = asked.send(());
             Ok(())

@@ -361,8 +361,10 @@ fn everything_that_can_be_said_of_the_fleet_itself() {
                 },
             },
             Guard {
-                max_stop: Count(
-                    3,
+                max_stop: Some(
+                    Count(
+                        3,
+                    ),
                 ),
                 allow_empty: true,
             },

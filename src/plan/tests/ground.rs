@@ -25,7 +25,6 @@ fn where_nothing_can_be_remembered_nothing_is_started_and_ends_go_on() {
         gone  stop  not in the manifest  drain 1 by 1: keys C-c
         idle  stop  should be stopped  drain 1 by 1: keys C-c
         lead  restart  it exited with status 1  state_unwritable: the state folder /state cannot be written: said so
-        guard  max_stop 50%  2
         ",
     );
 }

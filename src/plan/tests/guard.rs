@@ -32,11 +32,60 @@ fn the_limit_is_what_the_manifest_or_the_run_says() {
     check_under("max_stop=100%", &ten(""), &changed(10), &replaced(10));
 }
 
+/// As many agents as run, all of which have another launch.
+fn all_of(count: usize, guard: &str) -> String {
+    let agents: String = (0..count).map(|number| format!("[agents.a{number}]\ncommand = [\"run\"]\n")).collect();
+    format!("{guard}\n{agents}")
+}
+
 #[test]
-fn one_always_may_be_interrupted() {
-    check(&ten("[guard]\nmax_stop = 0"), &changed(1), &replaced(1));
-    check(&ten("[guard]\nmax_stop = 0"), &changed(2), &format!("{}guard  max_stop 0  2", replaced(2)));
-    check("[agents.a0]\ncommand = [\"run\"]\n", &changed(1), &replaced(1));
+fn the_usual_limit_binds_from_four_running_agents_on() {
+    for few in 1..=3 {
+        check(&all_of(few, ""), &changed(few), &replaced(few));
+    }
+    check(&all_of(4, ""), &changed(4), &format!("{}guard  max_stop 50%  4", replaced(4)));
+    // Half of five is two, and the fifth is not declared to change.
+    check(&all_of(5, ""), &format!("{}a3 running\n a4 running", changed(3)), &format!("{}guard  max_stop 50%  3", replaced(3)));
+    check(&all_of(5, ""), &format!("{}a2 running\n a3 running\n a4 running", changed(2)), &replaced(2));
+}
+
+#[test]
+fn a_limit_that_is_written_binds_however_few_run() {
+    check(&all_of(2, "[guard]\nmax_stop = \"50%\""), &changed(2), &format!("{}guard  max_stop 50%  2", replaced(2)));
+    check(&all_of(3, "[guard]\nmax_stop = 1"), &changed(3), &format!("{}guard  max_stop 1  3", replaced(3)));
+    // A share lets one through: rounded down it would forbid every change of a small fleet.
+    check(&all_of(2, "[guard]\nmax_stop = \"10%\""), &changed(1), &replaced(1));
+    // Nothing means nothing.
+    for none in ["0", "\"0%\""] {
+        let guard = format!("[guard]\nmax_stop = {none}");
+        let shown = none.trim_matches('"');
+        check(&all_of(1, &guard), &changed(1), &format!("{}guard  max_stop {shown}  1", replaced(1)));
+    }
+    check_under("max_stop=1", &all_of(1, "[guard]\nmax_stop = 0"), &changed(1), &replaced(1));
+}
+
+#[test]
+fn a_plan_for_the_fleet_of_another_manifest_says_so() {
+    let spawn = "a0  spawn  new in the manifest  spawn 1\n";
+    check_under("claimed_by=/one/m.toml", &all_of(1, ""), "a0 absent", &format!("{spawn}guard  moved /one/m.toml  1"));
+    check_under("claimed_by=/one/m.toml unbound", &all_of(1, ""), "a0 absent", &format!("{spawn}guard  moved /one/m.toml  1"));
+    check_under("claimed_by=/one/m.toml", &all_of(1, ""), "a0 running", "guard  moved /one/m.toml  0");
+}
+
+#[test]
+fn what_goes_on_by_itself_needs_no_approval() {
+    let asked = |manifest: &str, look: &str| {
+        let desired = desired(manifest);
+        let observed = look::read(manifest, &desired, look);
+        plan(&desired, &observed, &Terms::default()).needs_approval(&observed)
+    };
+    let one = all_of(1, "");
+    assert!(!asked(&one, "a0 running starting"), "it gets ready");
+    assert!(!asked(&one, "a0 leaving drain=1 asked=1s purpose=replace command=[\"old\"]"), "it was approved when it began");
+    assert!(asked(&one, "a0 absent"));
+    assert!(asked(&one, "a0 running command=[\"old\"]"));
+    let after = format!("{}after = [\"a0\"]\n", all_of(2, ""));
+    assert!(!asked(&after, "a0 running starting\n a1 absent"), "a start that only waits");
 }
 
 #[test]
@@ -139,7 +188,7 @@ fn starts_and_care_and_what_is_let_go_are_no_interruptions() {
 #[test]
 fn only_living_agents_of_ours_make_up_the_share() {
     // Of two running ones, half is one; what ended or was let go is not among them.
-    let manifest = "[agents.a0]\ncommand = [\"run\"]\n[agents.a1]\ncommand = [\"run\"]\n";
+    let manifest = &all_of(2, "[guard]\nmax_stop = \"50%\"");
     let look = "a0 running command=[\"old\"]\n a1 running command=[\"old\"]\n b0 running released on_remove=\"leave\"\n b1 running released on_remove=\"leave\"\n";
     check(manifest, look, &format!("{}guard  max_stop 50%  2", replaced(2)));
 }
@@ -153,7 +202,7 @@ fn an_empty_manifest_is_refused() {
     // With several, both guards speak.
     check_under(
         "allow_empty",
-        "",
+        "[guard]\nmax_stop = \"50%\"",
         "a running\n b running",
         &format!("{stop}\n b  stop  not in the manifest  drain 1 by 1: keys C-c\n guard  max_stop 50%  2"),
     );

@@ -2,6 +2,28 @@
 
 use super::*;
 
+/// Each hold of an end that `--now` releases, and each that it does not: what its help says, and nothing else.
+#[test]
+fn now_releases_what_interrupts_people_and_work_and_nothing_else() {
+    let manifest = "[agents.a]\nruntime = \"tmux\"\ncommand = [\"run\"]\npreset = \"claude\"\nhold = [\"attached\", \"busy\"]\n\n";
+    let next = |terms: &str, special: &str| {
+        let protect = if special == "protected" { "protect = true\n" } else { "" };
+        let (manifest, special) = (&format!("{manifest}{protect}"), special.trim_start_matches("protected"));
+        let desired = desired(manifest);
+        let observed = look::read(manifest, &desired, &format!("a running command=[\"old\"] note=waits {special}"));
+        show_next(&plan(&desired, &observed, &read_terms(terms)).changes[&name("a")].next)
+    };
+    for (special, held) in [("attached=1", "1 attached"), ("screen=busy", "busy"), ("screen=draft", "draft"), ("screen=unclear", "unclear")]
+    {
+        assert_eq!(next("", special), format!("held: {held}"), "{special}");
+        assert!(next("now", special).starts_with("drain"), "{special}: {}", next("now", special));
+    }
+    for (special, held) in [("protected", "protected"), ("paused", "paused"), ("paused=5m", "paused for 5m")] {
+        assert_eq!(next("", special), format!("held: {held}"), "{special}");
+        assert_eq!(next("now", special), format!("held: {held}"), "{special}");
+    }
+}
+
 const TMUX: &str = "[agents.lead]\ncommand = [\"run\"]\n";
 const DAEMON: &str = "[agents.box]\ncommand = [\"run\"]\nruntime = \"daemon\"\n";
 const STOPPED: &str = "[agents.lead]\ncommand = [\"run\"]\ndesired = \"stopped\"\n";

@@ -74,7 +74,7 @@ fn one_that_did_not_get_ready_is_left_running_and_shown() {
     check(
         ONE,
         r#"lead running failing="no prompt""#,
-        "lead  spawn  not ready yet  not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: reconcile restart lead",
+        "lead  spawn  not ready yet  not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart lead`",
     );
     // Another launch is worth a try.
     check(ONE, r#"lead running failing="no prompt" command=["old"]"#, r#"lead  replace  command[0] "old" → "run"  drain 1 by 1: keys C-c"#);
@@ -160,7 +160,7 @@ fn only_health_ends_a_run_of_failures() {
 fn it_gives_up_after_so_many_failures_in_the_window() {
     let gave_up = |how: &str| {
         format!(
-            "lead  restart  it {how}  failed_repeatedly: it {how} and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead"
+            "lead  restart  it {how}  failed_repeatedly: it {how} and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`"
         )
     };
     check(ONE, "lead exited code=1 up=1s ago=1h streak=4 recent=[1h4m,1h3m,1h2m,1h1m]", &gave_up("exited with status 1"));
@@ -179,14 +179,14 @@ fn slow_crash_cycles_are_seen_although_each_life_was_healthy() {
     check(
         ONE,
         "lead exited code=1 up=3m streak=1 recent=[12m,9m,6m,3m]",
-        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead",
+        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`",
     );
     let slower =
         "[agents.lead]\ncommand = [\"run\"]\nrestart = { give_up = { failures = 3, within = \"12h\" }, backoff = { jitter = 0.0 } }\n";
     check(
         slower,
         "lead exited code=1 up=5h streak=1 recent=[10h,5h]",
-        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 3 times within 12h; see its output, then change it or try again: reconcile start lead",
+        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 3 times within 12h; see its output, then change it or try again: `reconcile start lead`",
     );
 }
 
@@ -294,7 +294,7 @@ fn each_policy_has_its_own_idea_of_an_end() {
     check(
         &manifest("never"),
         look,
-        r#"lead  restart  it exited with status 2  failed: it exited with status 2, and restart.policy is "never"; change it, or have it run again: reconcile start lead"#,
+        r#"lead  restart  it exited with status 2  failed: it exited with status 2, and restart.policy is "never"; change it, or have it run again: `reconcile start lead`"#,
     );
     // Nobody saw it end, or a signal ended it: that is no success (L-155).
     check(&manifest("on-failure"), "lead exited lost up=1s", "lead  restart  it ended unseen  again in 1s");
@@ -315,7 +315,7 @@ fn always_never_gives_up_on_success_but_paces_short_lives() {
     check(
         manifest,
         "lead exited code=1 up=1s streak=4 recent=[4m,3m,2m,1m]",
-        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead",
+        "lead  restart  it exited with status 1  failed_repeatedly: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`",
     );
 }
 

@@ -26,7 +26,7 @@ fn an_accepted_dialog_is_answered_key_by_key() {
     check(
         LEAD,
         "lead running starting screen=asks:trust answering=trust:7:5:2s",
-        &format!("{asks}  dialog: `trust` does not go away, whatever is pressed; answer it: reconcile attach lead --rw"),
+        &format!("{asks}  dialog: `trust` does not go away, whatever is pressed; answer it: `reconcile attach lead --rw`"),
     );
     // A key whose effect is not seen yet may only be late: it is not pressed again at once, and if it was, Enter waits until both took effect.
     let late = |look: &str| format!("lead running starting screen=asks:trust {look}");
@@ -49,22 +49,22 @@ fn a_dialog_that_is_not_accepted_needs_a_person_and_says_how_to_accept_it() {
     check(
         LEAD,
         "lead running starting screen=asks:bypass",
-        "lead  spawn  it asks `bypass`  dialog: it asks `bypass`: \"what it says\"; allow it with accept = [\"bypass\"], or answer it: reconcile attach lead --rw",
+        "lead  spawn  it asks `bypass`  dialog: it asks `bypass`: \"what it says\"; allow it with accept = [\"bypass\"], or answer it: `reconcile attach lead --rw`",
     );
     check(
         LEAD,
         "lead running starting screen=asks",
-        "lead  spawn  it asks something  dialog: no rule knows what it asks: \"what it says\"; answer it: reconcile attach lead --rw",
+        "lead  spawn  it asks something  dialog: no rule knows what it asks: \"what it says\"; answer it: `reconcile attach lead --rw`",
     );
     check(
         LEAD,
         "lead running starting screen=asks:trust key=none",
-        "lead  spawn  it asks `trust`  dialog: `trust` cannot be answered: no row fits; answer it: reconcile attach lead --rw",
+        "lead  spawn  it asks `trust`  dialog: `trust` cannot be answered: no row fits; answer it: `reconcile attach lead --rw`",
     );
     check(
         LEAD,
         "lead running screen=asks:trust answered=trust",
-        "lead  deliver  it asks `trust`  dialog: it asks `trust` again, which was answered in this life before; answer it: reconcile attach lead --rw",
+        "lead  deliver  it asks `trust`  dialog: it asks `trust` again, which was answered in this life before; answer it: `reconcile attach lead --rw`",
     );
 }
 
@@ -73,12 +73,12 @@ fn rules_of_the_manifest_are_answered_as_often_as_they_say() {
     let rule = |more: &str| format!("{PLAIN}dialogs = [{{ name = \"update\", match = \"Update\", {more} }}]\n");
     let asks = "lead running screen=asks:update answered=update";
     check(&rule("keys = [\"s\"], max = 2"), asks, "lead  deliver  it asks `update`  answer update by Enter, press 1");
-    let again = "it asks `update` again, which was answered in this life before; answer it: reconcile attach lead --rw";
+    let again = "it asks `update` again, which was answered in this life before; answer it: `reconcile attach lead --rw`";
     check(&rule("keys = [\"s\"]"), asks, &format!("lead  deliver  it asks `update`  dialog: {again}"));
     check(
         &rule("stop = true"),
         "lead running screen=asks:update",
-        "lead  deliver  it asks `update`  dialog: it asks `update`: \"what it says\"; answer it: reconcile attach lead --rw",
+        "lead  deliver  it asks `update`  dialog: it asks `update`: \"what it says\"; answer it: `reconcile attach lead --rw`",
     );
 }
 
@@ -87,22 +87,22 @@ fn what_only_a_person_can_do_is_blocked_and_nothing_is_typed() {
     check(
         LEAD,
         "lead running screen=permission message=prompt",
-        "lead  deliver  it asks for a permission  permission: it asks for a permission: \"what it says\"; answer it: reconcile attach lead --rw",
+        "lead  deliver  it asks for a permission  permission: it asks for a permission: \"what it says\"; answer it: `reconcile attach lead --rw`",
     );
     check(
         LEAD,
         "lead running starting screen=login",
-        "lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: reconcile attach lead --rw",
+        "lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`",
     );
     check(
         LEAD,
         "lead running screen=exhausted message=prompt",
-        "lead  deliver  its context is full  context_full: its context is full, and it can act no more: \"what it says\"; have it begin anew: reconcile restart lead",
+        "lead  deliver  its context is full  context_full: its context is full, and it can act no more: \"what it says\"; have it begin anew: `reconcile restart lead`",
     );
     check(
         LEAD,
         "lead running screen=crashed",
-        "lead  deliver  it crashed  crashed: it crashed and left its screen behind: \"what it says\"; reconcile restart lead",
+        "lead  deliver  it crashed  crashed: it crashed and left its screen behind: \"what it says\"; `reconcile restart lead`",
     );
 }
 
@@ -117,8 +117,8 @@ fn whom_a_dialog_keeps_from_being_ready_is_not_waited_for() {
     check(
         &fleet,
         "lead running starting screen=login\nclone absent",
-        "clone  spawn  new in the manifest  dependency_ended: waits for lead to be ready, but lead is blocked: a person must log in: \"what it says\"; do it: reconcile attach lead --rw
-         lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: reconcile attach lead --rw",
+        "clone  spawn  new in the manifest  dependency_ended: waits for lead to be ready, but lead is blocked: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`
+         lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`",
     );
 }
 
@@ -299,7 +299,7 @@ fn a_text_that_is_seen_later_gets_its_enter_then() {
         LEAD,
         "lead running late=10m screen=draft composer=pasted",
         &format!(
-            "{due}  stranded: its prompt stands where a person types and could not be submitted; submit it, or clear it: reconcile attach lead --rw"
+            "{due}  stranded: its prompt stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach lead --rw`"
         ),
     );
     check(LEAD, "lead running late=10s screen=draft composer=hello", "");
@@ -340,7 +340,7 @@ fn a_limit_and_a_login_are_no_failures() {
     check(
         LEAD,
         &ended("login"),
-        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then have it run again: reconcile start lead",
+        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then have it run again: `reconcile start lead`",
     );
 }
 

@@ -1,5 +1,6 @@
 //! `status --json`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema};
@@ -10,16 +11,17 @@ use super::condition::ConditionEntry;
 use super::plan::WaitEntry;
 use super::words::Runtime;
 use crate::desired::Wish;
-use crate::observed::Halt;
 use crate::plan::{HoldReason, Reason, WaitingFor};
 use crate::time::Timestamp;
 
 mod doing;
 mod exit;
 mod fill;
+mod pause;
 
 pub(super) use fill::state;
 pub use fill::status_document;
+pub(super) use pause::{HaltEntry, PauseEntry};
 
 pub use doing::Doing;
 pub use exit::ExitStatus;
@@ -54,6 +56,9 @@ pub struct StatusDocument {
     pub halted: Option<HaltEntry>,
     /// The watcher; null if there is none.
     pub watcher: Option<Watcher>,
+    /// The other manifest that the fleet belongs to: this one is refused without `--moved`; null if the fleet is its own.
+    #[serde(default)]
+    pub claimed_by: Option<String>,
 }
 
 /// How one agent does.
@@ -123,6 +128,9 @@ pub struct AgentStatus {
     /// That it counts as ready because its time was over, with `on_timeout = "proceed"`: what was waited for in vain. Null if it does not.
     #[serde(default)]
     pub ready_assumed: Option<String>,
+    /// Its labels, by which commands can choose it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// What is worth a look though nothing is due for it; null if nothing is.
     pub note: Option<String>,
 }
@@ -155,35 +163,6 @@ impl fmt::Display for State {
             Self::Exited => "exited",
             Self::Unknown => "unknown",
         })
-    }
-}
-
-/// That something is to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PauseEntry {
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when; null if until it is resumed.
-    pub until: Option<Timestamp>,
-    /// Why; null if nobody said.
-    pub why: Option<String>,
-}
-
-/// That a whole fleet is to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct HaltEntry {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why; null if nobody said.
-    pub why: Option<String>,
-    /// Whether its processes are stopped where they are.
-    pub frozen: bool,
-}
-
-impl HaltEntry {
-    pub(super) fn of(halt: &Halt) -> Self {
-        let Halt { since, why, frozen } = halt;
-        Self { since: *since, why: why.clone(), frozen: *frozen }
     }
 }
 

@@ -119,7 +119,7 @@ fn a_status_that_stays_is_drawn_anew_when_something_happens() {
     assert_snapshot!(program.shot(&["status", "--watch"]), @"
     exit 1
     --- stderr
-    error: status --watch draws on a terminal: say --json for a program, or follow what happens with `reconcile events -f`
+    error: status --watch draws on a terminal: say --json for a program, or follow what happens with `reconcile events --follow`
     ");
 }
 
@@ -168,7 +168,7 @@ command = "printf 'wide %s\\n' a b c; sleep 1008"
     assert_snapshot!(program.shot(&["logs", "*"]), @"
     exit 1
     --- stderr
-    error: `*` means more than one agent: name one
+    error: `*` means more than one agent; name one of `ada`, `bob`
     ");
 }
 
@@ -205,7 +205,7 @@ restart = { policy = "never" }
 
     fleet why · constellation.toml · 1 agent, 0 running · observed HH:MM:SS
 
-      ✗ ada    blocked    it exited with status 3, and restart.policy is "never"; change it, or have it run again: reconcile start ada
+      ✗ ada    blocked    it exited with status 3, and restart.policy is "never"; change it, or have it run again: `reconcile start ada`
 
     Nothing to do now. 1 blocked, 0 at rest.
 

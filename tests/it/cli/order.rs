@@ -76,21 +76,9 @@ fn a_restart_is_of_those_that_are_named() {
 
 #[test]
 fn patterns_need_an_approval_and_keep_to_the_guard() {
-    let program = Program::new(FLEET);
+    let program = Program::new(&FLEET.replace("[defaults]", "[defaults]\nlabels = { tier = \"test\" }"));
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let before = program.pids();
-    assert_snapshot!(program.brief(&["restart", "--all", "--auto-approve"]), @"
-    exit 4
-    --- stdout
-    fleet it · constellation.toml · 3 agents, 3 running · observed HH:MM:SS
-
-      ± ada    replace    asked for    waits for the end of bob; interrupts: up AGE
-      ± bob    replace    asked for    waits for the end of cyd; interrupts: up AGE
-      ± cyd    replace    asked for    interrupts: up AGE
-
-    3 to replace. 0 at rest.
-    refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
-    ");
     assert_snapshot!(program.brief(&["stop", "b*", "--max-stop", "100%"]), @"
     exit 4
     --- stdout
@@ -101,15 +89,19 @@ fn patterns_need_an_approval_and_keep_to_the_guard() {
     1 to stop. 0 at rest.--- stderr
     error: there is nobody to ask: nothing was done. Approve with --auto-approve
     ");
-    assert_snapshot!(program.brief(&["stop", "--all", "--auto-approve", "--json"]), @r#"
+    assert_snapshot!(program.brief(&["stop", "label:tier", "--auto-approve", "--json", "--max-stop", "1"]), @r#"
     exit 4
     --- stdout
-    {"error":{"code":"guard","message":"refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it","retryable":false,"hint":null}}
+    {"error":{"code":"guard","message":"refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 1; --max-stop 3 allows it","retryable":false,"hint":null}}
     --- stderr
-    error: refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 50%; --max-stop 3 allows it
+    error: refused by guard max_stop: 3 agents would be stopped or replaced, and the limit is 1; --max-stop 3 allows it
     "#);
     assert_eq!(program.pids(), before);
-    assert_eq!(program.code(&["stop", "--all", "--auto-approve", "--max-stop", "100%"]), 0);
+    // To say that all are meant says how many.
+    program.edit("[defaults]", "[guard]\nmax_stop = 0\n\n[defaults]");
+    assert_eq!(program.code(&["restart", "--all", "--auto-approve"]), 0);
+    assert_ne!(program.pids(), before);
+    assert_eq!(program.code(&["stop", "--all", "--auto-approve"]), 0);
     assert!(program.keepers().is_empty());
 }
 
@@ -118,7 +110,7 @@ fn who_was_stopped_is_not_started_by_a_restart_of_all() {
     let program = Program::new(FLEET);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert_eq!(program.code(&["stop", "cyd"]), 0);
-    assert_eq!(program.code(&["restart", "--all", "--auto-approve", "--max-stop", "100%"]), 0);
+    assert_eq!(program.code(&["restart", "--all", "--auto-approve"]), 0);
     assert_eq!((state(&program, "cyd")["state"].clone(), state(&program, "bob")["generation"].clone()), ("exited".into(), 2.into()));
     assert_eq!(program.code(&["restart", "cyd"]), 0);
     assert_eq!(state(&program, "cyd")["state"], "ready");

@@ -161,7 +161,6 @@ fn care_is_put_on_what_was_adopted_and_another_launch_replaces_it() {
       ± bob    replace    command[1] "1042" → "1052"    interrupts: up AGE
 
     2 to replace. 0 at rest.
-    refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 50%; --max-stop 2 allows it
     "#);
     assert!(alive(ada) && alive(bob.pid()));
     // A process that nobody waits for stays in the table: bob's parent is this test.
@@ -224,7 +223,7 @@ fn the_end_of_what_was_adopted_is_noticed_and_it_is_started_again() {
 
     As the manifest is now, the watcher finds this due:
 
-      ! bob    held       new in the manifest    the fleet is halted; released by reconcile resume
+      ! bob    held       new in the manifest    the fleet is halted; released by `reconcile resume`
 
     Nothing to do now. 1 held, 0 at rest.
     ");
@@ -314,7 +313,7 @@ fn what_runs_under_its_keeper_is_let_go_when_it_has_left_the_manifest() {
     assert_snapshot!(program.shot(&["forget", "bob"]), @"
     exit 4
     --- stderr
-    error: bob runs under its keeper, and the manifest declares it: the next apply would take it up again. Take it out of the manifest first, or stop it: reconcile stop bob; nothing was done
+    error: bob runs under its keeper, and the manifest declares it: the next apply would take it up again. Take it out of the manifest first, or stop it: `reconcile stop bob`; nothing was done
     ");
     let bob = "[agents.bob]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1042\"]\n";
     program.edit(bob, "");

@@ -98,7 +98,7 @@ fn a_watcher_is_installed_brought_up_to_date_and_removed() {
     exit 3
     --- stdout
     reconcile-it.service  inactive
-    FOLDER/config/systemd/user/reconcile-it.service  not installed: reconcile service install
+    FOLDER/config/systemd/user/reconcile-it.service  not installed: `reconcile service install`
     ");
     assert_snapshot!(machine.told(), @"systemctl --user is-active reconcile-it.service");
     assert_snapshot!(machine.shot(&["install"]), @"
@@ -152,7 +152,7 @@ fn a_watcher_is_installed_brought_up_to_date_and_removed() {
     exit 3
     --- stdout
     reconcile-it.service  active
-    FOLDER/config/systemd/user/reconcile-it.service  out of date: reconcile service install
+    FOLDER/config/systemd/user/reconcile-it.service  out of date: `reconcile service install`
       - ExecStart=EXE watch --file FOLDER/constellation.toml --state-dir FOLDER/state
       + ExecStart=EXE watch --file FOLDER/constellation.toml --state-dir FOLDER/state --var=tokens=/other
       - Environment=TOKEN_DIR=/tokens
@@ -284,7 +284,7 @@ fn nothing_is_installed_for_a_manifest_that_is_wrong_or_not_the_fleets() {
     assert_snapshot!(machine.shot(&["install", "other.toml"]), @"
     exit 4
     --- stderr
-    error: the fleet it belongs to FOLDER/constellation.toml. If it is the same fleet, say so with `reconcile apply --moved`; nothing was done
+    error: the fleet it belongs to FOLDER/constellation.toml. If it is the same fleet, say so with `reconcile apply --moved --file other.toml`; nothing was done
     ");
     assert!(!machine.0.at("config").exists() && machine.told().is_empty());
 

@@ -93,15 +93,15 @@ fn what_would_happen_is_told_and_nothing_happens() {
           46s  lead      submit
           46s  lead      receipt  prompt confirmed
           51s  lead      exited   exited with status 1
-          51s  lead      failed repeatedly  it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead
+          51s  lead      failed repeatedly  it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`
           30m  worker-1  exited   ended unseen
-        30m1s  worker-1  blocked  waits for lead to be ready, but lead is blocked: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: reconcile start lead
+        30m1s  worker-1  blocked  waits for lead to be ready, but lead is blocked: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`
 
     fleet played · 4 agents · 1h simulated, 166 rounds
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN    WORST            STOOD STILL FOR
       job       exited      1       1     0      -       -
-      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, failed_repeatedly 59m8s, s…
+      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, failed_repeatedly 59m8s, screen 1s
       worker-1  exited      1       1     0      30m     30m after 30m    after 9s, backoff 1s, dependency_ended 29m58s
       worker-2  absent      0       0     0      -       -
 

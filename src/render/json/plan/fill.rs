@@ -30,13 +30,19 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
     let sighting = |name: &AgentName| observed.agents.get(name).unwrap_or(&never_seen);
     let change = |name: &AgentName| resource(name, plan.changes.get(name), desired.agents.get(name), sighting(name), observed.at);
     let held = plan.changes.iter().filter_map(|(name, change)| match &change.next {
-        Next::Held(held) => Some(HeldEntry { address: name.to_string(), reason: held.reason(), release: release(held, name) }),
+        Next::Held(held) => Some(HeldEntry {
+            address: name.to_string(),
+            reason: held.reason(),
+            release: manifest.complete(&release(held, name)).into_owned(),
+        }),
         Next::Act(_) | Next::Wait(_) | Next::Blocked(_) => None,
     });
     let blocked = plan.changes.iter().filter_map(|(name, change)| match &change.next {
-        Next::Blocked(blocked) => {
-            Some(BlockedEntry { address: name.to_string(), reason: blocked.reason, message: blocked.message.clone() })
-        }
+        Next::Blocked(blocked) => Some(BlockedEntry {
+            address: name.to_string(),
+            reason: blocked.reason,
+            message: manifest.complete(&blocked.message).into_owned(),
+        }),
         Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
     });
     let guards =
@@ -45,7 +51,7 @@ pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
         format_version: FORMAT_VERSION.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         fleet: desired.fleet.to_string(),
-        manifest: Manifest { path: manifest.to_owned(), digest: desired.digest.clone() },
+        manifest: Manifest { path: manifest.manifest.clone(), digest: desired.digest.clone() },
         observed_at: observed.at,
         basis,
         complete: observed.gaps.is_empty(),

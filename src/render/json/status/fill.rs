@@ -13,12 +13,12 @@ use super::exit::exit;
 use super::{AgentStatus, Blocker, HaltEntry, Hold, LeftEntry, PauseEntry, State, StatusDocument, StrangerEntry};
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
 use crate::observed::{Activity, Consent, Health, Phase, Seat, Sighting, Vitals};
-use crate::plan::{self, Change, Next, Wait};
+use crate::plan::{self, Change, GuardName, Next, Wait};
 use crate::time::Timestamp;
 
 /// A status for programs.
 pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
-    let StatusView { desired, observed, plan, usage: _, held_since: _, watcher } = *view;
+    let StatusView { manifest: _, desired, observed, plan, usage: _, held_since: _, watcher } = *view;
     let names: BTreeSet<&AgentName> = desired.agents.keys().chain(observed.agents.keys()).collect();
     let strangers = observed.strangers.iter().map(|stranger| StrangerEntry {
         place: stranger.place.clone(),
@@ -38,6 +38,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         strangers: strangers.collect(),
         halted: observed.halted.as_ref().map(HaltEntry::of),
         watcher: watcher.cloned(),
+        claimed_by: plan.guards.iter().find(|guard| guard.name == GuardName::Moved).map(|guard| guard.limit.clone()),
     }
 }
 
@@ -87,12 +88,14 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
                 let longest = spec.map(|spec| spec.care.hold_max);
                 let since = view.held_since.get(name).copied();
                 let overdue = since.zip(longest).is_some_and(|(since, longest)| view.observed.at.since(since) >= longest);
-                Some(Hold { reason: held.reason(), release: release(held, name), since, overdue })
+                Some(Hold { reason: held.reason(), release: view.manifest.complete(&release(held, name)).into_owned(), since, overdue })
             }
             Some(Next::Act(_) | Next::Wait(_) | Next::Blocked(_)) | None => None,
         },
         blocked: match next {
-            Some(Next::Blocked(blocked)) => Some(Blocker { reason: blocked.reason, message: blocked.message.clone() }),
+            Some(Next::Blocked(blocked)) => {
+                Some(Blocker { reason: blocked.reason, message: view.manifest.complete(&blocked.message).into_owned() })
+            }
             Some(Next::Act(_) | Next::Wait(_) | Next::Held(_)) | None => None,
         },
         wanted: if wishes_stop { Wish::Stopped } else { Wish::Running },
@@ -102,6 +105,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         stopped: usage.is_some_and(|usage| usage.stopped),
         handoffs_waiting: u32::try_from(sighting.notes.len() + sighting.untyped).unwrap_or(u32::MAX),
         ready_assumed: ready_assumed(sighting).map(str::to_owned),
+        labels: spec.map(|spec| spec.care.labels.clone()).unwrap_or_default(),
         note: note(sighting, view.observed.at),
         usage_limit: match sighting.screen.activity {
             Activity::Limit { until } => until,

@@ -51,10 +51,10 @@ fn what_cannot_be_meant_is_refused_and_left_as_it_is() {
     assert_eq!(program.code(&["adopt", "ada", "--session", &pane]), 0);
     refused(&["cyd", "--session", "notes"], 4, &format!("bears the mark of ada of the fleet {}", program.fleet.1));
     assert_eq!(program.code(&["adopt", "bob", "--pid", &pid]), 0);
-    refused(&["dan", "--pid", &pid], 4, &format!("process {pid} is the instance of bob; let it go first: reconcile forget bob"));
+    refused(&["dan", "--pid", &pid], 4, &format!("process {pid} is the instance of bob; let it go first: `reconcile forget bob`"));
     refused(&["ada", "--session", "pair"], 4, "2 panes");
     let (other, _) = session(&program, &tmux, "other", "sleep 1041");
-    refused(&["ada", "--session", &other], 4, &format!("ada runs already, as process {ada}; stop it first: reconcile stop ada"));
+    refused(&["ada", "--session", &other], 4, &format!("ada runs already, as process {ada}; stop it first: `reconcile stop ada`"));
     refused(&["dan", "--pid", &below], 4, &format!("process {below} and that of bob are of one tree"));
     // What another fleet's keeper has is that fleet's.
     let beside = Program::new(FLEET);

@@ -1,0 +1,32 @@
+//! Whose the fleet is, and what is in force: written when a run begins to act, and forgotten with the last agent.
+
+use anyhow::Result;
+
+use super::Run;
+use crate::desired::Desired;
+use crate::state::Claim;
+
+impl Run<'_> {
+    /// Writes whose the fleet is, and what is declared from here on.
+    pub(super) fn claim(&self, desired: &Desired) -> Result<()> {
+        let before = self.setup.fleet.claim()?;
+        let claim = Claim {
+            manifest: self.setup.path.clone(),
+            digest: Some(desired.digest.clone()),
+            ..before.clone().unwrap_or_else(|| Claim::new(self.setup.path.clone()))
+        };
+        if before.as_ref() != Some(&claim) {
+            self.setup.fleet.write_claim(&claim)?;
+        }
+        // What commands go by while the manifest is not valid.
+        if self.args.terms.needs_its_manifest() && !self.setup.fleet.in_force().is_ok_and(|before| before.as_ref() == Some(desired)) {
+            self.setup.fleet.write_in_force(desired)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets whose the fleet was, where all of it was to end and has.
+    pub(super) fn release(&self, is_over: bool) -> Result<()> {
+        if is_over && self.args.terms.destroys() { self.setup.fleet.release_claim() } else { Ok(()) }
+    }
+}
