@@ -58,7 +58,7 @@ pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;
 pub use limits::room_for_panes;
 pub use live::{Live, Setup, now};
-pub use output::{LogReader, terminal_text};
+pub use output::{LogReader, terminal_text, without_death};
 pub use screens::{Reach, Shown};
 pub use secret::{Seal, SecretQuery};
 pub use since::Since;

@@ -19,6 +19,7 @@ use crate::desired::Mark;
 use crate::process::KEEP;
 
 mod attributes;
+mod begin;
 mod dotenv;
 mod duties;
 mod ending;
@@ -43,6 +44,7 @@ mod status;
 mod times;
 mod writer;
 
+pub use begin::LifeBegin;
 pub use duties::Duties;
 pub use errand::{Errand, errand_arguments, errand_asked_for, run_errand};
 pub use lock::is_locked;

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Server};
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor};
 use crate::intent::Intent;
-use crate::observed::{Condition, Message, Observed, Obstacle, Seat, Sighting};
+use crate::observed::{Condition, Message, Observed, Obstacle, Phase, Seat, Sighting};
 use crate::plan;
 use crate::process::ProcId;
 use crate::state::{Fleet, Record};
@@ -268,11 +268,15 @@ fn look(
         let allowance = before::allowance(care, secrets);
         health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, allowance, look.at);
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at).filter(|_| !is_frozen);
+        let had_ended = record.as_ref().is_none_or(|record| record.ended.is_some());
         let learned = match record {
             Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
         };
+        if !had_ended {
+            last_words(sighting, spec.as_ref(), &mut seen.events, host);
+        }
         if learned {
             seen.learned.insert(name.clone());
         }
@@ -290,6 +294,17 @@ fn look(
     seen.records = records;
     preflight(desired, &mut seen.observed, host);
     Ok(seen)
+}
+
+/// Adds the first line that a program has printed to the event of its crash: its pane and its log are soon another life's.
+fn last_words(sighting: &Sighting, spec: Option<&AgentSpec>, events: &mut [Event], host: &mut dyn Host) {
+    let (Phase::Exited(ended), Some(instance), Some(spec)) = (&sighting.phase, &sighting.instance, spec) else { return };
+    let told = events.iter_mut().rev().find(|event| event.what == What::Exited && event.agent.as_ref() == Some(&instance.agent));
+    if let Some(event) = told.filter(|_| ended.is_crash(Some(&spec.care.restart)))
+        && let Some(line) = host.last_lines(instance, spec).into_iter().next()
+    {
+        event.why = format!("{}: {line}", event.why);
+    }
 }
 
 /// Looks for what stands in the way of each instance that the planner would start, whether it has to end another one first or not.

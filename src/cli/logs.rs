@@ -12,7 +12,7 @@ use super::select::{no_manifest_after_follow, one};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Place};
-use crate::host::{Host, Interrupts, Live, LogReader, Reach, Since, Wake, terminal_text};
+use crate::host::{Host, Interrupts, Live, LogReader, Reach, Since, Wake, terminal_text, without_death};
 use crate::intent::Intent;
 use crate::manifest::Bytes;
 use crate::observe::observe;
@@ -116,7 +116,10 @@ pub(super) fn evidence(setup: &Setup, observed: &Observed, agent: &AgentName) ->
     let log = Printed::by(setup, observed, agent);
     let named = log.as_ref().ok().and_then(path);
     let Ok(mut printed) = Printed::on_terminal(observed, agent).or(log) else { return (named, Vec::new()) };
-    let text = render::printed(&printed.last(MOST).unwrap_or_default());
+    let text = match &mut printed {
+        Printed::Log(_, reader) => render::printed(&reader.last_of_life(MOST).unwrap_or_default()),
+        Printed::Terminal(text) => render::printed(without_death(text).as_bytes()),
+    };
     // A terminal is mostly empty.
     let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     (named, lines[lines.len().saturating_sub(LINES)..].to_vec())
@@ -205,6 +208,7 @@ fn follow(reader: &mut LogReader, host: &mut Live, terminal: &Terminal) -> Resul
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     // A line that is not at its end may be cut inside a letter or a sequence: it is shown once nothing more comes.
     let mut unfinished = Vec::new();
+    let mut is_within_a_line = false;
     loop {
         let bytes = reader.more()?;
         let nothing_comes = bytes.is_empty();
@@ -212,6 +216,12 @@ fn follow(reader: &mut LogReader, host: &mut Live, terminal: &Terminal) -> Resul
         let end =
             if nothing_comes { unfinished.len() } else { unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) };
         if end > 0 {
+            // A line that is written over begins anew below what was shown of it.
+            let begins_anew = is_within_a_line && unfinished.first() == Some(&b'\r') && unfinished.get(1) != Some(&b'\n');
+            if begins_anew {
+                terminal.print("\n")?;
+            }
+            is_within_a_line = unfinished[end - 1] != b'\n';
             terminal.print(&render::printed(&unfinished.drain(..end).collect::<Vec<u8>>()))?;
         }
         if host.wait(&[], host.now() + INTERVAL) == Wake::Signal {

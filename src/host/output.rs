@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::screens::{Reach, screens};
 use super::since::{Since, aside, since};
 use crate::desired::AgentSpec;
+use crate::keeper::LifeBegin;
 use crate::observed::{Instance, Seat};
 use crate::paths::Paths;
 use crate::safe_open;
@@ -54,6 +55,40 @@ impl LogReader {
         Ok(bytes)
     }
 
+    /// As [`Self::last`], of what the present life has printed only, where its beginning is known.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn last_of_life(&mut self, most: u64) -> io::Result<Vec<u8>> {
+        let Some(begin) = LifeBegin::of(&self.path) else { return self.last(most) };
+        let mut parts = Vec::new();
+        let mut found = false;
+        for number in 0..=KEPT {
+            let name = if number == 0 { self.path.clone() } else { aside(&self.path, number) };
+            let Some(mut file) = open(&name)? else { break };
+            let facts = file.metadata()?;
+            found = begin.is_in(&facts);
+            file.seek(SeekFrom::Start(if found { begin.place } else { facts.len().saturating_sub(most) }))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            parts.push(bytes);
+            if found {
+                break;
+            }
+        }
+        if !found {
+            return self.last(most);
+        }
+        let mut bytes: Vec<u8> = parts.into_iter().rev().flatten().collect();
+        let cut = bytes.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+        if cut > 0 {
+            let end = bytes[cut..].iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            bytes.drain(..cut + end);
+        }
+        Ok(bytes)
+    }
+
     /// What was written since some time, the last `most` bytes of it at most; also of the logs that were moved aside.
     ///
     /// # Errors
@@ -88,6 +123,9 @@ impl LogReader {
     }
 }
 
+/// Of so many logs that were moved aside the beginning of a life is looked for.
+const KEPT: u32 = 9;
+
 fn open(path: &Path) -> io::Result<Option<File>> {
     match safe_open::open(path) {
         Ok(file) => Ok(Some(file)),
@@ -112,18 +150,25 @@ pub fn terminal_text(instance: &Instance, reach: Reach) -> Option<Result<String,
     Some(shown.map(|shown| shown.text.trim_end().to_owned() + "\n"))
 }
 
+/// A text of a terminal without the line that tmux writes into a pane whose program has ended.
+pub fn without_death(text: &str) -> &str {
+    let text = text.trim_end();
+    let last = text.rfind('\n').map_or(0, |end| end + 1);
+    if text[last..].starts_with("Pane is dead") { text[..last].trim_end() } else { text }
+}
+
 /// So many of the last lines are told, and so many bytes are read for them.
 const LINES: usize = 20;
 const BYTES: u64 = 8 * 1024;
 
 /// The last lines that an instance printed: of its log, or of its terminal.
 pub(super) fn last_lines(paths: &Paths, instance: &Instance, spec: &AgentSpec) -> Vec<String> {
-    let bytes = match terminal_text(instance, Reach::Shown) {
-        Some(text) => text.unwrap_or_default().into_bytes(),
+    let bytes = match terminal_text(instance, Reach::Recent) {
+        Some(text) => without_death(&text.unwrap_or_default()).as_bytes().to_vec(),
         None => {
             let name = instance.mark.as_ref().map_or(&instance.agent, |mark| &mark.agent);
             let path = spec.care.log.file.clone().unwrap_or_else(|| paths.log(name));
-            LogReader::open(&path).and_then(|mut log| log.last(BYTES)).unwrap_or_default()
+            LogReader::open(&path).and_then(|mut log| log.last_of_life(BYTES)).unwrap_or_default()
         }
     };
     let text = String::from_utf8_lossy(&bytes);

@@ -24,6 +24,8 @@ pub enum Reach {
     Shown,
     /// What it shows; lines that were too long for it are whole again.
     Whole,
+    /// That and a little of what it has shown: a pane whose program ends scrolls.
+    Recent,
     /// That and what it has shown, as far as tmux remembers it.
     All,
 }
@@ -33,6 +35,7 @@ impl Reach {
         match self {
             Self::Shown => "-p -t",
             Self::Whole => "-p -J -t",
+            Self::Recent => "-p -J -S -20 -t",
             Self::All => "-p -J -S - -t",
         }
     }

@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::begin::LifeBegin;
 use super::file;
 use super::life::now;
 use super::times::{Times, beside};
@@ -47,6 +49,13 @@ impl LogFile {
         }
     }
 
+    /// Notes that what is written from here on is the output of a new life.
+    pub(super) fn begin_life(&self) {
+        if let Some(facts) = self.file.as_ref().filter(|_| self.movable).and_then(|file| file.metadata().ok()) {
+            LifeBegin::write(&self.path, &facts);
+        }
+    }
+
     /// Opens a log that belongs to a keeper, to add to it and never to move it.
     pub(super) fn beside_its_owner(path: &Path) -> io::Result<Self> {
         let mut log = Self::open(path, &Log { max_size: 0, ..Log::default() })?;
@@ -82,8 +91,24 @@ impl LogFile {
         Ok(())
     }
 
+    /// Opens the log anew where its path leads to another file by now, or to none: it was removed or moved aside. What is gone takes no room, and
+    /// who looks for the log finds it.
+    fn follow_path(&mut self) {
+        let Some(Ok(own)) = self.file.as_ref().filter(|_| self.movable).map(File::metadata) else { return };
+        let is_own = |there: &std::fs::Metadata| (there.dev(), there.ino()) == (own.dev(), own.ino());
+        if !std::fs::symlink_metadata(&self.path).as_ref().is_ok_and(is_own) {
+            // On an error the old file stays in use.
+            self.at_line_start |= self.reopen().is_ok();
+        } else if own.len() < self.size {
+            // It was emptied by who keeps a copy.
+            self.size = own.len();
+            self.times = Times::open(&self.path, self.size);
+        }
+    }
+
     /// Adds output. Lines are kept whole: a file may grow beyond its size by the rest of one line, at most to twice its size.
     pub(super) fn write(&mut self, mut output: &[u8]) {
+        self.follow_path();
         while !output.is_empty() {
             let room = usize::try_from(self.max_size.saturating_sub(self.size)).unwrap_or(usize::MAX);
             if self.max_size == 0 || !self.movable || output.len() <= room {
@@ -231,11 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_is_removed_moved_aside_or_emptied_goes_on_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let mut log = LogFile::open(&path, &Log::default()).unwrap();
+        log.write(b"one\n");
+        std::fs::remove_file(&path).unwrap();
+        log.write(b"two\n");
+        assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
+        std::fs::rename(&path, folder.path().join("x.log.old")).unwrap();
+        log.write(b"three\n");
+        assert_eq!(std::fs::read(&path).unwrap(), b"three\n");
+        assert_eq!(std::fs::read(folder.path().join("x.log.old")).unwrap(), b"two\n");
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        log.write(b"four\n");
+        assert_eq!((std::fs::read(&path).unwrap(), log.size), (b"four\n".to_vec(), 5));
+    }
+
+    #[test]
     fn a_full_disk_is_noted_when_it_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.log");
         let mut log = LogFile::open(&path, &Log::default()).unwrap();
         log.write(b"half a line");
+        // What stands under its name is not looked at.
+        log.movable = false;
         log.file = Some(std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap());
         log.write(b"lost");
         log.write(b"lost\n");

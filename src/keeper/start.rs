@@ -48,6 +48,7 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
             }
             let path = log.file.as_deref().ok_or_else(|| StartError::new(StartErrorKind::Io, "the spec names no log"))?;
             let log = LogFile::open(path, log).map_err(|error| broken(&format!("log {}", path.display()), error))?;
+            log.begin_life();
             (Some((input(stdin.as_deref())?, log)), None)
         }
     };

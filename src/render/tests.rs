@@ -342,4 +342,6 @@ fn what_was_printed_commands_no_terminal() {
     let bytes = b"\x1b[1;31mred\x1b[0m\tand\x1b]0;title\x07 more\r\n\x1b(Bnext\x07 \x1bPq#0\x1b\\line\xff\n";
     assert_eq!(crate::render::printed(bytes), "red\tand more\nnext line\u{fffd}\n");
     assert_eq!(crate::render::printed(b"cut \x1b"), "cut ");
+    assert_eq!(crate::render::printed(b"progress 1%\rprogress 2%\rdone\x1b[K\nnext\r\n"), "done\nnext\n");
+    assert_eq!(crate::render::printed(b"progress 10%\rprogress 9%"), "progress 9%%", "as it stands on a terminal");
 }

@@ -20,14 +20,42 @@ pub(super) const DIM: Ink = Ink::new().dimmed();
 pub(super) const BOLD: Ink = Ink::new().bold();
 
 /// What a program has printed, as text alone: without the sequences by which it commands a terminal, and without control characters but the ends of
-/// lines and tabs.
+/// lines and tabs. Of a line that was written over, as by a progress bar, what stood there last.
 pub fn printed(bytes: &[u8]) -> String {
     static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\r+\n").expect("tests use it")
+        Regex::new(r"\x00|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\r+\n").expect("tests use it")
     });
     let text = String::from_utf8_lossy(bytes);
-    let text = COMMAND.replace_all(&text, |found: &Captures<'_>| if found[0].ends_with('\n') { "\n" } else { "" });
-    text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !is_unsafe(*letter)).collect()
+    let text = COMMAND.replace_all(&text, |found: &Captures<'_>| match &found[0] {
+        end if end.ends_with('\n') => "\n",
+        "\x1b[K" | "\x1b[0K" | "\x1b[2K" => "\0",
+        _ => "",
+    });
+    let lines: Vec<String> = text.split('\n').map(as_it_stood).collect();
+    lines.join("\n").chars().filter(|letter| matches!(letter, '\n' | '\t') || !is_unsafe(*letter)).collect()
+}
+
+/// A line as it stood at last: a carriage return begins it anew, and a zero, which no text has by then, clears what follows.
+fn as_it_stood(line: &str) -> String {
+    if !line.contains(['\r', '\0']) {
+        return line.to_owned();
+    }
+    let (mut shown, mut column): (Vec<char>, usize) = (Vec::new(), 0);
+    for letter in line.chars() {
+        match letter {
+            '\r' => column = 0,
+            '\0' => shown.truncate(column),
+            letter => {
+                if column < shown.len() {
+                    shown[column] = letter
+                } else {
+                    shown.push(letter)
+                }
+                column += 1;
+            }
+        }
+    }
+    shown.into_iter().collect()
 }
 
 /// The text with everything written out that a terminal would obey or hide: control characters, and those that turn the direction of text.

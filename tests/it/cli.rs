@@ -22,6 +22,7 @@ mod hints;
 mod hooks;
 mod launch;
 mod live;
+mod lives;
 mod logs;
 mod look;
 mod order;
