@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use crate::desired::{AgentName, AgentSpec, Desired, Mark, OnRemove, Place, Server, canonical_digest};
+use crate::desired::{AgentName, AgentSpec, Desired, Generation, Mark, OnRemove, Place, Server, SignalTo, canonical_digest};
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
@@ -194,7 +194,12 @@ impl Round<'_> {
                 self.leave(record, &sighting, Step::Kill, *purpose, now)?;
                 (What::Kill, sighting.instance.into_iter().map(|only| Act::Kill { only }).collect())
             }
-            Action::Sweep => (What::Sweep, sighting.remains.into_iter().map(|only| Act::Kill { only }).collect()),
+            Action::Sweep { ask: None } => (What::Sweep, sighting.remains.into_iter().map(|only| Act::Kill { only }).collect()),
+            Action::Sweep { ask: Some(signal) } => {
+                self.write(Record { sweeping: Some(now), ..record })?;
+                let ask = |only| Act::Signal { only, signal: *signal, to: SignalTo::Tree };
+                (What::Sweep, sighting.remains.into_iter().filter(|remains| remains.program.is_some()).map(ask).collect())
+            }
             Action::Amend => (What::Amend, self.amend(record, sighting)?),
             Action::Rename { from } => (What::Rename, self.rename(agent, from)?),
             Action::Adopt { generation } => {
@@ -203,6 +208,8 @@ impl Round<'_> {
                 let mark = instance.as_ref().and_then(|instance| instance.mark.clone());
                 self.write(Record {
                     generation: *generation,
+                    spent: sighting.spent,
+                    clean: None,
                     mark,
                     spec: Some(spec.clone()),
                     asked_at: since(&sighting).unwrap_or(now),
@@ -266,6 +273,9 @@ impl Round<'_> {
             limit_seen: None,
             unread: None,
             live: Default::default(),
+            namespace: None,
+            clean: None,
+            spent: Generation(0),
             secrets,
             ..record
         })?;

@@ -111,6 +111,11 @@ pub trait Host {
     /// yet. Values are never stored, printed or returned.
     fn secrets(&mut self, questions: &[SecretQuery<'_>], seal: &Seal) -> Vec<Option<String>>;
 
+    /// Whether two paths mean the same place now: the same folder, or files of one name in the same folder.
+    fn is_same_place(&mut self, _one: &Path, _other: &Path) -> bool {
+        false
+    }
+
     /// 16 hexadecimal digits that no instance had before.
     fn fresh_id(&mut self) -> String;
 

@@ -26,6 +26,18 @@ impl Intent {
     }
 }
 
+impl Intent {
+    /// Without the requests for another instance of these agents: what cannot be done now is not done at some later time either.
+    pub fn without_replacements(self, of: &BTreeSet<AgentName>) -> Self {
+        let is_kept = |agent: &AgentName, request: &Request| match request {
+            Request::Restart | Request::Replace => !of.contains(agent),
+            Request::Start | Request::Stop | Request::Reset => true,
+        };
+        let requests = self.requests.into_iter().filter(|(agent, request)| is_kept(agent, request)).collect();
+        Self { requests, ..self }
+    }
+}
+
 /// What a person or a program asks of one agent beyond what the manifest says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {

@@ -1,8 +1,8 @@
 //! The resident parent of one instance: it starts the program exactly as declared, knows how it ended, and ends its whole tree.
 //!
 //! A keeper is this same binary, started as `reconcile keep LABEL SPEC` in a pane or detached. It decides nothing: it never starts a program a second
-//! time, never looks at a manifest, looks into a record only for whether an end was asked for, and asks nobody. It holds the agent's lock while it lives, so there is one instance at most,
-//! whoever started it. The types here are its whole protocol: [`Spec`] in, [`Status`] and [`Pidfile`] out.
+//! time, never looks at a manifest, looks into a record only for whether an end was asked for, and asks nobody. It holds the agent's lock and its fence while it
+//! lives, so there is one instance at most, whichever run and state folder started it. The types here are its whole protocol: [`Spec`] in, [`Status`] and [`Pidfile`] out.
 //!
 //! Two smaller processes of this binary are its relatives: the writer of a pane's log, and the runner of a hook whose moment only the tool knows.
 //! They hold no lock and belong to nobody's life.
@@ -26,6 +26,7 @@ mod ending;
 mod environment;
 mod errand;
 mod exec_size;
+mod fence;
 mod file;
 mod handover;
 mod hook;
@@ -47,6 +48,7 @@ mod writer;
 pub use begin::LifeBegin;
 pub use duties::Duties;
 pub use errand::{Errand, errand_arguments, errand_asked_for, run_errand};
+pub use fence::{fence_holder, held_fences, squatters};
 pub use lock::is_locked;
 pub use pidfile::{Pidfile, PidfileContent, PidfileTaken, read_pidfile, taken_pidfile};
 pub use preflight::Preflight;
@@ -55,7 +57,7 @@ pub use status::{Asked, End, Exit, StartError, StartErrorKind, Status};
 pub use times::{EXACTNESS, Note, log_fault, notes};
 pub use writer::{is_writing, write_log, writer_arguments, writer_asked_for};
 
-/// The exit code of a keeper that found the agent's lock taken: another instance lives. It wrote nothing.
+/// The exit code of a keeper that found the agent's lock or fence taken: another instance lives. It wrote nothing.
 pub const LOCKED: u8 = 75;
 
 /// The exit code of a keeper that was told nothing it could use: no spec, or another instance's. It wrote nothing.

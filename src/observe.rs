@@ -27,9 +27,11 @@ mod leaving;
 mod left;
 mod limit;
 mod live;
+mod lives;
 mod notes;
 mod screens;
 mod secrets;
+mod spelling;
 
 pub use screens::{commands, rules};
 pub use secrets::{has_slow_secrets, secret_digests, watches_secrets};
@@ -237,13 +239,13 @@ fn look(
             fleet: desired.fleet.clone(),
             at: look.at,
             agents: BTreeMap::new(),
-            strangers: look.strangers,
+            strangers: look.strangers.clone(),
             halted,
             server: claim.and_then(|claim| claim.server),
             gaps: look.gaps.iter().map(gap).collect(),
-            warnings: look.warnings,
+            warnings: look.warnings.clone(),
             foreign_server: look.foreign_server,
-            conditions: look.conditions.into_iter().filter(|condition| server(desired).is_some() || !condition.is_of_tmux()).collect(),
+            conditions: look.conditions.iter().filter(|condition| server(desired).is_some() || !condition.is_of_tmux()).cloned().collect(),
         },
         records: BTreeMap::new(),
         unreadable,
@@ -261,6 +263,9 @@ fn look(
             seen.learned.insert(name.clone());
         }
         let ready_at = record.as_ref().and_then(|record| record.ready_at);
+        if let (Some(spec), Some(declared)) = (&mut sighting.spec, desired.agents.get(name)) {
+            spelling::respell(spec, &declared.spec, host);
+        }
         // Both parts are shared: this is no copy.
         let spec = sighting.spec.clone();
         let care = care_of(name, desired, spec.as_ref());
@@ -270,7 +275,7 @@ fn look(
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at).filter(|_| !is_frozen);
         let had_ended = record.as_ref().is_none_or(|record| record.ended.is_some());
         let learned = match record {
-            Some(record) => join::learn(record, sighting, &mut seen.events, look.at),
+            Some(record) => lives::take_up(record, sighting, &look, name) | join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
         };
@@ -340,11 +345,18 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
             sockets.insert(socket.clone());
         }
         if record.ended.is_none() && join::knows_a_life(record) {
-            let (mark, instance) = (record.mark.clone(), record.instance.clone());
+            let (mark, instance, namespace) = (record.mark.clone(), record.instance.clone(), record.namespace);
             let is_daemon = record.spec.as_ref().is_some_and(|spec| !in_tmux(spec));
-            known.push(Known { agent: name.clone(), mark, instance, is_daemon });
+            known.push(Known { agent: name.clone(), mark, instance, is_daemon, namespace });
         }
     }
+    let unproven = records.iter().filter(|(_, record)| lives::is_unproven(record));
+    let unproven = unproven.filter_map(|(name, record)| Some((name.clone(), record.mark.clone()?))).collect();
+    // Under which name an agent was started, if it was.
+    let named = |name: &AgentName| records.get(name).and_then(|record| record.mark.as_ref()).map_or(name, |mark| &mark.agent).clone();
+    let living: BTreeSet<&AgentName> = known.iter().map(|known| &known.agent).collect();
+    let names: BTreeSet<&AgentName> = desired.agents.keys().chain(records.keys()).collect();
+    let silent = names.difference(&living).map(|name| ((*name).clone(), named(name))).collect();
     let starts: Vec<(AgentName, &AgentSpec)> = desired
         .agents
         .iter()
@@ -357,7 +369,7 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();
-    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, search, closely: depth == Depth::Processes }
+    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, unproven, silent, search, closely: depth == Depth::Processes }
 }
 
 /// The tmux server of the fleet, if an agent is declared to be in it.

@@ -89,6 +89,8 @@ pub struct Sighting {
     pub instance: Option<Instance>,
     /// Older lives, or what a life left behind, that are still there and must be gone before another begins.
     pub remains: Vec<Instance>,
+    /// When that was asked to end.
+    pub sweeping: Option<Timestamp>,
     /// What its lives left running as declared and is to be named; it is in nobody's way.
     pub left: Vec<Remnant>,
     /// What went wrong with the hooks of a life that has just ended.
@@ -107,6 +109,10 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// The highest generation that was ever given out; the next instance gets the one after it.
+    pub spent: Generation,
+    /// Another state folder that has the record of its instance: this run leaves the agent alone.
+    pub elsewhere: Option<PathBuf>,
     /// What it was asked to do by the last drain step is done, and it still runs.
     pub drained: bool,
     /// The dialog that is being answered.
@@ -197,6 +203,11 @@ pub enum Step {
 }
 
 impl Sighting {
+    /// Whether a program of an earlier life still runs, with its keeper or without: to end it costs its work.
+    pub fn has_working_remains(&self) -> bool {
+        self.remains.iter().any(|instance| instance.keeper.is_some() || instance.program.is_some())
+    }
+
     /// Whether it works, or has something on its screen that an interruption would lose; none if that cannot be told.
     pub fn is_busy(&self) -> Option<bool> {
         match (&self.phase, &self.screen.activity) {

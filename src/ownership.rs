@@ -32,6 +32,12 @@ fn unclear(agent: &AgentName, sighting: &Sighting, seen: &Seen) -> Option<String
     if let Phase::Unknown { why } = &sighting.phase {
         return Some(format!("{agent}: it cannot be told whether it runs: {why}"));
     }
+    if let Some(folder) = &sighting.elsewhere {
+        return Some(format!(
+            "{agent}: the state folder {} has its record: use that one, or take it over with --take-over",
+            folder.display()
+        ));
+    }
     let left = !sighting.remains.is_empty();
     left.then(|| format!("{agent}: what its earlier lives left still runs; an apply ends that first"))
 }

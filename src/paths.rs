@@ -91,6 +91,11 @@ impl Paths {
         self.folder.join(format!("agents/{agent}.json"))
     }
 
+    /// Names the state folder that took an agent over from this one.
+    pub fn moved(&self, agent: &AgentName) -> PathBuf {
+        self.folder.join("moved").join(agent.as_str())
+    }
+
     /// The lock that the keeper of an agent's instance holds for its life. Never deleted.
     pub fn agent_lock(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("agents/{agent}.lock"))

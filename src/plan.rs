@@ -27,6 +27,7 @@ mod reason;
 mod restrain;
 mod start;
 mod step;
+mod sweep;
 mod talk;
 mod unfinished;
 mod waiting;
@@ -149,6 +150,12 @@ impl Plan {
     /// The agents that it interrupts, now or once a wait is over.
     pub fn interrupted(&self) -> BTreeSet<AgentName> {
         self.changes.iter().filter(|(_, change)| guard::interrupts(change)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The agents that would be replaced, and whose successor cannot start.
+    pub fn hopeless(&self) -> BTreeSet<AgentName> {
+        let is_hopeless = |change: &Change| change.kind == Kind::Replace && matches!(change.next, Next::Blocked(_));
+        self.changes.iter().filter(|(_, change)| is_hopeless(change)).map(|(name, _)| name.clone()).collect()
     }
 
     /// The guards that the plan does not keep to.

@@ -103,6 +103,14 @@ pub fn boot_id() -> Arc<str> {
     BOOT.get_or_init(|| std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()).clone()
 }
 
+/// The pid namespace in which this process names others, by the number of the kernel; none when it could not be read. A number means another
+/// process, or none, in another namespace.
+pub fn pid_namespace() -> Option<u64> {
+    static NAMESPACE: OnceLock<Option<u64>> = OnceLock::new();
+    use std::os::unix::fs::MetadataExt;
+    *NAMESPACE.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").ok().map(|facts| facts.ino()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -233,6 +233,34 @@ impl Fleet {
         self.open("agents")?.map_or(Ok(()), |folder| record::remove(&folder, agents))
     }
 
+    /// Moves the records of agents from another state folder of this fleet into this one, with what was asked of them.
+    ///
+    /// # Errors
+    ///
+    /// If the other folder is no folder of this fleet, another run works with it, or a record cannot be read or written: what was moved by then
+    /// stays moved.
+    pub fn take_over(&self, folder: &Path, agents: &BTreeSet<AgentName>) -> Result<()> {
+        let is_of_fleet = folder.file_name().is_some_and(|name| name == self.name.as_str());
+        let root = folder
+            .parent()
+            .filter(|_| is_of_fleet)
+            .with_context(|| format!("{} is no state folder of the fleet {}", folder.display(), self.name))?;
+        let other = StateDir { root: root.to_owned() }.fleet(&self.name)?;
+        let _lock = other.lock("take-over", Duration::from_secs(5)).map_err(|held| anyhow::anyhow!("{}: {held}", folder.display()))?;
+        self.prepare()?;
+        for agent in agents {
+            if let Some(record) = other.record(agent)? {
+                self.write_wish(&record.map_err(anyhow::Error::msg)?)?;
+                // What runs names the other folder for its life: there, this is how it is known to be taken over.
+                let own = self.paths.folder().to_str().context("the path of the state folder is not UTF-8")?;
+                other.make("moved")?.replace(agent.as_str(), own.as_bytes(), Lasting::ForGood)?;
+                other.remove(agent)?;
+                self.open("moved")?.map_or(Ok(()), |moved| moved.remove(agent.as_str()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the record of an agent another name, in one step; one that had that name is gone.
     pub fn rename(&self, from: &AgentName, to: &AgentName) -> Result<()> {
         record::rename(&self.make("agents")?, from, to)

@@ -1,5 +1,6 @@
 //! `reconcile apply`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -19,7 +20,7 @@ use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live, now};
 use crate::observe::{Seen, observe};
 use crate::observed::Observed;
-use crate::plan::{Plan, Terms, foresee, plan};
+use crate::plan::{GuardName, Plan, Terms, foresee, plan};
 use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
@@ -91,11 +92,12 @@ impl RunFlags {
 
     /// The same in words, for a helper. Without a time of its own it gets more: an agent that asks for its own restart is at work just then.
     pub(super) fn said(&self) -> Vec<String> {
-        let Self { auto_approve: _, timeout, lock: LockFlags { lock_timeout, moved }, message } = self;
+        let Self { auto_approve: _, timeout, lock: LockFlags { lock_timeout, moved, take_over }, message } = self;
         let usual = Duration::from_secs(5 * 60);
         let timeout = if *timeout == usual { Duration::from_secs(30 * 60) } else { *timeout };
         let mut words = vec![format!("--timeout={timeout}"), format!("--lock-timeout={lock_timeout}")];
         words.extend(moved.then(|| "--moved".to_owned()));
+        words.extend(take_over.then(|| "--take-over".to_owned()));
         words.extend(message.iter().map(|message| format!("--message={message}")));
         words
     }
@@ -181,14 +183,21 @@ impl Run<'_> {
             intent.notes.entry(agent.clone()).or_default().push(text.len() as u64);
         }
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
+        if self.args.run.lock.take_over && self.setup.take_over(&seen.observed)? {
+            seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
+        }
         let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
         let plan = plan(&desired, &seen.observed, &terms);
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
+        let hopeless = plan.hopeless();
+        let intent = intent.without_replacements(&hopeless);
         let named = self.args.terms.order().is_some_and(Order::names_all);
         let refused = plan.broken_guards().next().is_some();
         if refused {
             plan.broken_guards().for_each(|guard| self.terminal.error(&coded(ErrorCode::Guard, render::refusal(guard))));
-            if self.args.run.auto_approve || self.args.output != Output::Human || !self.terminal.can_ask() {
+            // Whose the agents are is no question of how many.
+            let is_owned = plan.broken_guards().any(|guard| matches!(guard.name, GuardName::StateFolder | GuardName::Moved));
+            if is_owned || self.args.run.auto_approve || self.args.output != Output::Human || !self.terminal.can_ask() {
                 return Ok(ExitStatus::Refused);
             }
             // The answer to the question is about this plan, which says how many it interrupts.
@@ -199,7 +208,7 @@ impl Run<'_> {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
             order::remember(&self.setup.fleet, &mut seen, &intent)?;
             note(&mut seen, &self.setup.fleet)?;
-            self.lay_down_notes()?;
+            self.lay_down_notes(&hopeless)?;
             self.note_message()?;
             self.claim(&desired)?;
             self.release(plan.is_empty())?;
@@ -226,7 +235,7 @@ impl Run<'_> {
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
         order::remember(&self.setup.fleet, &mut seen, &intent)?;
-        self.lay_down_notes()?;
+        self.lay_down_notes(&hopeless)?;
         self.claim(&desired)?;
         self.note_message()?;
         // A question takes its time: then what was seen is old.
@@ -234,8 +243,8 @@ impl Run<'_> {
     }
 
     /// From the moment on when it is remembered that lives are to be replaced, a note is for those that follow.
-    fn lay_down_notes(&mut self) -> Result<()> {
-        for (agent, text) in &self.args.notes {
+    fn lay_down_notes(&mut self, hopeless: &BTreeSet<AgentName>) -> Result<()> {
+        for (agent, text) in self.args.notes.iter().filter(|(agent, _)| !hopeless.contains(agent)) {
             handoff::lay_down(self.setup, &mut self.host, agent, text)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What every command about a fleet begins with: the manifest, the state folder, the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,9 +9,10 @@ use super::ExitStatus;
 use super::error::coded;
 use super::named::{self, Naming};
 use super::terminal::{Color, Terminal};
-use crate::desired::Desired;
+use crate::desired::{AgentName, Desired};
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
+use crate::observed::Observed;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Invocation};
 use crate::state::request::{Request, Verb};
@@ -51,6 +52,9 @@ pub(super) struct LockFlags {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     pub(super) moved: bool,
+    /// Take over the agents whose records another state folder has
+    #[arg(long)]
+    pub(super) take_over: bool,
 }
 
 impl LockFlags {
@@ -211,6 +215,20 @@ impl Setup {
             true => lock_anyway(&self.fleet, command, patience, terminal),
             false => lock(&self.fleet, &self.path, command, patience, terminal),
         }
+    }
+
+    /// Moves the records of what runs and is remembered by another state folder into this one. Says whether there was something to move.
+    pub(super) fn take_over(&self, observed: &Observed) -> Result<bool> {
+        let mut folders: BTreeMap<&Path, BTreeSet<AgentName>> = BTreeMap::new();
+        for (agent, sighting) in &observed.agents {
+            if let Some(folder) = &sighting.elsewhere {
+                folders.entry(folder).or_default().insert(agent.clone());
+            }
+        }
+        for (folder, agents) in &folders {
+            self.fleet.take_over(folder, agents)?;
+        }
+        Ok(!folders.is_empty())
     }
 
     /// The machine on which the fleet lives. Where the fleet belongs to another manifest, no command of this one is run.

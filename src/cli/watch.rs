@@ -11,6 +11,8 @@ use super::in_force::Memory;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::desired::Auto;
+use crate::intent::Intent;
+use crate::observe::observe;
 use crate::render;
 use crate::render::json::ErrorCode;
 use crate::state::{Claim, Holder, NoLock};
@@ -57,6 +59,9 @@ pub(super) struct Args {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     moved: bool,
+    /// Take over the agents whose records another state folder has
+    #[arg(long)]
+    take_over: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
@@ -70,6 +75,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     if !args.dry_run
         && let Some(status) = claim(&setup, args.moved, terminal)?
+    {
+        return Ok(status);
+    }
+    if !args.dry_run
+        && let Some(status) = other_folder(&setup, args.take_over, terminal)?
     {
         return Ok(status);
     }
@@ -118,6 +128,29 @@ fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitS
         other.display()
     );
     terminal.error(&coded(ErrorCode::OtherManifest, why));
+    Ok(Some(ExitStatus::Refused))
+}
+
+/// Makes sure that no other state folder has the records of what runs; an exit status, with what was said, if one has.
+fn other_folder(setup: &Setup, take_over: bool, terminal: &Terminal) -> Result<Option<ExitStatus>> {
+    let observed = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?.observed;
+    let Some((agent, folder)) = observed.agents.iter().find_map(|(agent, sighting)| Some((agent, sighting.elsewhere.as_ref()?))) else {
+        return Ok(None);
+    };
+    if take_over {
+        let _lock = match setup.lock("watch", crate::time::Duration::from_secs(5), false, terminal)? {
+            Ok(lock) => lock,
+            Err(status) => return Ok(Some(status)),
+        };
+        setup.take_over(&observed)?;
+        return Ok(None);
+    }
+    let why = format!(
+        "the state folder {} has the record of {agent}, which runs; nothing was done. Use that one with --state-dir, or take its agents over with \
+         --take-over",
+        folder.display()
+    );
+    terminal.error(&coded(ErrorCode::Guard, why));
     Ok(Some(ExitStatus::Refused))
 }
 

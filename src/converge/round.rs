@@ -77,7 +77,7 @@ impl Round<'_> {
 /// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
 pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
     let writes = |change: &Change| match &change.next {
-        Next::Act(Action::Sweep) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
+        Next::Act(Action::Sweep { ask: None }) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
         Next::Act(_) => true,
     };
     for name in std::mem::take(&mut seen.learned) {

@@ -86,6 +86,11 @@ name_type!(
 pub struct Generation(pub u64);
 
 impl Generation {
+    /// Whether it stands for no life at all.
+    pub fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+
     /// The one after this.
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

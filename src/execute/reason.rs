@@ -11,11 +11,12 @@ pub(super) fn reason(change: &Change, action: &Action) -> String {
         Action::Receive { kind, receipt, .. } => format!("{} {receipt}", kind.as_str()),
         Action::Submit { enters, .. } if *enters > 1 => format!("for the {enters}. time"),
         Action::Submit { .. } => String::new(),
+        Action::Sweep { ask: Some(signal) } => format!("{}: signal {signal}", change.why()),
         Action::Spawn { .. }
         | Action::Deliver { .. }
         | Action::Stay { .. }
         | Action::Kill { .. }
-        | Action::Sweep
+        | Action::Sweep { ask: None }
         | Action::Amend
         | Action::Rename { .. }
         | Action::Adopt { .. }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Server};
 use crate::observed::{Condition, Exit, Instance, Stranger};
@@ -23,6 +24,10 @@ pub struct Ask<'a> {
     pub starts: Vec<(AgentName, &'a AgentSpec)>,
     /// What earlier lives were allowed to leave running: whether it still does.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,
+    /// Lives that ended, and of which it is not proven that nothing is left.
+    pub unproven: Vec<(AgentName, Mark)>,
+    /// Agents of which nothing should live, by the names under which their instances were started: whether a fence says otherwise.
+    pub silent: BTreeMap<AgentName, AgentName>,
     /// Whether the list of processes is searched for keepers of this fleet that no record knows.
     pub search: bool,
     /// Whether only the processes of `known` are looked at: no tmux server is asked, and who is in a pane is taken to be where it was.
@@ -40,6 +45,8 @@ pub struct Known {
     pub instance: Option<Instance>,
     /// Whether it was started as a daemon, so that no tmux server knows of it.
     pub is_daemon: bool,
+    /// The pid namespace in which its processes have their numbers; none if the record does not say.
+    pub namespace: Option<u64>,
 }
 
 /// An instance that would be started.
@@ -74,6 +81,12 @@ pub struct Look {
     pub left: BTreeMap<AgentName, Vec<Remnant>>,
     /// What went wrong with the hooks of instances that have ended, in words.
     pub complaints: BTreeMap<AgentName, Vec<String>>,
+    /// The pid namespace of this look; none if it cannot be told.
+    pub namespace: Option<u64>,
+    /// Which boot of the machine this is, if all processes were searched for what bears a mark of the fleet.
+    pub searched: Option<Arc<str>>,
+    /// Agents of which no instance was found although their fence or lock is held, and by which process.
+    pub fenced: BTreeMap<AgentName, String>,
 }
 
 /// A part of the machine that could not be looked at: of what is there, nothing is known.
@@ -96,6 +109,8 @@ pub struct Found {
     pub life: Life,
     /// People attached to its session.
     pub attached: u32,
+    /// Another state folder, for which its keeper works and which has a record of its agent.
+    pub elsewhere: Option<PathBuf>,
 }
 
 /// Whether an instance lives.
@@ -114,6 +129,8 @@ pub enum Life {
         at: Timestamp,
         /// How.
         exit: Exit,
+        /// Whether its keeper, which held the fence, saw that nothing of it was left.
+        clean: bool,
     },
     /// It is gone, and nobody saw how.
     Lost,

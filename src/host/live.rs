@@ -220,6 +220,14 @@ impl Host for Live {
         self.secrets.ask(questions, seal, &wait)
     }
 
+    fn is_same_place(&mut self, one: &Path, other: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let folder = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir).map(|facts| (facts.dev(), facts.ino()));
+        let same = |one: &Path, other: &Path| folder(one).is_some_and(|one| Some(one) == folder(other));
+        let beside = || matches!((one.parent(), other.parent()), (Some(one), Some(other)) if same(one, other));
+        same(one, other) || (one.file_name().is_some() && one.file_name() == other.file_name() && beside())
+    }
+
     fn fresh_id(&mut self) -> String {
         let mut bytes = [0; 8];
         // The kernel's own random source fails on no machine that has booted; the clock and our number are as unique as the fence needs.

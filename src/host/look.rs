@@ -15,6 +15,8 @@ use crate::keeper::Status;
 use crate::observed::{Instance, Obstacle, Seat, Stranger};
 use crate::process::{self, Liveness, ProcId, Remnant};
 
+mod search;
+
 /// How long the end of a server is waited for that gave no answer.
 const ENDING: Duration = Duration::from_millis(200);
 
@@ -100,7 +102,6 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
         looking.look_at_panes(socket, view);
     }
     looking.look_at_the_rest(&views);
-    looking.look_at_the_lost();
     obstacle::find_adoptable(looking.live, ask, &mut looking.look);
     conditions::find(looking.live, ask, &views, &mut looking.look);
     let Looking { look, detail, .. } = looking;
@@ -142,6 +143,8 @@ struct Looking<'a> {
     unrecorded: HashSet<String>,
     /// Marks whose keeper is gone without a word.
     lost: Vec<Mark>,
+    /// Agents of which nothing should live and whose fence is held, by the names of their marks.
+    fenced: BTreeMap<AgentName, AgentName>,
     /// What servers are asked for.
     detail: Detail,
 }
@@ -152,11 +155,21 @@ impl<'a> Looking<'a> {
         let by_id = ask.known.iter().enumerate().filter_map(id).collect();
         let lives = |left: &Vec<Remnant>| left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned().collect();
         let left = ask.left.iter().map(|(agent, left)| (agent.clone(), lives(left))).collect();
-        let look = Look { at: now(), left, ..Look::default() };
+        let look = Look { at: now(), left, namespace: process::pid_namespace(), ..Look::default() };
         live.vigil.glance();
         // Whoever has ended may be started again right after.
         let detail = if (ask.starts.is_empty() && !live.vigil.saw_an_end()) || live.asked.is_some() { Detail::Look } else { Detail::Ids };
-        Self { live, ask, look, by_id, answered: vec![false; ask.known.len()], unrecorded: HashSet::new(), lost: Vec::new(), detail }
+        Self {
+            live,
+            ask,
+            look,
+            by_id,
+            answered: vec![false; ask.known.len()],
+            unrecorded: HashSet::new(),
+            lost: Vec::new(),
+            fenced: BTreeMap::new(),
+            detail,
+        }
     }
 
     /// Starts one client for each server that may have instances.
@@ -207,6 +220,12 @@ impl<'a> Looking<'a> {
     /// Known instances that are in no pane: one read of a stat file each while nothing changed.
     fn look_at_the_detached(&mut self) {
         for (at, known) in self.ask.known.iter().enumerate() {
+            if self.is_foreign(known) {
+                let why = "it runs in another pid namespace, where the numbers of its processes mean something else".to_owned();
+                let nowhere = || blank(known, Seat::Adrift { processes: Vec::new() });
+                self.answer(at, known.instance.clone().unwrap_or_else(nowhere), Life::Unknown(why), 0);
+                continue;
+            }
             let Some(instance) = &known.instance else { continue };
             match &instance.seat {
                 Seat::Pane { .. } => {}
@@ -219,6 +238,11 @@ impl<'a> Looking<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the processes of an instance have their numbers in another namespace than this look.
+    fn is_foreign(&self, known: &Known) -> bool {
+        known.namespace.is_some() && self.look.namespace.is_some() && known.namespace != self.look.namespace
     }
 
     /// An instance of which only its processes tell.
@@ -309,7 +333,7 @@ impl<'a> Looking<'a> {
             // No mark tells whose it is, so it is that of the agent as it is called now.
             instance.agent.clone_from(&self.ask.known[at].agent);
         }
-        self.look.found.push(Found { instance, life, attached });
+        self.look.found.push(Found { instance, life, attached, elsewhere: None });
     }
 
     fn look_at_panes(&mut self, socket: &Path, view: &View) {
@@ -353,6 +377,9 @@ impl<'a> Looking<'a> {
     /// A pane whose command is that of a keeper.
     fn look_at_ours(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane, label: &str) -> Whose {
         let at = self.known_as(label);
+        if at.is_some_and(|at| self.is_foreign(&self.ask.known[at])) {
+            return Whose::Ours;
+        }
         if let Some(at) = at.filter(|at| !self.answered[*at]) {
             let known = &self.ask.known[at];
             let instance = match &known.instance {
@@ -370,10 +397,11 @@ impl<'a> Looking<'a> {
         if at.is_some() || !self.unrecorded.insert(label.to_owned()) {
             return Whose::Others("it bears the mark of another pane".to_owned());
         }
-        let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false };
+        let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark.agent));
+        let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
-        self.look.found.push(Found { instance, life, attached: people(listing, pane) });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere });
         Whose::Ours
     }
 
@@ -433,7 +461,7 @@ impl<'a> Looking<'a> {
         let program = living.or_else(|| adopted::process_of(&mark));
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
-        self.look.found.push(Found { instance, life, attached: people(listing, pane) });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere: None });
         Whose::Ours
     }
 
@@ -472,63 +500,11 @@ impl<'a> Looking<'a> {
                 missing.push(at);
             }
         }
-        if !missing.is_empty() || self.ask.search {
+        self.look_at_fences();
+        let is_due =
+            self.ask.search || !(missing.is_empty() && self.lost.is_empty() && self.ask.unproven.is_empty() && self.fenced.is_empty());
+        if is_due {
             self.search(&missing, unreadable);
-        }
-    }
-
-    /// Searches the list of processes for keepers of the fleet.
-    fn search(&mut self, missing: &[usize], unreadable: Option<String>) {
-        let keepers = process::keepers().map_err(|error| format!("the processes could not be listed: {error}"));
-        if let Err(why) = &keepers {
-            self.look.gaps.push(Gap::Processes(why.clone()));
-        }
-        let no_list = keepers.as_ref().err().cloned();
-        // In a server that does not answer, one may be about to start.
-        let may_start = |known: &Known| unreadable.clone().filter(|_| !known.is_daemon);
-        let mut keepers: BTreeMap<Mark, ProcId> = keepers
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|keeper| keeper.mark.fleet == self.live.fleet)
-            .map(|keeper| (keeper.mark, keeper.process))
-            .collect();
-        for at in missing {
-            let known = &self.ask.known[*at];
-            let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
-            let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
-            let trouble = no_list.clone().or_else(|| may_start(known));
-            let life = match (&known.mark, keeper, trouble) {
-                (Some(mark), Some(keeper), _) => {
-                    if known.instance.is_none() {
-                        instance.seat = self.seat_of(&keeper, mark);
-                    }
-                    instance.keeper = Some(keeper);
-                    Life::Alive { since: self.complete(mark, &mut instance) }
-                }
-                (_, None, Some(why)) => Life::Unknown(why),
-                (Some(mark), None, None) => self.gone(mark, &mut instance),
-                (None, _, _) => Life::Lost,
-            };
-            self.answer(*at, instance, life, 0);
-        }
-        let found: BTreeSet<Mark> = self.look.found.iter().filter_map(|found| found.instance.mark.clone()).collect();
-        for (mark, keeper) in keepers.into_iter().filter(|(mark, _)| self.ask.search && !found.contains(mark)) {
-            let seat = self.seat_of(&keeper, &mark);
-            let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None, is_daemon: false };
-            let mut instance = Instance { keeper: Some(keeper), ..blank(&known, seat) };
-            let since = self.complete(&mark, &mut instance);
-            instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
-            self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0 });
-        }
-    }
-
-    /// Where a keeper is that stands in no listing: detached, or in a pane of a server that nobody asked for.
-    fn seat_of(&self, keeper: &ProcId, mark: &Mark) -> Seat {
-        let parent = process::stat(keeper.pid).ok().flatten().and_then(|seen| process::stat(seen.ppid).ok().flatten());
-        if parent.is_some_and(|parent| parent.comm.starts_with("tmux: server")) {
-            Seat::Adrift { processes: vec![keeper.clone()] }
-        } else {
-            Seat::Detached { pidfile: self.live.paths.pidfile(&mark.agent) }
         }
     }
 
@@ -545,53 +521,6 @@ impl<'a> Looking<'a> {
         if !end.complaints.is_empty() {
             self.look.complaints.insert(agent.clone(), end.complaints.clone());
         }
-    }
-
-    /// What keepers that were killed left behind, found by the mark in its environment: one pass for all of them.
-    fn look_at_the_lost(&mut self) {
-        if self.lost.is_empty() && !self.ask.search {
-            return;
-        }
-        let marked = match process::marks_of() {
-            Ok(marked) => marked,
-            Err(error) => return self.look.gaps.push(Gap::Processes(format!("the processes could not be listed: {error}"))),
-        };
-        let lives = |found: &Found| matches!(found.life, Life::Alive { .. } | Life::Unknown(_));
-        let living: BTreeSet<Mark> =
-            self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
-        for (mark, processes) in marked {
-            let wanted = self.lost.contains(&mark) || (self.ask.search && mark.fleet == self.live.fleet && !living.contains(&mark));
-            if wanted {
-                let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
-                let known = Known {
-                    agent: known.unwrap_or_else(|| mark.agent.clone()),
-                    mark: Some(mark.clone()),
-                    instance: None,
-                    is_daemon: false,
-                };
-                let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
-                self.adrift(&mark, processes, &instance);
-            }
-        }
-    }
-
-    /// Adds the living of `processes` as what is left of the instance.
-    fn adrift(&mut self, mark: &Mark, mut processes: Vec<ProcId>, of: &Instance) {
-        let caller = std::process::id();
-        processes.retain(|process| process.pid != caller && process.liveness() != Liveness::Gone);
-        if processes.is_empty() {
-            return;
-        }
-        let program = of.program.clone().filter(|program| processes.contains(program));
-        let instance = Instance {
-            agent: of.agent.clone(),
-            generation: mark.generation,
-            mark: Some(mark.clone()),
-            keeper: None,
-            program,
-            seat: Seat::Adrift { processes },
-        };
-        self.look.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0 });
     }
 }
 
@@ -643,16 +572,26 @@ enum Whose {
 
 /// The label in a command that is exactly `EXE keep LABEL SPEC`.
 pub(super) fn label(command: &str) -> Option<Cow<'_, str>> {
+    Some(keep_words(command)?.0)
+}
+
+/// The spec in such a command.
+fn spec_of(command: &str) -> Option<Cow<'_, str>> {
+    Some(keep_words(command)?.1)
+}
+
+fn keep_words(command: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     if !command.contains(" keep v1/") {
         return None;
     }
     if !command.contains(['"', '\'', '\\']) {
         let mut words = command.split(' ');
         let (_, verb, label, spec, none) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next());
-        return (verb == process::KEEP && !spec.is_empty() && none.is_none()).then_some(Cow::Borrowed(label));
+        let is_keep = verb == process::KEEP && !spec.is_empty() && none.is_none();
+        return is_keep.then_some((Cow::Borrowed(label), Cow::Borrowed(spec)));
     }
-    let [_, verb, label, _] = <[String; 4]>::try_from(words(command)).ok()?;
-    (verb == process::KEEP).then_some(Cow::Owned(label))
+    let [_, verb, label, spec] = <[String; 4]>::try_from(words(command)).ok()?;
+    (verb == process::KEEP).then_some((Cow::Owned(label), Cow::Owned(spec)))
 }
 
 /// The program of a keeper whose status was lost with its record: the first that it started and that bears its mark.

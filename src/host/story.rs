@@ -30,5 +30,6 @@ pub(super) fn end(status: &Status) -> Option<(Life, Vec<ProcId>)> {
     };
     let since = status.program.as_ref().map(|_| status.started_at);
     let survivors = end.survivors.iter().map(|remnant| remnant.process.clone()).collect();
-    Some((Life::Ended { since, at: end.at, exit }, survivors))
+    let clean = status.fenced && end.survivors.is_empty() && end.spared.is_empty() && end.left.is_empty();
+    Some((Life::Ended { since, at: end.at, exit, clean }, survivors))
 }

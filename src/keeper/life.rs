@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::process::{getpid, set_child_subreaper, setsid};
 
 use super::ending::{KILL_PATIENCE, end, merge, reap, report, sweep};
+use super::fence::{self, Fence, NoFence};
 use super::handover::{self, Handover, Stage};
 use super::signals::{Notice, Signals};
 use super::spec::{Spec, Stdio};
@@ -16,7 +17,7 @@ use super::start::{self, Output, Started};
 use super::status::{Asked, End, Exit, StartError, StartErrorKind, Status};
 use super::{Duties, LOCKED, NO_LOCK, NO_SPEC, Pidfile, hook, lock, pidfile, tell};
 use crate::desired::{Leftovers, Mark};
-use crate::process::{Ended, Remnant, Signal, me, signal, survey, wait_any};
+use crate::process::{Ended, KEEP, Remnant, Signal, cmdline, me, signal, survey, wait_any};
 use crate::time::Timestamp;
 
 /// How long a program may take to leave by itself when its terminal went away.
@@ -51,13 +52,18 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
         Ok(None) => return Err(Refusal { code: LOCKED, why: "another instance of this agent lives; nothing was started".to_owned() }),
         Err(error) => return Err(no_lock(error.to_string())),
     };
+    let fence = match fence::take(&spec.label.fleet, &spec.label.agent) {
+        Ok(fence) => fence,
+        Err(no_fence) => return Err(fenced_off(no_fence)),
+    };
     let keeper = me().map_err(|error| no_lock(error.to_string()))?;
-    let mut status = Status { version: Status::VERSION, label: spec.label.clone(), keeper, program: None, started_at: now(), ended: None };
+    let mut status =
+        Status { version: Status::VERSION, label: spec.label.clone(), keeper, program: None, started_at: now(), ended: None, fenced: true };
     let status_path = spec.status.clone();
     // Of what may hold secrets nothing is kept beyond this line.
     let born = Life::begin(spec, &mut signals, &mut status);
     let code = match born {
-        Ok(life) => life.until_the_end(&mut signals, &mut status),
+        Ok(life) => life.until_the_end(&mut signals, &mut status, &fence),
         Err(error) => {
             tell(&format!("{label} was not started: {}", error.message));
             let swept = sweep(&status.label, &status, Leftovers::Kill);
@@ -67,8 +73,30 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
         }
     };
     report(&status, &status_path);
-    drop(locked);
+    drop((fence, locked));
     Ok(code)
+}
+
+/// Why a keeper goes no further whose agent has an instance already, perhaps of another state folder.
+fn fenced_off(no_fence: NoFence) -> Refusal {
+    match no_fence {
+        NoFence::Held(holder) => {
+            let pid = holder.map_or_else(|| "a process that cannot be seen from here".to_owned(), |pid| format!("process {pid}"));
+            let folder = holder.and_then(folder_of).map(|folder| format!(" for the state folder {}", folder.display())).unwrap_or_default();
+            Refusal { code: LOCKED, why: format!("another instance of this agent lives, kept by {pid}{folder}; nothing was started") }
+        }
+        NoFence::Squatted => {
+            Refusal { code: NO_LOCK, why: "other users hold all names of this agent's fence; nothing was started".to_owned() }
+        }
+        NoFence::Failed(error) => Refusal { code: NO_LOCK, why: format!("the fence of this agent could not be tried: {error}") },
+    }
+}
+
+/// The state folder of the fleet for which a keeper works: its spec lies in it.
+fn folder_of(keeper: u32) -> Option<PathBuf> {
+    let words = cmdline(keeper).ok()?;
+    let [_, verb, _, spec] = words.as_slice() else { return None };
+    (verb == KEEP).then(|| Path::new(spec).parent()?.parent().map(Path::to_owned)).flatten()
 }
 
 struct Life {
@@ -135,7 +163,7 @@ impl Life {
         Ok(Self { label, status, handover, daemonizes, output, log_settings, pidfile, in_pane, cwd, environment, duties, duties_file })
     }
 
-    fn until_the_end(mut self, signals: &mut Signals, status: &mut Status) -> u8 {
+    fn until_the_end(mut self, signals: &mut Signals, status: &mut Status, fence: &Fence) -> u8 {
         let mut asked = None;
         let mut ended = None;
         let mut swept = Ended::default();
@@ -164,7 +192,7 @@ impl Life {
                 ended = self.end_of_program(status);
             }
             if ended.is_none() {
-                self.wait(signals, kill_at);
+                self.wait(signals, kill_at, fence);
             }
         }
         let mut duties = self.duties();
@@ -286,13 +314,16 @@ impl Life {
     }
 
     /// Waits for a signal, output, or the time to kill.
-    fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>) {
+    fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>, fence: &Fence) {
         let pipe = self.output.as_ref().and_then(|output| output.pipe.as_ref()).map(AsFd::as_fd);
-        let waited: Vec<_> = [signals.as_fd()].into_iter().chain(pipe).collect();
+        let waited: Vec<_> = [signals.as_fd(), fence.as_fd()].into_iter().chain(pipe).collect();
         let look_again = self.handover.as_ref().map(|_| handover::LOOK_AGAIN);
         let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now())).into_iter().chain(look_again).min();
         let ready = wait_any(&waited, patience).unwrap_or_default();
         if ready.contains(&1) {
+            fence.hear();
+        }
+        if ready.contains(&2) {
             self.copy_output(usize::MAX);
         }
     }

@@ -27,6 +27,9 @@ pub struct Status {
     pub started_at: Timestamp,
     /// How it ended; none while it runs, and for ever if the keeper was killed.
     pub ended: Option<End>,
+    /// Whether the keeper holds the fence of its agent: those of version 0.1.0 did not.
+    #[serde(default)]
+    pub fenced: bool,
 }
 
 /// The end of an instance.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting, dialogs, left};
+use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting, dialogs, left, lives};
 use crate::desired::Generation;
 use crate::event::{Event, What, Word};
 use crate::host::Life;
@@ -103,6 +103,7 @@ fn of_record(record: &Record) -> Sighting {
         paused: record.paused.clone(),
         replace_up_to: record.replace_up_to,
         released: record.released,
+        sweeping: record.sweeping,
         answering: record.answering.clone(),
         answered: record.answered.clone(),
         typing: record.typing.clone(),
@@ -116,8 +117,14 @@ fn of_record(record: &Record) -> Sighting {
 }
 
 fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &Look) -> Sighting {
-    let current = current(record, &lives);
     let mut sighting = record.map(of_record).unwrap_or_default();
+    let current = match lives::present(record, &lives) {
+        Ok(current) => current,
+        Err(why) => {
+            sighting.phase = Phase::Unknown { why };
+            return sighting;
+        }
+    };
     for other in lives.iter().filter(|other| !current.is_some_and(|current| std::ptr::eq(current, **other))) {
         if !matches!(other.life, Life::Ended { .. }) && !is_nothing(other) {
             sighting.remains.push(other.instance.clone());
@@ -131,31 +138,20 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
         instance.agent = name.clone();
         instance.generation = sighting.generation;
     }
+    sighting.spent = lives::spent(record, &sighting);
+    if !sighting.remains.is_empty() {
+        sighting.attached = lives::attached(&lives);
+    }
     sighting
 }
 
-/// The instance that is the agent's present life: the one of the record, else the newest that lives, else the newest.
-fn current<'a>(record: Option<&Record>, lives: &[&'a Found]) -> Option<&'a Found> {
-    let of_record = |found: &&&Found| record.is_some_and(|record| record.mark == found.instance.mark);
-    if let Some(found) = lives.iter().find(of_record) {
-        return Some(found);
-    }
-    // A record that knows of a newer life than what was found: what was found is left over.
-    let known = record.filter(|record| knows_a_life(record));
-    let newest = known.map_or(Generation(0), |record| record.generation);
-    let generation = |found: &&&Found| found.instance.mark.as_ref().map_or(Generation(0), |mark| mark.generation);
-    let key = |found: &&&Found| (matches!(found.life, Life::Alive { .. } | Life::Unknown(_)), generation(found));
-    let candidates = lives.iter().filter(|found| !is_gone(found));
-    candidates.filter(|found| known.is_none() || generation(found) > newest).max_by_key(key).copied()
-}
-
 /// Whether not even a dead pane is left of a lost instance.
-fn is_gone(found: &Found) -> bool {
+pub(super) fn is_gone(found: &Found) -> bool {
     is_nothing(found) && !matches!(found.instance.seat, Seat::Pane { .. })
 }
 
 /// Whether nothing is left of a lost instance, or known of one that was not seen yet, but its name.
-fn is_nothing(found: &Found) -> bool {
+pub(super) fn is_nothing(found: &Found) -> bool {
     match (&found.life, &found.instance.seat) {
         (Life::Lost | Life::Unknown(_), Seat::Adrift { processes }) => processes.is_empty(),
         (Life::Lost, Seat::Pane { .. } | Seat::Detached { .. }) => true,
@@ -175,8 +171,11 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         (sighting.answering, sighting.typing, sighting.received) = (None, None, None);
         sighting.answered.clear();
         sighting.vitals = Vitals::default();
+        // What was asked of another life is not asked of this one.
+        sighting.replace_up_to = Generation(0);
     }
     sighting.attached = found.attached;
+    sighting.elsewhere.clone_from(&found.elsewhere);
     let asked_at = record.map_or(now, |record| record.asked_at);
     let leaving = record.and_then(|record| record.leaving.clone());
     let ended = |since: Option<Timestamp>, at, exit| {
@@ -193,7 +192,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         (Life::Alive { .. }, Some(leaving)) => Phase::Leaving(leaving.clone()),
         (Life::Alive { since }, None) => Phase::Running { since: since.unwrap_or(asked_at), health: Health::Starting },
         (Life::Unknown(why), _) => Phase::Unknown { why: why.clone() },
-        (Life::Ended { since, at, exit }, _) => ended(*since, *at, exit.clone()),
+        (Life::Ended { since, at, exit, clean: _ }, _) => ended(*since, *at, exit.clone()),
         (Life::Lost, _) => match record.and_then(|record| record.ended.clone()) {
             Some(known) => Phase::Exited(known),
             None => ended(None, now, Exit::Unseen),
@@ -229,6 +228,9 @@ fn remembered(record: Option<&Record>, now: Timestamp) -> Phase {
 
 /// Why nothing can be said of an agent, if a gap of the look covers it.
 fn unseen(name: &AgentName, desired: &Desired, records: &BTreeMap<AgentName, Record>, look: &Look) -> Option<String> {
+    if let Some(why) = look.fenced.get(name) {
+        return Some(why.clone());
+    }
     let record = records.get(name);
     // An end that is remembered stays true, whatever can be looked at.
     if record.is_some_and(|record| record.ended.is_some()) && desired.agents.contains_key(name) {

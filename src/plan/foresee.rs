@@ -108,6 +108,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             };
             *sighting = Sighting {
                 generation: *generation,
+                spent: *generation,
                 digest: Some(canonical_digest(&declared.spec.launch)),
                 spec: Some(declared.spec.clone()),
                 phase: Phase::Running { since: at, health },
@@ -165,7 +166,8 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
         }
         (Action::Drain { step, purpose, .. }, _) => ask_to_leave(sighting, Step::Drain(*step), *purpose, at),
         (Action::Kill { purpose, .. }, _) => ask_to_leave(sighting, Step::Kill, *purpose, at),
-        (Action::Sweep, _) => sighting.remains.clear(),
+        (Action::Sweep { ask: Some(_) }, _) => sighting.sweeping = Some(at),
+        (Action::Sweep { ask: None }, _) => sighting.remains.clear(),
         (Action::Amend, Some(declared)) => {
             if let Some(spec) = &mut sighting.spec {
                 spec.care = declared.spec.care.clone();
@@ -277,6 +279,11 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
                 goes_on = true;
             }
             Phase::Running { .. } | Phase::Leaving(_) | Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => {}
+        }
+        if sighting.sweeping.is_some() && matches!(next, Some(Next::Wait(Wait::Leave { .. }))) {
+            sighting.remains.clear();
+            sighting.sweeping = None;
+            goes_on = true;
         }
     }
     for change in plan.changes.values() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, GuardCheck, GuardName, Kind, Next, Terms};
+use super::{Cause, Change, GuardCheck, GuardName, Kind, Next, Terms};
 use crate::desired::{AgentName, Desired, Limit};
 use crate::observed::{Observed, Phase, Sighting};
 
@@ -14,11 +14,13 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
         value: changes.len(),
         pass: false,
     });
+    let elsewhere = elsewhere(changes, observed);
     if terms.unbound {
-        return moved.into_iter().collect();
+        return elsewhere.into_iter().chain(moved).collect();
     }
     let running = observed.agents.values().filter(|sighting| lives(sighting)).count();
-    let ends = changes.iter().filter(|(name, change)| interrupts(change) && observed.agents.get(*name).is_some_and(lives)).count();
+    let costs = |name: &AgentName| observed.agents.get(name).is_some_and(|sighting| lives(sighting) || sighting.has_working_remains());
+    let ends = changes.iter().filter(|(name, change)| interrupts(change) && costs(name)).count();
     let (limit, most) = match terms.max_stop.or(desired.guard.max_stop) {
         Some(limit) => (limit, limit.of(running)),
         None if running < Limit::FEW => (Limit::USUAL, running),
@@ -35,7 +37,15 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
             pass: allow_empty || !empties,
         },
     ];
-    moved.into_iter().chain(stops).collect()
+    elsewhere.into_iter().chain(moved).chain(stops).collect()
+}
+
+/// Another state folder that remembers instances which this run is about: no plan of this one is carried out then.
+fn elsewhere(changes: &BTreeMap<AgentName, Change>, observed: &Observed) -> Vec<GuardCheck> {
+    let folders: Vec<String> =
+        changes.keys().filter_map(|name| Some(observed.agents.get(name)?.elsewhere.as_ref()?.display().to_string())).collect();
+    let check = |folder: &String| GuardCheck { name: GuardName::StateFolder, limit: folder.clone(), value: folders.len(), pass: false };
+    folders.first().map(check).into_iter().collect()
 }
 
 fn lives(sighting: &Sighting) -> bool {
@@ -49,6 +59,8 @@ fn lives(sighting: &Sighting) -> bool {
 pub(super) fn interrupts(change: &Change) -> bool {
     let ends = match change.kind {
         Kind::Stop | Kind::Replace => true,
+        // What is left of an earlier life may be at work.
+        Kind::Spawn | Kind::Amend if change.cause == Cause::Remains => true,
         Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     match change.next {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, ground, leave, live, notes, start, talk};
+use super::{
+    Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, ground, leave, live, notes, start, sweep, talk,
+};
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Policy, Wish, canonical_digest};
 use crate::observed::{Condition, Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
@@ -76,7 +78,7 @@ fn renaming(observed: &Observed, to: &AgentName, from: &AgentName, terms: &Terms
         return (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next });
     }
     let before = Agent { sighting: &observed.agents[from], now: observed.at, terms, name: from, conditions: &observed.conditions };
-    if let Some(change) = before.remains(Kind::Amend) {
+    if let Some(change) = sweep::due(&before, Kind::Amend, None) {
         return (from.clone(), change);
     }
     (to.clone(), Change { kind: Kind::Amend, cause, fields: Vec::new(), next: Next::Act(Action::Rename { from: from.clone() }) })
@@ -95,8 +97,9 @@ impl Agent<'_> {
     fn declared(&self, declared: &Declared) -> Option<Change> {
         let wanted = declared.spec.care.desired == Wish::Running && self.sighting.wanted == Wish::Running;
         let kind = if wanted { Kind::Spawn } else { Kind::Stop };
-        if let Some(change) = self.unknown(kind).or_else(|| self.remains(kind)) {
-            return Some(change);
+        let change = self.unknown(kind).or_else(|| self.elsewhere(kind)).or_else(|| sweep::due(self, kind, Some(declared)));
+        if change.is_some() {
+            return change;
         }
         match (&self.sighting.phase, wanted) {
             (Phase::Unknown { .. }, _) | (Phase::Absent, false) => None,
@@ -110,8 +113,9 @@ impl Agent<'_> {
     }
 
     fn undeclared(&self) -> Option<Change> {
-        if let Some(change) = self.unknown(Kind::Stop).or_else(|| self.remains(Kind::Stop)) {
-            return Some(change);
+        let change = self.unknown(Kind::Stop).or_else(|| self.elsewhere(Kind::Stop)).or_else(|| sweep::due(self, Kind::Stop, None));
+        if change.is_some() {
+            return change;
         }
         // A run that is there to stop everything says so, rather than that the manifest does not declare what it does.
         let cause = || if self.terms.unbound { Cause::Asked } else { Cause::NotDeclared };
@@ -137,12 +141,11 @@ impl Agent<'_> {
         Some(Change { kind, cause: Cause::Unknown, fields: Vec::new(), next })
     }
 
-    /// What is left of earlier lives must be gone before anything else happens.
-    fn remains(&self, kind: Kind) -> Option<Change> {
-        if self.sighting.remains.is_empty() {
-            return None;
-        }
-        Some(Change { kind, cause: Cause::Remains, fields: Vec::new(), next: Next::Act(Action::Sweep) })
+    /// An instance that another state folder remembers is that folder's.
+    fn elsewhere(&self, kind: Kind) -> Option<Change> {
+        let folder = self.sighting.elsewhere.as_ref()?.display();
+        let why = format!("the state folder {folder} has the record of its instance: use that one, or take it over with --take-over");
+        Some(Change { kind, cause: Cause::Unrecorded, fields: Vec::new(), next: blocked(Reason::OtherStateFolder, why) })
     }
 
     fn running(&self, declared: &Declared, since: Timestamp, health: &Health) -> Option<Change> {
@@ -188,6 +191,9 @@ impl Agent<'_> {
 
     /// The next step of what waits to be typed, for a run that is there for nothing else.
     fn messages(&self, declared: &Declared) -> Option<Change> {
+        if let Some(change) = self.elsewhere(Kind::Deliver) {
+            return Some(change);
+        }
         match &self.sighting.phase {
             Phase::Running { health: Health::Ready(_), .. } => talk::only_messages(self, &declared.spec.care),
             Phase::Running { .. } | Phase::Absent | Phase::Leaving(_) | Phase::Exited(_) | Phase::Unknown { .. } => None,
@@ -261,15 +267,20 @@ impl Agent<'_> {
 
     /// A start, unless something stands in its way.
     pub(super) fn spawn(&self, kind: Kind, cause: Cause, declared: &Declared, failures: crate::observed::Failures) -> Change {
-        let spawn = || Next::Act(Action::Spawn { generation: self.sighting.generation.max(self.sighting.replace_up_to).next(), failures });
+        let spawn = || {
+            Next::Act(Action::Spawn {
+                generation: self.sighting.generation.max(self.sighting.replace_up_to).max(self.sighting.spent).next(),
+                failures,
+            })
+        };
         let next = self.kept_back(declared).unwrap_or_else(spawn);
         Change { kind, cause, fields: self.fields(Some(declared)), next }
     }
 
     /// What keeps an instance from being started as declared: first what is nobody's fault, then what is wrong with its own launch.
-    fn kept_back(&self, declared: &Declared) -> Option<Next> {
+    pub(super) fn kept_back(&self, declared: &Declared) -> Option<Next> {
         let of_all = ground::keeps_back(self.conditions, &declared.spec.launch.place, self.now);
-        of_all.or_else(|| self.sighting.obstacle.as_ref().map(in_the_way))
+        of_all.or_else(|| self.sighting.obstacle.as_ref().map(blocked_by))
     }
 
     fn fields(&self, declared: Option<&Declared>) -> Vec<super::FieldChange> {
@@ -284,7 +295,7 @@ pub(super) fn blocked(reason: Reason, message: String) -> Next {
     Next::Blocked(Blocked { reason, message })
 }
 
-fn in_the_way(obstacle: &Obstacle) -> Next {
+pub(super) fn blocked_by(obstacle: &Obstacle) -> Next {
     match obstacle {
         Obstacle::PlaceTaken(by) => blocked(Reason::PlaceTaken, by.clone()),
         Obstacle::CwdMissing(path) => blocked(Reason::CwdMissing, format!("cwd \"{}\" does not exist", path.display())),

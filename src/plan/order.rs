@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::local::blocked;
-use super::{Action, Change, Held, Kind, Next, Reason, Terms, Wait};
+use super::{Action, Cause, Change, Held, Kind, Next, Reason, Terms, Wait};
 use crate::desired::{AgentName, Desired, Milestone, Wish};
 use crate::observed::{Health, Observed, Phase, Sighting};
 
@@ -220,7 +220,7 @@ fn ends(name: &AgentName, change: &Change, observed: &Observed) -> bool {
         Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     // A sweep ends earlier lives, and not this one.
-    running && leaves && change.next != Next::Act(Action::Sweep)
+    running && leaves && change.cause != Cause::Remains
 }
 
 /// Who of those that are to end depends on whom, by the care under which they live.

@@ -71,6 +71,8 @@ words! {
         Permission = "permission",
         /// A text that was typed stands in its terminal and could not be submitted.
         Stranded = "stranded",
+        /// Another state folder has its record.
+        OtherStateFolder = "other_state_folder",
         /// Record and mark contradict each other.
         RecordMismatch = "record_mismatch",
         /// The tmux server cannot hold more panes.
@@ -120,6 +122,7 @@ impl Reason {
             | Self::Login
             | Self::Permission
             | Self::Stranded
+            | Self::OtherStateFolder
             | Self::RecordMismatch
             | Self::Unknown
             | Self::Unreadable
@@ -206,5 +209,7 @@ words! {
         AllowEmpty = "allow_empty",
         /// Whether the fleet belongs to another manifest.
         Moved = "moved",
+        /// Another state folder has the records of what runs.
+        StateFolder = "state_folder",
     }
 }

@@ -1,7 +1,7 @@
 //! The steps of a plan: what is done, waited for, held or blocked.
 
 use super::{GuardName, Reason, WaitingFor};
-use crate::desired::{AgentName, Auto, DrainAsk, Generation, Milestone};
+use crate::desired::{AgentName, Auto, DrainAsk, Generation, Milestone, Signal};
 use crate::observed::{Failures, Message, MessageKind, Note, Press, Purpose, Receipt, Step};
 use crate::time::Timestamp;
 
@@ -97,7 +97,10 @@ pub enum Action {
         purpose: Purpose,
     },
     /// End what lives have left behind.
-    Sweep,
+    Sweep {
+        /// The signal by which it is asked; none where it is killed.
+        ask: Option<Signal>,
+    },
     /// Remember and apply the declared care.
     Amend,
     /// Take over the record, and the names by default, of an agent that was called otherwise.

@@ -203,7 +203,8 @@ fn show_action(action: &Action) -> String {
         Action::Type { generation, message } => format!("type {} {generation}", message.id),
         Action::Submit { generation: _, id, enters } => format!("submit {id}, enter {enters}"),
         Action::Receive { generation: _, id, kind: _, receipt } => format!("receive {id} {receipt}"),
-        Action::Sweep | Action::Amend | Action::Forget => action.to_string(),
+        Action::Amend | Action::Forget => action.to_string(),
+        Action::Sweep { ask } => ask.map_or("sweep".to_owned(), |signal| format!("sweep by {signal}")),
     }
 }
 

@@ -129,7 +129,7 @@ impl fmt::Display for Action {
             Self::Drain { .. } => "drain",
             Self::Stay { .. } => "stay",
             Self::Kill { .. } => "kill",
-            Self::Sweep => "sweep",
+            Self::Sweep { .. } => "sweep",
             Self::Amend => "amend",
             Self::Rename { .. } => "rename",
             Self::Adopt { .. } => "adopt",

@@ -74,6 +74,11 @@ pub(super) fn summary(plan: &Plan) -> String {
 pub fn refusal(guard: &GuardCheck) -> String {
     let GuardCheck { name, limit, value, pass: _ } = guard;
     let agents = count(*value, "agent");
+    if *name == GuardName::StateFolder {
+        return format!(
+            "refused by guard state_folder: the state folder {limit} has the records of {agents}; use it with --state-dir, or take them over with --take-over"
+        );
+    }
     if *name == GuardName::Moved {
         return format!(
             "refused by guard moved: the fleet belongs to {}; give this manifest another `fleet` name, or say --moved if it is the same fleet",

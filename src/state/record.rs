@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,19 @@ pub struct Record {
     /// How alive that life showed itself to be.
     #[serde(default, skip_serializing_if = "Pulse::is_default")]
     pub live: Pulse,
+    /// When what earlier lives left behind was asked to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweeping: Option<Timestamp>,
+    /// The pid namespace in which the processes of that life have their numbers; none until they were seen, and in records of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<u64>,
+    /// Set once it is proven that nothing is left of that life after its end: its keeper said so, which held the fence, or all processes were
+    /// searched. The boot of the machine in which they were; empty where the keeper said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean: Option<Arc<str>>,
+    /// The highest generation that was given out, where that is not the one of that life.
+    #[serde(default, skip_serializing_if = "Generation::is_none")]
+    pub spent: Generation,
     /// Keyed digests of the secrets with `on_change = "replace"`, as of the spawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
@@ -181,6 +195,10 @@ impl Record {
             limit_seen: None,
             left: Vec::new(),
             live: Pulse::default(),
+            sweeping: None,
+            namespace: None,
+            clean: None,
+            spent: Generation(0),
             secrets: BTreeMap::new(),
         }
     }

@@ -96,6 +96,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
             | Reason::NotAcknowledged
             | Reason::KillFailed
             | Reason::NoEffect
+            | Reason::OtherStateFolder
             | Reason::RecordMismatch => None,
         },
         Next::Act(_) | Next::Wait(_) => None,

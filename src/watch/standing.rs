@@ -95,6 +95,7 @@ fn is_repeated_failure(reason: Reason) -> bool {
         | Reason::Login
         | Reason::Permission
         | Reason::Stranded
+        | Reason::OtherStateFolder
         | Reason::RecordMismatch
         | Reason::TooManyPanes
         | Reason::NoTmux

@@ -159,6 +159,8 @@ impl Bench {
             known: known.to_vec(),
             starts,
             left: BTreeMap::new(),
+            unproven: Vec::new(),
+            silent: BTreeMap::new(),
             search,
             closely: false,
         };
@@ -238,7 +240,7 @@ fn name(agent: &str) -> AgentName {
 }
 
 fn known(mark: &Mark, instance: Option<Instance>) -> Known {
-    Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance, is_daemon: false }
+    Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance, is_daemon: false, namespace: None }
 }
 
 fn pane_of(instance: &Instance) -> (String, String, String) {

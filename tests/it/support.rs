@@ -64,11 +64,11 @@ pub(crate) fn standin() -> PathBuf {
     BUILT.clone()
 }
 
-/// A mark that no other test has: of fleet `test`, generation 1.
+/// A mark that no other test has, of a fleet that no other test has, generation 1: agents of one name in one fleet have one fence.
 pub(crate) fn mark(agent: &str) -> Mark {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = (u64::from(std::process::id()) << 32) + COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("v1/test/{agent}/1/0123456789abcdef0123456789abcdef/{id:016x}").parse().unwrap()
+    format!("v1/test-{id:x}/{agent}/1/0123456789abcdef0123456789abcdef/{id:016x}").parse().unwrap()
 }
 
 /// A process of a test; killed with everything that bears the mark when the test is over, whatever came of it.

@@ -32,6 +32,9 @@ impl Sim {
             conditions: self.conditions.clone(),
             left: ask.left.clone(),
             complaints: BTreeMap::new(),
+            namespace: Some(1),
+            searched: Some("sim".into()),
+            fenced: BTreeMap::new(),
         }
     }
 
@@ -62,9 +65,10 @@ impl Sim {
             instance: life.instance.clone(),
             life: match &life.ends_at {
                 Some((at, Exit::Unseen)) if self.now >= *at => Life::Lost,
-                Some((at, exit)) if self.now >= *at => Life::Ended { since: Some(life.since), at: *at, exit: exit.clone() },
+                Some((at, exit)) if self.now >= *at => Life::Ended { since: Some(life.since), at: *at, exit: exit.clone(), clean: true },
                 Some(_) | None => Life::Alive { since: Some(life.since) },
             },
+            elsewhere: None,
             attached: life.session.as_ref().and_then(|session| self.attached.get(session)).copied().unwrap_or(0),
         };
         self.instances.iter().filter(ours).filter(seen).map(found).collect()

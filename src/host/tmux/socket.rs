@@ -54,7 +54,14 @@ pub(in crate::host) fn socket_path(socket: &Socket, tmpdir: Option<&OsStr>) -> R
 /// Asks the socket who listens there: some microseconds, no client.
 pub(in crate::host) fn knock(path: &Path) -> Door {
     match peer(path) {
-        Ok(Some(pid)) => identify(path, pid),
+        Ok(Some(pid)) => match identify(path, pid) {
+            // It has just ended, or lives where this process cannot see it.
+            Door::Nobody if matches!(peer(path), Ok(Some(again)) if again == pid) => Door::Unreadable(format!(
+                "the process that listens at the tmux socket {} cannot be seen from this pid namespace",
+                path.display()
+            )),
+            door @ (Door::Open(_) | Door::Nobody | Door::Unreadable(_)) => door,
+        },
         Ok(None) => Door::Nobody,
         Err(error) => Door::Unreadable(format!("the tmux socket {} did not answer: {error}", path.display())),
     }
@@ -71,7 +78,13 @@ fn peer(path: &Path) -> io::Result<Option<u32>> {
         Err(Errno::AGAIN) => return Err(io::Error::other("too many clients wait for the server")),
         Err(error) => return Err(error.into()),
     }
-    let peer = rustix::net::sockopt::socket_peercred(&socket)?;
+    let peer = match rustix::net::sockopt::socket_peercred(&socket) {
+        Ok(peer) => peer,
+        Err(error) if error.raw_os_error() == 0 => {
+            return Err(io::Error::other("the process that listens there cannot be seen from this pid namespace"));
+        }
+        Err(error) => return Err(error.into()),
+    };
     if peer.uid != rustix::process::geteuid() {
         return Err(io::Error::other(format!("it belongs to user {}", peer.uid.as_raw())));
     }

@@ -92,7 +92,9 @@ fn after_each_action_the_model_shows_what_it_did() {
     let leaving = Leaving { step: Step::Kill, asked_at: NOW, since: look::ago("2h"), purpose: Purpose::Stop };
     assert_eq!(killed.phase, Phase::Leaving(leaving));
 
-    let swept = seen_after(manifest, "a running remains=3", "a").unwrap();
+    let asked = seen_after(manifest, "a running remains=3", "a").unwrap();
+    assert_eq!((asked.remains.len(), asked.sweeping), (3, Some(NOW)));
+    let swept = seen_after(manifest, "a running remains=3 sweeping=1h", "a").unwrap();
     assert!(swept.remains.is_empty() && swept.instance.is_some());
     let amended = seen_after(manifest, "a running title=\"was\"", "a").unwrap();
     assert_eq!(amended.spec, Some(spec.clone()));

@@ -52,7 +52,10 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
         let lives = matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_));
         let Next::Act(action) = &change.next else { continue };
         assert!(!matches!(sighting.phase, Phase::Unknown { .. }), "{agent} is unknown, and something is done: {action:?}");
-        assert!(sighting.remains.is_empty() || *action == Action::Sweep, "{agent} has leftovers, and this is done first: {action:?}");
+        assert!(
+            sighting.remains.is_empty() || matches!(action, Action::Sweep { .. }),
+            "{agent} has leftovers, and this is done first: {action:?}"
+        );
         match action {
             Action::Spawn { generation, .. } => {
                 assert!(!lives, "a second instance of {agent}");
@@ -85,7 +88,7 @@ fn each_step_fits(desired: &Desired, observed: &Observed, terms: &Terms, plan: &
                 assert_eq!(*generation, sighting.generation, "the generation of {agent}");
                 assert!(!matches!(action, Action::Type { .. }) || sighting.typing.is_none(), "two texts of {agent} at once");
             }
-            Action::Sweep | Action::Amend | Action::Rename { .. } | Action::Forget => {}
+            Action::Sweep { .. } | Action::Amend | Action::Rename { .. } | Action::Forget => {}
         }
     }
     let rests = |agent: &&AgentName| terms.covers(agent) && !plan.changes.contains_key(*agent);
@@ -140,7 +143,7 @@ fn steps(rounds: &[Plan]) -> BTreeMap<AgentName, Vec<Action>> {
 fn rank(action: &Action) -> usize {
     match action {
         Action::Rename { .. } => 0,
-        Action::Sweep => 1,
+        Action::Sweep { .. } => 1,
         Action::Adopt { .. } => 2,
         Action::Drain { step, .. } => 10 + step,
         Action::Stay { .. } => 999,

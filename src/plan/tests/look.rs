@@ -111,7 +111,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 61] = [
+const WORDS: [&str; 64] = [
     "starting",
     "failing",
     "gen",
@@ -121,6 +121,9 @@ const WORDS: [&str; 61] = [
     "record",
     "mark",
     "released",
+    "sweeping",
+    "spent",
+    "elsewhere",
     "remains",
     "secret",
     "code",
@@ -222,6 +225,9 @@ impl Line {
             remains: (0..self.number("remains").unwrap_or(0))
                 .map(|one| instance(agent, Generation(1), 200 + one as u32, &spec.launch.place))
                 .collect(),
+            sweeping: self.text("sweeping").map(ago),
+            spent: Generation(self.number("spent").unwrap_or(0)),
+            elsewhere: self.text("elsewhere").map(PathBuf::from),
             left: Vec::new(),
             complaints: Vec::new(),
             failures: self.failures(),

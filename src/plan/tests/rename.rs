@@ -90,8 +90,8 @@ fn what_cannot_be_told_is_not_renamed() {
 
 #[test]
 fn what_an_earlier_life_left_is_swept_before_the_rename() {
-    check(NEW, "new absent\n old running gen=4 remains=1", "old  amend  an earlier life left processes behind  sweep");
-    check_rounds("", NEW, "new absent\n old running gen=4 remains=1", "old sweep\n new rename old");
+    check(NEW, "new absent\n old running gen=4 remains=1", "old  amend  an earlier life left processes behind  sweep by TERM");
+    check_rounds("", NEW, "new absent\n old running gen=4 remains=1", "old sweep by TERM\n new rename old");
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl NextStep {
             Next::Act(Action::Drain { .. }) => Self::Drain,
             Next::Act(Action::Stay { .. }) => Self::Stay,
             Next::Act(Action::Kill { .. }) => Self::Kill,
-            Next::Act(Action::Sweep) => Self::Sweep,
+            Next::Act(Action::Sweep { .. }) => Self::Sweep,
             Next::Act(Action::Amend) => Self::Amend,
             Next::Act(Action::Rename { .. }) => Self::Rename,
             Next::Act(Action::Adopt { .. }) => Self::Adopt,

@@ -67,8 +67,10 @@ fn an_instance_is_not_ended_for_a_successor_that_cannot_start() {
         let plan = String::from_utf8(plan.stdout).unwrap();
         assert!(plan.contains("blocked") && !plan.contains("interrupts"), "without {lost}: {plan}");
         std::fs::rename(program.at("aside"), program.at(lost)).unwrap();
-        // What was asked for is remembered: the next run that can do it does it.
+        // What could not be done is not done later by a run that nobody asked for it; asked for again, it is.
         assert_eq!(program.command(&["apply", "--auto-approve"]).status().unwrap().code(), Some(0));
+        assert_eq!(agent(&program)["pid"], before["pid"]);
+        assert_eq!(program.command(&["restart", "ada"]).status().unwrap().code(), Some(0));
         assert_ne!(agent(&program)["pid"], before["pid"]);
     }
     // A changed secret is a reason to replace, and what it needs is looked for all the same.

@@ -58,7 +58,8 @@ fn a_start_that_nobody_remembers_is_found_or_lost() {
     assert!(matches!(look.found[..], [Found { life: Life::Alive { .. }, .. }]), "{look:#?}");
     let never = bench.mark("b");
     let look = bench.look(&[known(&never, None)]);
-    assert_eq!(look.found.iter().map(|found| &found.life).collect::<Vec<_>>(), [&Life::Lost]);
+    // The search for it finds the other one too, which no record knows.
+    assert!(matches!(look.found[..], [Found { life: Life::Lost, .. }, Found { life: Life::Alive { .. }, .. }]), "{look:#?}");
     let spec = bench.daemon(&SLEEP);
     let late = Spawn { not_after: Timestamp::from_millis(1), ..bench.start("c", spec) };
     assert!(matches!(bench.live.act(&[Act::Spawn(Box::new(late))])[0], Outcome::Refused(_)));
@@ -92,7 +93,7 @@ fn a_daemon_that_its_pidfile_names_can_be_adopted_and_others_block() {
     let [found, _] = adoptable;
     assert_eq!((found.mark.as_ref(), found.keeper.as_ref(), found.program.as_ref().map(|program| program.pid)), (None, None, Some(same)));
     // Once adopted it is looked at and ended by its identity.
-    let adopted = Known { agent: name("x"), mark: None, instance: Some(found.clone()), is_daemon: true };
+    let adopted = Known { agent: name("x"), mark: None, instance: Some(found.clone()), is_daemon: true, namespace: None };
     assert!(matches!(bench.look(std::slice::from_ref(&adopted)).found[0].life, Life::Alive { .. }));
     assert_eq!(bench.live.act(&[Act::Kill { only: found }]), [Outcome::Done]);
     assert_eq!(bench.look(&[adopted]).found[0].life, Life::Lost);

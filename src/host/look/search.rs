@@ -1,0 +1,191 @@
+//! What is found among all processes of the machine: keepers that no listing shows, what lives left behind, and who holds the fence of an agent of
+//! which nothing was found. One pass for all, and only where something asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::{Looking, blank, oldest_child};
+use crate::desired::{AgentName, Mark};
+use crate::host::{Found, Gap, Known, Life};
+use crate::keeper;
+use crate::observed::{Instance, Seat};
+use crate::process::{self, Keeper, Liveness, ProcId};
+
+impl Looking<'_> {
+    /// Which of the agents of which nothing should live have a fence that is held. Nothing is read where there are none.
+    pub(super) fn look_at_fences(&mut self) {
+        let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
+        let silent: BTreeMap<AgentName, AgentName> =
+            self.ask.silent.iter().map(|(agent, named)| (agent.clone(), named.clone())).chain(lost).collect();
+        if silent.is_empty() {
+            return;
+        }
+        let held = keeper::held_fences(&self.live.fleet, silent.values());
+        let has_life = |agent: &AgentName| {
+            self.look
+                .found
+                .iter()
+                .any(|found| found.instance.agent == *agent && matches!(found.life, Life::Alive { .. } | Life::Unknown(_)))
+        };
+        self.fenced = silent.into_iter().filter(|(agent, named)| held.contains(named) && !has_life(agent)).collect();
+    }
+
+    fn agent_of(&self, mark: &Mark) -> AgentName {
+        self.known_as(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
+    }
+
+    /// Says who holds the fences of those of which the search has found nothing either, and whose lock is held against their record.
+    fn name_the_holders(&mut self) {
+        let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
+        let over: Vec<(AgentName, AgentName)> =
+            self.ask.unproven.iter().map(|(agent, mark)| (agent.clone(), mark.agent.clone())).chain(lost).collect();
+        for (agent, named) in over {
+            let is_its =
+                |found: &Found| found.instance.agent == agent || found.instance.mark.as_ref().is_some_and(|mark| mark.agent == named);
+            let lives = |found: &Found| found.instance.keeper.is_some() && matches!(found.life, Life::Alive { .. }) && is_its(found);
+            if !self.look.found.iter().any(lives) && keeper::is_locked(&self.live.paths.agent_lock(&named)).unwrap_or(false) {
+                let why = "its lock is held by a process that cannot be seen from this pid namespace";
+                self.look.fenced.insert(agent, why.to_owned());
+            }
+        }
+        for (agent, named) in std::mem::take(&mut self.fenced) {
+            let lives = |found: &Found| found.instance.mark.as_ref().is_some_and(|mark| mark.agent == named);
+            if self.look.found.iter().any(|found| lives(found) && matches!(found.life, Life::Alive { .. })) {
+                continue;
+            }
+            let why = match keeper::fence_holder(&self.live.fleet, &named) {
+                // Another user holds a name, or it was let go just now.
+                Ok(None) => continue,
+                Ok(Some(Some(pid))) => format!("its fence is held by process {pid}, which bears no mark of it that can be read"),
+                Ok(Some(None)) => "its fence is held by a process that cannot be seen from this pid namespace".to_owned(),
+                Err(error) => format!("whether its fence is held could not be told: {error}"),
+            };
+            self.look.fenced.insert(agent, why);
+        }
+    }
+
+    /// The state folder for which a keeper with this spec works, if that is another one than this run's, is there, and has a record of the agent.
+    pub(super) fn elsewhere(&self, spec: &Path, agent: &AgentName) -> Option<PathBuf> {
+        let folder = spec.parent()?.parent()?;
+        let own = self.live.paths.folder();
+        let is_own = folder == own || matches!((folder.canonicalize(), own.canonicalize()), (Ok(one), Ok(other)) if one == other);
+        let remembers = |folder: &Path| folder.join("agents").join(format!("{agent}.json")).exists();
+        if !is_own {
+            return remembers(folder).then(|| folder.to_owned());
+        }
+        // It was started for this folder, and another one may have taken it over since.
+        let moved = std::fs::read_to_string(self.live.paths.moved(agent)).ok().map(PathBuf::from)?;
+        (moved != own && remembers(&moved)).then_some(moved)
+    }
+
+    /// Searches the list of processes for keepers of the fleet.
+    pub(super) fn search(&mut self, missing: &[usize], unreadable: Option<String>) {
+        let keepers = process::keepers().map_err(|error| format!("the processes could not be listed: {error}"));
+        if let Err(why) = &keepers {
+            self.look.gaps.push(Gap::Processes(why.clone()));
+        }
+        let no_list = keepers.as_ref().err().cloned();
+        // In a server that does not answer, one may be about to start.
+        let may_start = |known: &Known| unreadable.clone().filter(|_| !known.is_daemon);
+        let of_fleet = keepers.unwrap_or_default().into_iter().filter(|keeper| keeper.mark.fleet == self.live.fleet);
+        let mut keepers: BTreeMap<Mark, Keeper> = of_fleet.map(|keeper| (keeper.mark.clone(), keeper)).collect();
+        for at in missing {
+            let known = &self.ask.known[*at];
+            let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
+            let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
+            let trouble = no_list.clone().or_else(|| may_start(known));
+            let life = match (&known.mark, keeper, trouble) {
+                (Some(mark), Some(keeper), _) => {
+                    if known.instance.is_none() {
+                        instance.seat = self.seat_of(&keeper.process, mark);
+                    }
+                    instance.keeper = Some(keeper.process);
+                    Life::Alive { since: self.complete(mark, &mut instance) }
+                }
+                (_, None, Some(why)) => Life::Unknown(why),
+                (Some(mark), None, None) => self.gone(mark, &mut instance),
+                (None, _, _) => Life::Lost,
+            };
+            self.answer(*at, instance, life, 0);
+        }
+        let found: BTreeSet<Mark> = self.look.found.iter().filter_map(|found| found.instance.mark.clone()).collect();
+        keepers.retain(|mark, _| !found.contains(mark) && self.is_meant(mark));
+        for (mark, keeper) in keepers {
+            let seat = self.seat_of(&keeper.process, &mark);
+            let known = Known { agent: mark.agent.clone(), mark: Some(mark.clone()), instance: None, is_daemon: false, namespace: None };
+            let mut instance = Instance { keeper: Some(keeper.process), ..blank(&known, seat) };
+            let since = self.complete(&mark, &mut instance);
+            instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
+            let elsewhere = self.elsewhere(&keeper.spec, &mark.agent);
+            self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0, elsewhere });
+        }
+        if no_list.is_none() && self.look_at_what_is_left() && !self.ask.closely {
+            self.look.searched = Some(process::boot_id());
+        }
+        self.name_the_holders();
+    }
+
+    /// Whether a mark is of an agent that this look is about.
+    fn is_meant(&self, mark: &Mark) -> bool {
+        !self.ask.closely || self.ask.known.iter().any(|known| known.mark.as_ref() == Some(mark) || known.agent == mark.agent)
+    }
+
+    /// Where a keeper is that stands in no listing: detached, or in a pane of a server that nobody asked for.
+    fn seat_of(&self, keeper: &ProcId, mark: &Mark) -> Seat {
+        let parent = process::stat(keeper.pid).ok().flatten().and_then(|seen| process::stat(seen.ppid).ok().flatten());
+        if parent.is_some_and(|parent| parent.comm.starts_with("tmux: server")) {
+            Seat::Adrift { processes: vec![keeper.clone()] }
+        } else {
+            Seat::Detached { pidfile: self.live.paths.pidfile(&mark.agent) }
+        }
+    }
+
+    /// What lives left behind, found by the mark in its environment: one pass for all of them. Says whether it could be listed.
+    fn look_at_what_is_left(&mut self) -> bool {
+        let marked = match process::marks_of() {
+            Ok(marked) => marked,
+            Err(error) => {
+                self.look.gaps.push(Gap::Processes(format!("the processes could not be listed: {error}")));
+                return false;
+            }
+        };
+        let lives = |found: &Found| matches!(found.life, Life::Alive { .. } | Life::Unknown(_));
+        let living: BTreeSet<Mark> =
+            self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
+        for (mark, processes) in marked {
+            if mark.fleet == self.live.fleet && !living.contains(&mark) && self.is_meant(&mark) {
+                let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
+                let ended = || self.ask.unproven.iter().find(|(_, ended)| *ended == mark).map(|(agent, _)| agent.clone());
+                let known = Known {
+                    agent: known.or_else(ended).unwrap_or_else(|| mark.agent.clone()),
+                    mark: Some(mark.clone()),
+                    instance: None,
+                    is_daemon: false,
+                    namespace: None,
+                };
+                let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
+                self.adrift(&mark, processes, &instance);
+            }
+        }
+        true
+    }
+
+    /// Adds the living of `processes` as what is left of the instance.
+    pub(super) fn adrift(&mut self, mark: &Mark, mut processes: Vec<ProcId>, of: &Instance) {
+        let caller = std::process::id();
+        processes.retain(|process| process.pid != caller && process.liveness() != Liveness::Gone);
+        if processes.is_empty() {
+            return;
+        }
+        let program = of.program.clone().filter(|program| processes.contains(program));
+        let instance = Instance {
+            agent: of.agent.clone(),
+            generation: mark.generation,
+            mark: Some(mark.clone()),
+            keeper: None,
+            program,
+            seat: Seat::Adrift { processes },
+        };
+        self.look.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, elsewhere: None });
+    }
+}

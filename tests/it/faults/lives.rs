@@ -1,0 +1,218 @@
+//! One instance, whichever state folder, record or namespace looks at it: the newest living mark is the truth.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use reconcile::process::{self, Liveness, ProcId, Signal};
+use serde_json::Value;
+
+use crate::support::{self, LIMIT, Program, eventually};
+
+/// A protected agent in tmux and a daemon.
+const TWO: &str = r#"
+version = 1
+fleet = "lives"
+
+[defaults]
+ready = { delay = "10ms" }
+
+[agents.ada]
+command = ["sleep", "1001"]
+protect = true
+
+[agents.bob]
+runtime = "daemon"
+command = ["sleep", "1002"]
+"#;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn run(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = program.command(arguments).output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+/// The same command with another state folder.
+fn elsewhere(program: &Program, folder: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = program.command(arguments).env("RECONCILE_STATE_DIR", program.at(folder)).output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+fn agent(program: &Program, name: &str) -> Value {
+    let output = program.command(&["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == name).unwrap().clone()
+}
+
+fn pid(program: &Program, name: &str) -> u32 {
+    u32::try_from(agent(program, name)["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// The keepers of an agent, whichever state folder they work for.
+fn keepers(program: &Program, name: &str) -> Vec<ProcId> {
+    let is_its = |keeper: &process::Keeper| keeper.mark.fleet.as_str() == program.fleet.1 && keeper.mark.agent.as_str() == name;
+    process::keepers().unwrap().into_iter().filter(is_its).map(|keeper| keeper.process).collect()
+}
+
+fn record(program: &Program, name: &str) -> PathBuf {
+    program.at("state").join(&program.fleet.1).join("agents").join(format!("{name}.json"))
+}
+
+#[test]
+fn an_older_record_takes_up_what_runs_and_ends_nothing() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    let old: Vec<String> = ["ada", "bob"].iter().map(|name| std::fs::read_to_string(record(&program, name)).unwrap()).collect();
+    assert_eq!(run(&program, &["restart", "ada", "bob", "--allow-kill", "ada"]).0, Some(0));
+    let before = (pid(&program, "ada"), pid(&program, "bob"));
+    for (name, text) in ["ada", "bob"].iter().zip(old) {
+        std::fs::write(record(&program, name), text).unwrap();
+    }
+    let (code, plan) = run(&program, &["plan"]);
+    assert_eq!(code, Some(0));
+    assert!(!plan.contains("sweep") && !plan.contains("interrupts"), "{plan}");
+    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{applied}");
+    assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before, "{applied}");
+    assert_eq!((&agent(&program, "ada")["generation"], &agent(&program, "bob")["generation"]), (&Value::from(2), &Value::from(2)));
+    assert_eq!((keepers(&program, "ada").len(), keepers(&program, "bob").len()), (1, 1));
+    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
+}
+
+#[test]
+fn a_second_state_folder_is_refused_and_can_take_over() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    assert_eq!(run(&program, &["pause", "bob"]).0, Some(0));
+    let before = (pid(&program, "ada"), pid(&program, "bob"));
+    let folder = program.at("state").join(&program.fleet.1);
+    let folder = folder.to_str().unwrap();
+    for command in [&["apply", "--auto-approve"][..], &["restart", "ada", "--allow-kill", "ada"], &["stop", "bob"], &["watch", "--once"]] {
+        let (code, text) = elsewhere(&program, "cron", command);
+        assert_eq!(code, Some(4), "{command:?}: {text}");
+        assert!(text.contains(folder), "{command:?}: {text}");
+    }
+    let (_, text) = elsewhere(&program, "cron", &["status"]);
+    assert!(text.contains("state folder"), "{text}");
+    assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before);
+    let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve", "--take-over"]);
+    assert!(matches!(code, Some(0 | 3)), "{text}");
+    assert!(!record(&program, "bob").exists());
+    let moved = std::fs::read_to_string(program.at("cron").join(&program.fleet.1).join("agents/bob.json")).unwrap();
+    assert!(moved.contains("\"paused\""), "what was asked for moves along: {moved}");
+    assert_eq!((keepers(&program, "ada").len(), keepers(&program, "bob").len()), (1, 1));
+    // And now it is the first folder that is refused.
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(4));
+    assert_eq!(elsewhere(&program, "cron", &["resume", "bob"]).0, Some(0));
+    let (code, text) = elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!((keepers(&program, "ada"), keepers(&program, "bob")), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn two_state_folders_that_start_at_once_start_one_instance() {
+    let program = Program::new(TWO);
+    let start = |folder: &str| {
+        let mut command = program.command(&["apply", "--auto-approve", "--target", "bob", "--timeout", "5s"]);
+        command.env("RECONCILE_STATE_DIR", program.at(folder)).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut both = [start("state"), start("cron")];
+    for child in &mut both {
+        child.wait().unwrap();
+    }
+    let living = keepers(&program, "bob");
+    assert_eq!(living.len(), 1, "{living:?}");
+    for keeper in process::keepers().unwrap().into_iter().filter(|keeper| keeper.mark.fleet.as_str() == program.fleet.1) {
+        let _ = process::end_tree(&[keeper.process], &keeper.mark.to_string(), LIMIT);
+    }
+}
+
+#[test]
+fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve", "--target", "bob"]).0, Some(0));
+    let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
+    let keeper = keepers(&program, "bob").remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    // A run that is about another agent writes the end down and sweeps nothing.
+    run(&program, &["apply", "--auto-approve", "--target", "ada"]);
+    run(&program, &["reset", "bob"]);
+    assert_eq!(orphan.liveness(), Liveness::Alive);
+    let (_, plan) = run(&program, &["plan"]);
+    assert!(plan.contains("an earlier life left processes behind"), "{plan}");
+    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{applied}");
+    assert_eq!(orphan.liveness(), Liveness::Gone, "{applied}");
+    assert_eq!(keepers(&program, "bob").len(), 1);
+    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
+    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    assert_eq!(keepers(&program, "bob"), Vec::new());
+}
+
+#[test]
+fn a_look_from_another_pid_namespace_changes_nothing() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    let before = (pid(&program, "ada"), pid(&program, "bob"));
+    let inside = |arguments: &[&str]| {
+        let plain = program.command(arguments);
+        let mut command = support::command("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(program.folder.path()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.output().unwrap()
+    };
+    if !inside(&["--version"]).status.success() {
+        // This machine makes no pid namespaces, or not for this user.
+        return;
+    }
+    for command in [&["apply", "--auto-approve", "--timeout", "1s"][..], &["status"], &["kill", "bob", "--timeout", "1s"]] {
+        let output = inside(command);
+        assert!(said(&output).contains("namespace"), "{command:?}: {}", said(&output));
+    }
+    // What was asked inside is remembered; what is seen outside is as it was.
+    assert_eq!(run(&program, &["start", "bob"]).0, Some(0));
+    assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before);
+    assert_eq!(run(&program, &["kill", "bob"]).0, Some(0));
+    assert_eq!(keepers(&program, "bob"), Vec::new());
+}
+
+#[test]
+fn another_spelling_of_the_same_folder_is_no_change() {
+    let program = Program::new(TWO);
+    std::fs::create_dir(program.at("real")).unwrap();
+    std::fs::rename(program.at("constellation.toml"), program.at("real/constellation.toml")).unwrap();
+    std::os::unix::fs::symlink("real", program.at("link")).unwrap();
+    let text = std::fs::read_to_string(program.at("real/constellation.toml")).unwrap();
+    std::fs::write(program.at("real/constellation.toml"), text + "[agents.cyd]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1003\"]\nlog = { file = \"cyd.log\" }\nenv_file = [\"cyd.env\"]\n").unwrap();
+    std::fs::write(program.at("real/cyd.env"), "A=1\n").unwrap();
+    let apply = |path: &str| run(&program, &["apply", path, "--auto-approve"]);
+    assert_eq!(apply("real/constellation.toml").0, Some(0));
+    let before: Vec<u32> = keepers(&program, "cyd").into_iter().chain(keepers(&program, "ada")).map(|keeper| keeper.pid).collect();
+    let real = program.at("real/constellation.toml");
+    let link = program.at("link/constellation.toml");
+    for path in [&link, &real, &link] {
+        let (code, text) = apply(path.to_str().unwrap());
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.starts_with("No changes"), "{}: {text}", path.display());
+    }
+    let after: Vec<u32> = keepers(&program, "cyd").into_iter().chain(keepers(&program, "ada")).map(|keeper| keeper.pid).collect();
+    assert_eq!(before, after);
+    // Another folder is a change, and says so.
+    std::fs::remove_file(program.at("link")).unwrap();
+    copy(&program.at("real"), &program.at("link"));
+    let (_, text) = run(&program, &["plan", link.to_str().unwrap(), "--state-dir", program.at("state").to_str().unwrap()]);
+    assert!(!text.starts_with("No changes"), "{text}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
