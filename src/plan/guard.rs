@@ -18,9 +18,9 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
     if terms.unbound {
         return elsewhere.into_iter().chain(moved).collect();
     }
-    let running = observed.agents.values().filter(|sighting| lives(sighting)).count();
-    let costs = |name: &AgentName| observed.agents.get(name).is_some_and(|sighting| lives(sighting) || sighting.has_working_remains());
-    let ends = changes.iter().filter(|(name, change)| interrupts(change) && costs(name)).count();
+    let works = |sighting: &Sighting| lives(sighting) || sighting.has_working_remains();
+    let running = observed.agents.values().filter(|sighting| works(sighting)).count();
+    let ends = changes.iter().filter(|(name, change)| interrupts(change) && observed.agents.get(*name).is_some_and(works)).count();
     let (limit, most) = match terms.max_stop.or(desired.guard.max_stop) {
         Some(limit) => (limit, limit.of(running)),
         None if running < Limit::FEW => (Limit::USUAL, running),
