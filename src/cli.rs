@@ -19,6 +19,7 @@ mod events;
 mod exit;
 mod explain;
 mod forget;
+mod handed;
 mod handoff;
 mod history;
 mod in_force;

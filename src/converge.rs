@@ -156,7 +156,9 @@ fn names(plan: &Plan) -> BTreeSet<AgentName> {
 /// Whether it is for what is seen on a screen that nothing can be done.
 fn depends_on_screens(plan: &Plan) -> bool {
     plan.changes.values().any(|change| match &change.next {
-        Next::Blocked(blocked) => matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded),
+        Next::Blocked(blocked) => {
+            matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded | Reason::Untypable)
+        }
         Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear | Held::Waiting { .. } | Held::NotReading),
         Next::Act(_) | Next::Wait(_) => false,
     })

@@ -98,6 +98,8 @@ pub struct Watch {
     pub manifest_error: Option<String>,
     /// What went wrong in its last round, if something did.
     pub error: Option<String>,
+    /// Why it does not notice all changes of files when they happen, if it does not.
+    pub blind: Option<String>,
 }
 
 /// The oldest tmux that does all that is asked of it, and the oldest with which everything is told.
@@ -202,7 +204,7 @@ fn room(ground: &Ground, panes: usize) -> Option<Finding> {
 
 fn watcher(watcher: Option<&Watch>) -> Finding {
     const CHECK: &str = "watcher";
-    let Some(Watch { pid, last_round, overdue, manifest_error, error }) = watcher else {
+    let Some(Watch { pid, last_round, overdue, manifest_error, error, blind }) = watcher else {
         return Finding::green(CHECK, "none: the fleet is looked after when somebody applies it");
     };
     if *overdue {
@@ -215,6 +217,10 @@ fn watcher(watcher: Option<&Watch>) -> Finding {
     if let Some(why) = manifest_error {
         let hint = "see all that is wrong with `reconcile validate`; what was declared before is in force";
         return Finding::yellow(CHECK, format!("pid {pid}: the manifest is not valid: {why}"), hint);
+    }
+    if let Some(why) = blind {
+        let hint = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or lower `resync`";
+        return Finding::yellow(CHECK, format!("pid {pid}: it notices changes of files only at `resync`: {why}"), hint);
     }
     Finding::green(CHECK, format!("pid {pid}: {last_round}"))
 }

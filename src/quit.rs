@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -34,9 +36,16 @@ const UNASKED: Duration = Duration::from_secs(5);
 
 static HEEDS_ITSELF: AtomicBool = AtomicBool::new(false);
 static WRITING: RwLock<()> = RwLock::new(());
-static HELPERS: Mutex<BTreeSet<ProcId>> = Mutex::new(BTreeSet::new());
+static HELPERS: Mutex<Helpers> = Mutex::new(Helpers { at_work: BTreeSet::new(), is_over: false });
 static TIME: Mutex<Option<Time>> = Mutex::new(None);
 static BELL: OnceLock<UnixStream> = OnceLock::new();
+
+/// The processes that this one waits for.
+struct Helpers {
+    at_work: BTreeSet<ProcId>,
+    /// Whether all were ended: then none begins.
+    is_over: bool,
+}
 
 /// The time that a run has.
 #[derive(Clone, Copy, Debug)]
@@ -121,21 +130,33 @@ pub fn writing() -> RwLockReadGuard<'static, ()> {
     WRITING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A process that this one waits for: it ends with this one, and so does its group, which it leads.
-pub fn began(helper: &ProcId) {
-    lock(&HELPERS).insert(helper.clone());
+/// Starts a process that this one waits for, in a group of its own: it ends with this one, and so does its group.
+///
+/// # Errors
+///
+/// If it cannot be started, or this process ends just now.
+pub fn start(command: &mut Command) -> std::io::Result<(Child, Option<ProcId>)> {
+    // Held over both: one that was started and is not noted yet would be left behind.
+    let mut helpers = lock(&HELPERS);
+    if helpers.is_over {
+        return Err(std::io::Error::other("this command ends"));
+    }
+    let child = command.process_group(0).spawn()?;
+    let id = ProcId::of(child.id()).ok().flatten();
+    helpers.at_work.extend(id.clone());
+    Ok((child, id))
 }
 
 /// A process that is not waited for any more.
 pub fn ended(helper: &ProcId) {
-    lock(&HELPERS).remove(helper);
+    lock(&HELPERS).at_work.remove(helper);
 }
 
 /// Ends what was started to be waited for and is not waited for any more: to be called at the end of a command.
 pub fn end_helpers() {
-    for helper in std::mem::take(&mut *lock(&HELPERS)) {
-        kill(&helper);
-    }
+    let mut helpers = lock(&HELPERS);
+    helpers.is_over = true;
+    std::mem::take(&mut helpers.at_work).iter().for_each(kill);
 }
 
 /// Ends what is waited for, and this process.

@@ -164,6 +164,9 @@ pub struct Watcher {
     /// What went wrong in its last round; null if nothing did.
     #[serde(default)]
     pub error: Option<String>,
+    /// Why it does not notice all changes of files when they happen, but only at `resync`; null if it does.
+    #[serde(default)]
+    pub blind: Option<String>,
 }
 
 /// How many agents have a living instance.

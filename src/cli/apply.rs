@@ -1,11 +1,11 @@
 //! `reconcile apply`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use super::error::coded;
+use super::handed::Handed;
 use super::order::Order;
 use super::outcome::{Account, note_rest};
 use super::progress::{Lines, Progress};
@@ -13,7 +13,7 @@ use super::setup::{Global, LockFlags, Setup};
 use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
-use super::{ExitStatus, handoff, logs, order, within};
+use super::{ExitStatus, logs, order, within};
 use crate::converge::{Converged, Ending, converge, note, take_requests};
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
@@ -24,9 +24,11 @@ use crate::plan::{GuardName, Plan, Terms, foresee, plan};
 use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
+use crate::state::handoff::NoteId;
 use crate::time::{Duration, Timestamp};
 
 mod claim;
+mod notes;
 
 /// Plan, show, ask, and act until everything is as declared
 #[derive(Debug, clap::Args)]
@@ -119,7 +121,7 @@ pub(super) struct Task {
     /// What goes to stdout.
     pub(super) output: Output,
     /// Notes for the successors of agents that are replaced.
-    pub(super) notes: Vec<(AgentName, String)>,
+    pub(super) notes: Vec<Handed>,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
@@ -157,7 +159,7 @@ fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Acco
     // What is to be asked takes the time of a person, which is no part of it.
     quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let begun = now();
-    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account }.run();
+    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new() }.run();
     setup.wake_watcher();
     status
 }
@@ -169,18 +171,26 @@ struct Run<'a> {
     host: Live,
     begun: Timestamp,
     account: &'a mut Account,
+    /// The notes that are put aside, and their ids.
+    laid_down: Vec<(&'a Handed, NoteId)>,
 }
 
 impl Run<'_> {
     fn run(mut self) -> Result<ExitStatus> {
+        let status = self.work();
+        self.consume_notes();
+        status
+    }
+
+    fn work(&mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         self.setup.fleet.prepare()?;
         let mut journal = self.setup.fleet.journal()?;
         take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host, &mut |event| journal.append(&[event]).map(drop))?;
         drop(journal);
         let mut intent = self.args.terms.intent(self.setup, &mut self.host)?;
-        for (agent, text) in &self.args.notes {
-            intent.notes.entry(agent.clone()).or_default().push(text.len() as u64);
+        for note in &self.args.notes {
+            intent.notes.entry(note.agent.clone()).or_default().push(note.text.len() as u64);
         }
         let mut seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
         if self.args.run.lock.take_over && self.setup.take_over(&seen.observed)? {
@@ -240,14 +250,6 @@ impl Run<'_> {
         self.note_message()?;
         // A question takes its time: then what was seen is old.
         self.act(&desired, &terms, &plan, approved.then_some(seen))
-    }
-
-    /// From the moment on when it is remembered that lives are to be replaced, a note is for those that follow.
-    fn lay_down_notes(&mut self, hopeless: &BTreeSet<AgentName>) -> Result<()> {
-        for (agent, text) in self.args.notes.iter().filter(|(agent, _)| !hopeless.contains(agent)) {
-            handoff::lay_down(self.setup, &mut self.host, agent, text)?;
-        }
-        Ok(())
     }
 
     /// Why this run is, for the history.

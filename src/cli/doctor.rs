@@ -57,12 +57,12 @@ fn line(finding: &Finding) -> String {
 }
 
 fn shown(watcher: render::Watcher, now: Timestamp) -> Watch {
-    let render::Watcher { pid, since: _, last_round, auto: _, rounds: _, round_ms, overdue, manifest_error, error } = watcher;
+    let render::Watcher { pid, since: _, last_round, auto: _, rounds: _, round_ms, overdue, manifest_error, error, blind } = watcher;
     let last_round = match (last_round, round_ms) {
         (Some(at), Some(took)) => format!("its last round was {} ago and took {took} ms", now.since(at).rough()),
         (_, _) => "it did no round yet".to_owned(),
     };
-    Watch { pid, last_round, overdue, manifest_error, error }
+    Watch { pid, last_round, overdue, manifest_error, error, blind }
 }
 
 /// What the kernel says of the program of an agent that runs.

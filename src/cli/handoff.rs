@@ -151,8 +151,11 @@ fn show(setup: &Setup, id: NoteId, terminal: &Terminal) -> Result<ExitStatus> {
         let waiting = sighting.notes.iter().find(|note| note.id.as_deref() == Some(&*id.to_string())).map(|note| note.source.clone());
         let untyped = seen.records.get(agent).into_iter().flat_map(|record| &record.untyped).find(|note| note.id == id);
         let folder = untyped.map_or_else(|| archive_of(setup, &setup.desired, agent), |note| note.archive.clone());
-        let archived = archive::find(&folder, id)?;
-        if let Some(path) = archived.or(waiting) {
+        if let Some(text) = archive::text(&folder, id)? {
+            terminal.print(&text)?;
+            return Ok(ExitStatus::Done);
+        }
+        if let Some(path) = waiting {
             let text = safe_open::open(&path).and_then(read_text).with_context(|| format!("the note {} cannot be read", path.display()))?;
             terminal.print_text(&text)?;
             return Ok(ExitStatus::Done);

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::apply::{self, Output, RunFlags, Task};
+use super::handed::{self, Handed};
 use super::select::{ALL, Chosen, named, select_all, with_dependencies};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
 use super::{ExitStatus, within};
 use crate::desired::{AgentName, Desired, Limit, Wish, is_glob};
-use crate::host::Host;
 use crate::intent::{Intent, Request};
 use crate::observe::Seen;
 use crate::observed::Observed;
@@ -50,8 +50,8 @@ pub(super) struct Args {
 pub(super) struct RestartArgs {
     #[command(flatten)]
     args: Args,
-    /// A note for the successor: a file, or NAME=FILE where several agents are named
-    #[arg(long, value_name = "FILE|NAME=FILE")]
+    /// A note for the successor: a file, - for stdin, or NAME=FILE
+    #[arg(long, value_name = "FILE|-|NAME=FILE")]
     handoff: Vec<String>,
     /// The agent that this command runs in: a helper does it as soon as that rests
     #[arg(long = "self", conflicts_with_all = ["agents", "all", "json", "handoff"])]
@@ -99,14 +99,14 @@ pub(super) fn restart(args: &RestartArgs, global: &Global, terminal: &Terminal) 
     carry_out(&order, args, &notes, global, terminal)
 }
 
-fn carry_out(order: &Order, args: &Args, notes: &[(AgentName, String)], global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
+fn carry_out(order: &Order, args: &Args, notes: &[Handed], global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let timeout = if args.wait { args.run.timeout() } else { Duration::ZERO };
     let status = apply::act(task(order, args, notes, timeout), global, terminal)?;
     // What was only to be begun is begun.
     Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
 }
 
-fn task(order: &Order, args: &Args, notes: &[(AgentName, String)], timeout: Duration) -> Task {
+fn task(order: &Order, args: &Args, notes: &[Handed], timeout: Duration) -> Task {
     Task {
         manifest: None,
         terms: TermFlags::ordering(order.clone(), args.max_stop).with_now(args.now).with_allow_kill(args.allow_kill.clone()),
@@ -145,23 +145,22 @@ fn help(attempt: &dyn Fn(Duration) -> Result<ExitStatus>, timeout: Duration) -> 
 }
 
 /// The notes for successors, read before anything is done.
-fn notes(written: &[String], order: &Order, global: &Global, terminal: &Terminal) -> Result<Vec<(AgentName, String)>> {
+fn notes(written: &[String], order: &Order, global: &Global, terminal: &Terminal) -> Result<Vec<Handed>> {
     if written.is_empty() {
         return Ok(Vec::new());
     }
     let Some(setup) = global.in_force(None, terminal)? else { bail!("the manifest is not valid") };
-    let mut host = setup.machine()?;
-    let mut read = |note: &String| {
+    let read = |note: &String| {
         let (agent, path) = match (note.split_once('='), &order.agents[..]) {
             (Some((agent, path)), _) => (agent, path),
             (None, [only]) if order.names_all() => (only.as_str(), note.as_str()),
             (None, _) => bail!("whose note is {note}? Where several agents are meant, write it as NAME={note}"),
         };
         let agent = named(agent, &setup.desired)?;
-        let text = host.text(std::path::Path::new(path)).map_err(|why| anyhow::anyhow!("the note cannot be read: {why}"))?;
-        Ok((agent, text))
+        handed::read(agent, path, terminal)
     };
-    written.iter().map(&mut read).collect()
+    let notes: Result<Vec<Option<Handed>>> = written.iter().map(read).collect();
+    Ok(notes?.into_iter().flatten().collect())
 }
 
 impl Order {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,11 +33,8 @@ impl Helpers {
         if running.is_over {
             return Err(std::io::Error::other("nobody waits for it any more"));
         }
-        let child = command.process_group(0).spawn()?;
-        if let Ok(Some(id)) = ProcId::of(child.id()) {
-            quit::began(&id);
-            running.helpers.insert(id);
-        }
+        let (child, id) = quit::start(command)?;
+        running.helpers.extend(id);
         Ok(child)
     }
 

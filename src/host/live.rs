@@ -143,6 +143,14 @@ impl Live {
         self.no_commands = Some(why.to_owned());
     }
 
+    /// Why changes of some files are not noticed when they happen; none if all are.
+    pub fn blind(&self) -> Option<String> {
+        match &self.news {
+            Some(news) => news.blind().map(str::to_owned),
+            None => None,
+        }
+    }
+
     /// Ends what this process asks and whom it tells: nobody waits for that any more.
     pub fn dismiss(&mut self) {
         if let Some(inquiries) = &self.inquiries {

@@ -51,6 +51,8 @@ pub(super) struct News {
     watcher: Option<RecommendedWatcher>,
     /// The folders that are watched, and which ones they were.
     watched: BTreeMap<PathBuf, (u64, u64)>,
+    /// Why some changes are not told.
+    blind: Option<String>,
 }
 
 impl News {
@@ -66,8 +68,16 @@ impl News {
                 told.ring();
             }
         };
-        let watcher = RecommendedWatcher::new(hear, Config::default()).ok();
-        Ok(Self { heard, bell, interest, watcher, watched: BTreeMap::new() })
+        let (watcher, blind) = match RecommendedWatcher::new(hear, Config::default()) {
+            Ok(watcher) => (Some(watcher), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Ok(Self { heard, bell, interest, watcher, watched: BTreeMap::new(), blind })
+    }
+
+    /// Why some changes of files are not told, but found when the clock wakes; none if all are.
+    pub(super) fn blind(&self) -> Option<&str> {
+        self.blind.as_deref()
     }
 
     pub(super) fn bell(&self) -> Bell {
@@ -112,6 +122,7 @@ impl News {
         interest.files.extend(wanted.iter().cloned());
         *self.interest.lock().unwrap_or_else(PoisonError::into_inner) = interest;
         let Some(watcher) = &mut self.watcher else { return };
+        self.blind = None;
         let identity = |path: &Path| std::fs::metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
         self.watched.retain(|path, known| {
             let stays = wanted.contains(path) && identity(path) == Some(*known);
@@ -124,8 +135,9 @@ impl News {
         for path in wanted {
             let Some(identity) = identity(&path).filter(|_| !self.watched.contains_key(&path)) else { continue };
             // Too many watches, or none on this kind of disk: the clock wakes all the same.
-            if watcher.watch(&path, RecursiveMode::NonRecursive).is_ok() {
-                self.watched.insert(path, identity);
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.watched.insert(path, identity)),
+                Err(error) => self.blind = Some(format!("{}: {error}", path.display())),
             }
         }
     }
@@ -281,5 +293,18 @@ mod tests {
         assert!(rings(&news));
         link("circle", "circle");
         assert_eq!(links(&root.join("circle/x")).len(), LINKS);
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = BTreeSet::from([root.path().to_owned()]);
+        let mut news = News::new().unwrap();
+        news.attend(&BTreeSet::new(), &folders);
+        assert_eq!(news.blind(), None);
+        news.watcher = None;
+        news.blind = Some("no more files can be open".to_owned());
+        news.attend(&BTreeSet::new(), &folders);
+        assert_eq!(news.blind(), Some("no more files can be open"));
     }
 }

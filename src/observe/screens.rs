@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Desired, care_of};
-use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, Preset, Text};
+use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text};
 use crate::host::{Host, Shown};
-use crate::observed::{Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, without_blanks};
+use crate::observed::{
+    Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, as_typed, without_blanks,
+};
 use crate::screen::{self, Answer, Commands, Dialog, Meaning, Pattern, Reading, Rules};
 use crate::state::handoff::{NoteId, archive};
 use crate::state::{Posted, Record};
@@ -107,7 +109,7 @@ pub(super) fn messages(
     let notes = untyped.iter().map(|untyped| Message {
         id: untyped.id.to_string(),
         kind: MessageKind::Handoff,
-        body: note(untyped.id, &untyped.archive, host),
+        body: note(untyped.id, &untyped.archive),
         interrupts: false,
     });
     let posted = posted.iter().filter(|posted| !posted.is_over(now)).map(text).filter(|message| !begun(&message.id));
@@ -134,9 +136,13 @@ pub fn commands(presets: &[Preset]) -> Vec<Commands> {
 }
 
 /// The text of a note that was archived.
-fn note(id: NoteId, folder: &Path, host: &mut dyn Host) -> Body {
-    match archive::find(folder, id) {
-        Ok(Some(path)) => host.text(&path).map_or_else(Body::Unreadable, Body::Text),
+fn note(id: NoteId, folder: &Path) -> Body {
+    match archive::text(folder, id) {
+        Ok(Some(text)) if text.len() as u64 > MOST_TYPED => {
+            Body::Unreadable("it is larger than 1 MiB, which is the most that is typed".to_owned())
+        }
+        Ok(Some(text)) if as_typed(&text).trim().is_empty() => Body::Unreadable("there is nothing in it that could be typed".to_owned()),
+        Ok(Some(text)) => Body::Text(text),
         Ok(None) => Body::Unreadable(format!("there is no copy of {id} in {}", folder.display())),
         Err(error) => Body::Unreadable(format!("{error:#}")),
     }

@@ -73,6 +73,8 @@ words! {
         Stranded = "stranded",
         /// Another state folder has its record.
         OtherStateFolder = "other_state_folder",
+        /// A text has a line that its terminal cannot take.
+        Untypable = "untypable",
         /// Record and mark contradict each other.
         RecordMismatch = "record_mismatch",
         /// The tmux server cannot hold more panes.
@@ -123,6 +125,7 @@ impl Reason {
             | Self::Permission
             | Self::Stranded
             | Self::OtherStateFolder
+            | Self::Untypable
             | Self::RecordMismatch
             | Self::Unknown
             | Self::Unreadable

@@ -5,7 +5,7 @@ use super::local::{Agent, blocked};
 use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::{Care, Ready};
 use crate::observed::{
-    Activity, Body, Composed, Health, Input, InputMode, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing,
+    Activity, Body, Composed, Health, Input, InputMode, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing, as_typed,
 };
 use crate::time::{Duration, Timestamp};
 
@@ -29,6 +29,9 @@ const ENTER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// So many times Enter is pressed at most.
 pub(super) const MOST_ENTERS: u32 = 5;
+
+/// A line that a terminal edits itself is cut after so many bytes: the kernel's N_TTY_BUF_SIZE.
+const LONGEST_EDITED_LINE: usize = 4095;
 
 /// How soon a screen is looked at again that may take long to change.
 const LOOK_LATER: Duration = Duration::from_secs(1);
@@ -57,11 +60,19 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     if let Some(shell) = &agent.sighting.screen.shell {
         return change(Cause::Message(message.kind), Next::Held(Held::Shell(shell.clone())));
     }
+    if let Some(why) = too_long(&message.body, agent.sighting.screen.input) {
+        return change(
+            Cause::Message(message.kind),
+            match message.kind {
+                // It is in the manifest, and typed as soon as the program reads its terminal by itself.
+                MessageKind::Prompt => blocked(Reason::Untypable, format!("its prompt cannot be typed: {why}")),
+                MessageKind::Handoff | MessageKind::Sent | MessageKind::Ask | MessageKind::Nudge => refuse(agent, message, why),
+            },
+        );
+    }
     if let (Body::Unreadable(why), MessageKind::Handoff) = (&message.body, message.kind) {
         // Nothing brings it back, and it must not keep everything else from being typed.
-        let (id, receipt) = (message.id.clone(), Receipt::Refused(why.clone()));
-        let next = Next::Act(Action::Receive { generation: agent.sighting.generation, id, kind: message.kind, receipt });
-        return change(Cause::Message(message.kind), next);
+        return change(Cause::Message(message.kind), refuse(agent, message, why.clone()));
     }
     if let Body::Unreadable(why) = &message.body {
         return change(
@@ -122,6 +133,24 @@ pub(super) fn stranded(sighting: &Sighting) -> Option<MessageKind> {
 /// The rest of what is being typed, which goes before anything that would interrupt it.
 pub(super) fn unfinished(agent: &Agent<'_>) -> Option<Next> {
     agent.sighting.typing.as_ref().map(|typing| go_on(agent, typing))
+}
+
+fn refuse(agent: &Agent<'_>, message: &Message, why: String) -> Next {
+    let (id, receipt) = (message.id.clone(), Receipt::Refused(why));
+    Next::Act(Action::Receive { generation: agent.sighting.generation, id, kind: message.kind, receipt })
+}
+
+/// Why a text cannot be typed: a line of it is longer than the kernel keeps of one that it edits.
+fn too_long(body: &Body, input: Option<Input>) -> Option<String> {
+    let Body::Text(text) = body else { return None };
+    let longest = as_typed(text).lines().map(str::len).max().unwrap_or(0);
+    let is_edited = input.is_some_and(|input| input.mode == InputMode::Lines);
+    (is_edited && longest >= LONGEST_EDITED_LINE).then(|| {
+        format!(
+            "one of its lines has {longest} bytes, and its terminal takes less than {LONGEST_EDITED_LINE} as long as the program leaves the \
+             editing to it; write it to a file and name that file in the text"
+        )
+    })
 }
 
 fn begin(agent: &Agent<'_>, message: &Message) -> Next {

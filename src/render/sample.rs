@@ -113,6 +113,7 @@ pub(super) fn fleet(agents: &[(&str, AgentSpec)], sightings: Vec<(&str, Sighting
         overdue: false,
         manifest_error: None,
         error: None,
+        blind: None,
     };
     let mut sample = Sample {
         manifest: Invocation::new("constellation.toml".to_owned(), &[]),

@@ -189,6 +189,7 @@ fn watched(watcher: &Watcher, now: Timestamp) -> String {
         .as_ref()
         .map(|why| format!("; the manifest is not valid, and what was declared before is in force: {}", plain(why)));
     let failed = watcher.error.as_ref().map(|why| format!("; its last round failed: {}", plain(why)));
-    let (broken, failed) = (broken.unwrap_or_default(), failed.unwrap_or_default());
-    format!("Watched by pid {} for {}{rounds}{last}{overdue}{broken}{failed}.", watcher.pid, now.since(watcher.since).rough())
+    let blind = watcher.blind.as_ref().map(|why| format!("; it notices changes of files only at `resync`: {}", plain(why)));
+    let (broken, failed, blind) = (broken.unwrap_or_default(), failed.unwrap_or_default(), blind.unwrap_or_default());
+    format!("Watched by pid {} for {}{rounds}{last}{overdue}{broken}{failed}{blind}.", watcher.pid, now.since(watcher.since).rough())
 }

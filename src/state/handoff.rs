@@ -14,6 +14,7 @@
 //! process at a time claims, finishes, retries and prunes: the holder of the fleet's lock. Anybody may look, list and put.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -41,7 +42,7 @@ pub struct Route<'a> {
     pub source: &'a Path,
     /// The folder that gets an envelope; none if the text reaches the agent in another way.
     pub inbox: Option<&'a Path>,
-    /// The folder that gets a copy of every note that is finished.
+    /// The folder that gets a copy of the envelope of every note that is finished.
     pub archive: &'a Path,
     /// The folder of notes that cannot be delivered.
     pub dead: &'a Path,
@@ -252,25 +253,43 @@ fn finish_in_steps(route: &Route<'_>, note: &Note, now: Timestamp, pending: &BTr
         Found::Note { file, .. } => {
             let before = source::state(&file)?;
             let content = source::read(&file, u64::MAX)?;
-            if let Some(inbox) = &inbox {
-                envelope::write(inbox, route, note, now)?;
+            let (mut name, envelope) = envelope::compose(route, note, now)?;
+            let is_taken = |name: &str| -> io::Result<bool> {
+                let in_inbox = inbox.as_ref().map_or(Ok(None), |inbox| inbox.stat(name))?;
+                Ok(in_inbox.is_some() || archive.stat(name)?.is_some())
+            };
+            while is_taken(&name)? {
+                name = envelope::next(&name).with_context(|| format!("{name} is not the name of an envelope"))?;
             }
-            archive::keep(&archive, id, source.name(), &content, now)?;
+            if let Some(inbox) = &inbox {
+                envelope::write(inbox, id, &name, &envelope)?;
+            }
+            archive::keep(&archive, id, &name, &envelope)?;
             if content != note.text.as_bytes() || source::state(&file)? != before {
                 bail!("somebody still writes to {}: it is taken again when they are done", route.source.display());
             }
             source.mark_written(id)?;
         }
     }
-    let name = match (archive::name_of(&archive, id)?, source.find(&source.written(id))?) {
+    let mut name = match (archive::name_of(&archive, id)?, source.find(&source.written(id))?) {
         (Some(name), _) => name,
         // Another archive than before the crash.
-        (None, Found::Note { file, .. }) => archive::keep(&archive, id, source.name(), &source::read(&file, u64::MAX)?, now)?,
+        (None, Found::Note { .. }) => {
+            let waiting = inbox.as_ref().map_or(Ok(None), |inbox| envelope::waiting(inbox, id))?;
+            let (name, envelope) = waiting.map_or_else(|| envelope::compose(route, note, now), Ok)?;
+            archive::keep(&archive, id, &name, &envelope)?;
+            name
+        }
         (None, Found::Missing | Found::Empty | Found::Unusable(_)) => {
             bail!("{} vanished, and the archive has no copy", source.path_of(&source.claimed(id)).display())
         }
     };
     let envelope = inbox.map(|inbox| envelope::publish(&inbox, id)).transpose()?.flatten();
+    // Something took its name in the inbox meanwhile.
+    if let Some(other) = envelope.as_ref().and_then(|path| path.file_name()?.to_str()).filter(|other| **other != name) {
+        archive.rename(&name, other)?;
+        name = other.to_owned();
+    }
     source.forget(id)?;
     let mut kept = pending.clone();
     kept.insert(id);

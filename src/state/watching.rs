@@ -41,6 +41,9 @@ pub struct WatchStatus {
     /// What went wrong in the last round, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Why changes of files are not noticed when they happen, if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blind: Option<String>,
 }
 
 /// What a manifest asked for: `in-force.json`.

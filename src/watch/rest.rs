@@ -74,6 +74,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
             | Reason::Login
             | Reason::Permission
             | Reason::Stranded
+            | Reason::Untypable
             | Reason::ContextFull
             | Reason::Crashed
             | Reason::Unknown

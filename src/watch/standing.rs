@@ -96,6 +96,7 @@ fn is_repeated_failure(reason: Reason) -> bool {
         | Reason::Permission
         | Reason::Stranded
         | Reason::OtherStateFolder
+        | Reason::Untypable
         | Reason::RecordMismatch
         | Reason::TooManyPanes
         | Reason::NoTmux

@@ -266,6 +266,13 @@ fn tests_wait_for_something() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_started_is_no_panic() {
+    let panics = Regex::new(r"thread::spawn\(|\bscope\.spawn\(").unwrap();
+    let wrong: Vec<&str> = FILES.iter().filter(|file| panics.is_match(&file.text)).map(|file| file.name.as_str()).collect();
+    assert!(wrong.is_empty(), "use std::thread::Builder, whose error can be dealt with: {wrong:?}");
+}
+
+#[test]
 fn tests_start_every_process_with_a_clean_environment() {
     let mut paths = Vec::new();
     rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut paths);

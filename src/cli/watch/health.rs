@@ -28,13 +28,14 @@ pub(in crate::cli) fn watcher(fleet: &Fleet, now: Timestamp) -> Result<Option<Wa
             overdue: now > started + LATE,
             manifest_error: None,
             error: None,
+            blind: None,
         },
     }))
 }
 
 /// What a watcher says of itself, as it is shown.
 pub(super) fn shown(status: &WatchStatus, now: Timestamp) -> Watcher {
-    let WatchStatus { pid, since, last_round, auto, rounds, round_ms, next_round, manifest_error, error } = status;
+    let WatchStatus { pid, since, last_round, auto, rounds, round_ms, next_round, manifest_error, error, blind } = status;
     Watcher {
         pid: *pid,
         since: *since,
@@ -45,6 +46,7 @@ pub(super) fn shown(status: &WatchStatus, now: Timestamp) -> Watcher {
         overdue: now > *next_round + LATE,
         manifest_error: manifest_error.clone(),
         error: error.clone(),
+        blind: blind.clone(),
     }
 }
 

@@ -99,6 +99,7 @@ impl<'a> Rounds<'a> {
             next_round: now,
             manifest_error: error,
             error: None,
+            blind: None,
         };
         let (files, folders) = follow.interest();
         host.attend(&files, &folders);
@@ -338,6 +339,7 @@ impl<'a> Rounds<'a> {
 
     fn write_status(&mut self, next_round: Timestamp) {
         self.status.next_round = next_round;
+        self.status.blind = self.host.blind();
         // A shadow is no watcher; and what cannot be written is seen to be overdue.
         if !self.dry_run {
             let _ = self.follow.setup.fleet.write_watch_status(&self.status);

@@ -209,3 +209,16 @@ ready = { timeout = "${var.model}" }
         "#
     );
 }
+
+#[test]
+fn twenty_thousand_included_files_are_read_in_a_moment() {
+    let mut sources = Memory::default().file("/work/m.toml", "version = 1\nfleet = \"f\"\ninclude = [\"parts/*.toml\"]\n");
+    for number in 0..20_000 {
+        sources = sources.file(&format!("/work/parts/{number:05}.toml"), &format!("[agents.a{number}]\ncommand = \"x\"\n"));
+    }
+    let begun = std::time::Instant::now();
+    let loaded = load("m.toml", &sources, &std::collections::BTreeMap::new());
+    assert_eq!(loaded.desired.unwrap().agents.len(), 20_000);
+    // A few seconds without optimization on a busy machine; a comparison of each with each takes minutes.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}

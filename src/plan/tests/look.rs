@@ -458,10 +458,12 @@ fn note(word: &str) -> Note {
     Note { id, source: PathBuf::from("/notes/lead.md"), bytes: 2150, unusable, written_at: None, expired: word == "old" }
 }
 
-/// `prompt`, `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
+/// `prompt`, `long`, `long-text` (a line that no terminal edits), `nudge`, `text`, `urgent` (interrupts), `keys`, `unreadable`.
 fn message(word: &str) -> Message {
     let (kind, body) = match word {
         "prompt" => (MessageKind::Prompt, Body::Text("do the-end".to_owned())),
+        "long" => (MessageKind::Prompt, Body::Text("x".repeat(4095))),
+        "long-text" => (MessageKind::Sent, Body::Text("x".repeat(4095))),
         "nudge" => (MessageKind::Nudge, Body::Text("do the-end".to_owned())),
         "text" | "urgent" => (MessageKind::Sent, Body::Text("do the-end".to_owned())),
         "ask" => (MessageKind::Ask, Body::Text("do the-end".to_owned())),

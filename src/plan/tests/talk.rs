@@ -388,3 +388,21 @@ fn a_step_that_is_done_before_its_time_is_over_then() {
     check(&stop, &asked(""), "lead  stop  should be stopped  leaves by drain 1, has 50s");
     check(&stop, &asked("drained"), "lead  stop  should be stopped  kill 1");
 }
+
+#[test]
+fn a_line_that_its_terminal_cannot_take_is_refused_once() {
+    let why = "one of its lines has 4095 bytes, and its terminal takes less than 4095 as long as the program leaves the editing to it; \
+               write it to a file and name that file in the text";
+    let (prompt, text) = ("lead  deliver  a prompt waits for it", "lead  deliver  a text waits for it");
+    check(
+        PLAIN,
+        "lead running message=long screen=unwatched terminal=lines:0",
+        &format!("{prompt}  untypable: its prompt cannot be typed: {why}"),
+    );
+    check(
+        PLAIN,
+        "lead running message=long-text screen=unwatched terminal=lines:0",
+        &format!("{text}  receive long-text-1 refused: {why}"),
+    );
+    check(PLAIN, "lead running message=long screen=idle terminal=keys:0", &format!("{prompt}  type long-1 1"));
+}

@@ -1,13 +1,15 @@
 //! The envelope of a note in an inbox: whole under a name that readers pass over, then given its own in one step. The inbox belongs to its reader,
 //! who may take an envelope at any moment; what is there is never overwritten.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::files::{Folder, Lasting};
+use super::archive::is_stamp;
 use super::{Note, NoteId, Route};
 use crate::desired::AgentName;
 use crate::time::Timestamp;
@@ -15,28 +17,61 @@ use crate::time::Timestamp;
 /// The most characters of a sender in the name of an envelope; all of them are inside.
 const LONGEST_SENDER: usize = 64;
 
-#[derive(Serialize)]
+/// Between the stamps and the sender in the name of an envelope.
+const FROM: &str = "-from-";
+
+/// Ends its name.
+const END: &str = ".json";
+
+#[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
     version: u32,
     id: NoteId,
-    from: &'a str,
-    to: &'a AgentName,
-    text: &'a str,
+    from: Cow<'a, str>,
+    to: AgentName,
+    text: Cow<'a, str>,
+    /// In whole seconds.
     ts: Timestamp,
 }
 
-/// Writes the envelope where nobody sees it yet, in place of what a crash left of it. The name that it is to have is part of the one it has.
-pub(super) fn write(inbox: &Folder, route: &Route<'_>, note: &Note, now: Timestamp) -> Result<()> {
+/// The name and the content of the envelope of a note.
+pub(super) fn compose(route: &Route<'_>, note: &Note, now: Timestamp) -> Result<(String, Vec<u8>)> {
     static COUNT: AtomicU64 = AtomicU64::new(1);
-    withdraw(inbox, note.id)?;
-    let envelope = Envelope { version: 1, id: note.id, from: route.from, to: route.to, text: &note.text, ts: now };
+    let seconds = Timestamp::from_millis(now.as_millis().div_euclid(1_000) * 1_000);
+    let envelope =
+        Envelope { version: 1, id: note.id, from: route.from.into(), to: route.to.clone(), text: note.text.as_str().into(), ts: seconds };
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{}-{}-{count}-from-{}.json", now.compact(), std::process::id(), plain(route.from));
-    let unseen = format!(".{}.{name}.tmp", note.id);
+    let name = format!("{}-{}-{count}{FROM}{}{END}", now.compact(), std::process::id(), plain(route.from));
+    Ok((name, serde_json::to_vec(&envelope)?))
+}
+
+/// The note that a content is the envelope of, if it is one.
+pub(super) fn read(content: &[u8]) -> Option<Note> {
+    let Envelope { version, id, text, .. } = serde_json::from_slice(content).ok()?;
+    (version == 1).then(|| Note { id, text: text.into_owned() })
+}
+
+/// Whether this can be the name of an envelope.
+pub(super) fn is_name(name: &str) -> bool {
+    let stamp = name.split('-').next().unwrap_or_default();
+    is_stamp(stamp) && name.ends_with(END) && next(name).is_some()
+}
+
+/// Writes the envelope where nobody sees it yet, in place of what a crash left of it. The name that it is to have is part of the one it has.
+pub(super) fn write(inbox: &Folder, id: NoteId, name: &str, content: &[u8]) -> Result<()> {
+    withdraw(inbox, id)?;
+    let unseen = format!(".{id}.{name}.tmp");
     inbox
-        .write_at_once(&unseen, &serde_json::to_vec(&envelope)?, Lasting::ForGood)
+        .write_at_once(&unseen, content, Lasting::ForGood)
         .with_context(|| format!("cannot write {}", inbox.path_of(&unseen).display()))?;
     Ok(inbox.sync()?)
+}
+
+/// The name and the content of the envelope that nobody has seen yet, if there is one.
+pub(super) fn waiting(inbox: &Folder, id: NoteId) -> Result<Option<(String, Vec<u8>)>> {
+    let Some((unseen, name)) = unseen(inbox, id)?.pop() else { return Ok(None) };
+    let mut content = Vec::new();
+    Ok(inbox.read(&unseen, &mut content)?.then_some((name, content)))
 }
 
 /// Shows the envelope to its reader and returns where it was put; none if that was done before.
@@ -69,11 +104,11 @@ fn unseen(inbox: &Folder, id: NoteId) -> Result<Vec<(String, String)>> {
 }
 
 /// The name after this one: with the next number.
-fn next(name: &str) -> Option<String> {
-    let (head, sender) = name.split_once("-from-")?;
+pub(super) fn next(name: &str) -> Option<String> {
+    let (head, sender) = name.split_once(FROM)?;
     let (head, count) = head.rsplit_once('-')?;
     let count = count.parse::<u64>().ok()?.wrapping_add(1);
-    Some(format!("{head}-{count}-from-{sender}"))
+    Some(format!("{head}-{count}{FROM}{sender}"))
 }
 
 /// A sender as it can stand in the name of a file.

@@ -47,7 +47,11 @@ fn a_note_is_delivered_archived_and_gone() {
         (&json!(text), &json!("ada"), &json!("ada"), &json!(1))
     );
     let [archived] = &files(&fleet_folder(&program).join("archive/ada"))[..] else { panic!("one copy") };
-    assert_eq!(std::fs::read_to_string(archived).unwrap(), text);
+    // The copy is the envelope, byte by byte and under the same name.
+    let [delivered] = &files(&fleet_folder(&program).join("inbox/ada"))[..] else { panic!("one envelope") };
+    assert_eq!(archived.file_name(), delivered.file_name());
+    assert_eq!(std::fs::read(archived).unwrap(), std::fs::read(delivered).unwrap());
+    assert!(envelope["ts"].as_str().unwrap().len() == "2026-11-20T14:02:12Z".len(), "{envelope}");
     assert!(!program.at("ada.md").exists());
     // The next one is the next one, and is shown in the plan of an agent that runs.
     program.write("ada.md", "more");

@@ -217,13 +217,30 @@ fn a_note_of_a_restart_is_for_the_successor() {
     let program = Program::new(FLEET);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     program.write("note.md", "what I was at");
-    assert_eq!(program.code(&["restart", "ada", "--handoff", "missing.md"]), 1);
+    // Nothing to say is no reason not to restart.
+    program.write("empty.md", "");
+    for (nothing, why) in [("missing.md", "is not there"), ("empty.md", "is empty"), ("/dev/null", "is empty"), ("-", "is empty")] {
+        let before = program.pids()["ada"];
+        let output = program.command(&["restart", "ada", "--handoff", nothing]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains(&format!("note: {nothing} {why}: ada gets no note")), "{said}");
+        assert_ne!(program.pids()["ada"], before);
+    }
     assert_eq!(program.code(&["restart", "ada", "bob", "--handoff", "note.md"]), 1);
     assert_eq!(program.code(&["stop", "ada", "--handoff", "note.md"]), 1);
     assert_eq!(program.code(&["restart", "ada", "bob", "--handoff", "ada=note.md"]), 0);
     let inbox = program.at("state").join(&program.fleet.1).join("inbox/ada");
-    let [envelope] = &std::fs::read_dir(inbox).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>()[..] else { panic!("one") };
+    let [envelope] = &std::fs::read_dir(&inbox).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>()[..] else { panic!("one") };
     assert!(std::fs::read_to_string(envelope).unwrap().contains("what I was at"));
+    // As a source, the file is gone when it is delivered.
+    assert!(!program.at("note.md").exists());
+    let mut command = program.command(&["restart", "ada", "--handoff", "-"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"by the standard input").unwrap();
+    assert!(child.wait().unwrap().success());
+    let texts: Vec<String> =
+        std::fs::read_dir(&inbox).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert!(texts.len() == 2 && texts.iter().any(|text| text.contains("by the standard input")), "{texts:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use reconcile::process::{self, Liveness, ProcId, Signal};
 use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
 
 /// A second is what is promised; on a machine that is busy with other tests, everything takes longer. What hangs here hangs for ever.
-const SOON: Duration = Duration::from_secs(4);
+const SOON: Duration = Duration::from_secs(7);
 
 /// The commands that look at the machine or act on it.
 const COMMANDS: [&[&str]; 12] = [

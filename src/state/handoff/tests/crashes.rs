@@ -27,12 +27,13 @@ fn check(world: &World, seen: &[Value], expected: &[&str], case: &str) {
     assert_eq!(ids.len(), expected.len(), "{case}");
     assert!(world.names("work").is_empty(), "{case}: {:?}", world.names("work"));
     let copies = world.names("archive");
-    let archived: Vec<String> = copies.iter().map(|name| fs::read_to_string(world.path("archive").join(name)).unwrap()).collect();
-    let mut sorted: Vec<&str> = archived.iter().map(String::as_str).collect();
+    let read = |name: &String| serde_json::from_slice::<Value>(&fs::read(world.path("archive").join(name)).unwrap()).unwrap();
+    let archived: Vec<Value> = copies.iter().map(read).collect();
+    let mut sorted = texts(&archived);
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "{case}: {copies:?}");
     for id in ids {
-        assert_eq!(copies.iter().filter(|name| name.contains(id)).count(), 1, "{case}: {copies:?}");
+        assert_eq!(archived.iter().filter(|copy| copy["id"] == id).count(), 1, "{case}: {copies:?}");
     }
     assert!(world.names("inbox").iter().all(|name| !name.starts_with('.')), "{case}: {:?}", world.names("inbox"));
     assert!(world.names("dead").is_empty(), "{case}");

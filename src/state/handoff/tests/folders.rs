@@ -52,8 +52,9 @@ fn the_archive_keeps_the_newest_and_what_is_pending() {
         assert!(delivered.archived.exists());
     }
     let ids = |world: &World| {
-        let names = world.names("archive");
-        names.iter().filter_map(|name| name.split('-').nth(1)?.trim_start_matches('0').parse::<u64>().ok()).collect::<Vec<_>>()
+        let text = |name: &String| fs::read_to_string(world.path("archive").join(name)).unwrap();
+        let id = |name: &String| serde_json::from_str::<Value>(&text(name)).ok()?["text"].as_str()?.parse::<u64>().ok();
+        world.names("archive").iter().filter_map(id).collect::<Vec<_>>()
     };
     assert_eq!(ids(&world), [1, 4, 5]);
     assert_eq!(archive::prune(&world.path("archive"), 1, &BTreeSet::new()).unwrap(), 2);
@@ -63,6 +64,21 @@ fn the_archive_keeps_the_newest_and_what_is_pending() {
     world.keep = 0;
     world.write("6");
     assert!(world.finish(&world.claimed(6)).unwrap().archived.exists());
+}
+
+#[test]
+fn copies_of_an_earlier_version_are_found_and_pruned() {
+    let world = World::new();
+    make_folder(&world.path("archive"));
+    write(&world.path("archive/20261120T140212Z-00000000000000ab-note.md"), "go on");
+    let find = |id: u64| archive::text(&world.path("archive"), NoteId::new(id)).unwrap();
+    assert_eq!((find(0xab), find(0xac)), (Some("go on".to_owned()), None));
+    world.write("more");
+    world.finish(&world.claimed(0xac)).unwrap();
+    assert_eq!((find(0xab), find(0xac)), (Some("go on".to_owned()), Some("more".to_owned())));
+    assert_eq!(archive::prune(&world.path("archive"), 0, &BTreeSet::from([NoteId::new(0xab)])).unwrap(), 1);
+    assert_eq!((find(0xab), find(0xac)), (Some("go on".to_owned()), None));
+    assert_eq!(archive::prune(&world.path("archive"), 0, &BTreeSet::new()).unwrap(), 1);
 }
 
 #[test]
