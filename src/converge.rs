@@ -20,11 +20,14 @@ use crate::time::{Duration, Timestamp};
 mod requests;
 mod round;
 mod send;
+mod turns;
 
 pub use requests::take_requests;
 use round::remember;
 pub(crate) use round::{Patience, Round, has_silent_waits, processes, wake_at};
 pub use send::{Attempt, send};
+use turns::Taken;
+pub use turns::Turns;
 
 /// The pause before another look where a screen says that a person is needed: it may have been seen while it was being drawn.
 const DRAWN: Duration = Duration::from_millis(500);
@@ -68,7 +71,19 @@ pub struct Converged {
     pub stalled: BTreeMap<AgentName, Action>,
 }
 
-/// Works towards what is desired, from a look that was just taken or from a new one.
+/// What a run begins with.
+#[derive(Debug)]
+pub struct Begin<'a> {
+    /// What it may do.
+    pub terms: &'a Terms,
+    /// When its time is over.
+    pub deadline: Timestamp,
+    /// What was seen just now, under the lock that it has; without it, it looks.
+    pub first: Option<Seen>,
+}
+
+/// Works towards what is desired, from a look that was just taken or from a new one. Between rounds others have their turns; what they wrote is read
+/// before the next one.
 ///
 /// # Errors
 ///
@@ -77,11 +92,12 @@ pub fn converge(
     desired: &Desired,
     fleet: &Fleet,
     host: &mut dyn Host,
-    terms: &Terms,
-    deadline: Timestamp,
-    first: Option<Seen>,
+    run: Begin<'_>,
     audience: &mut dyn Audience,
+    turns: &mut Turns,
 ) -> Result<Converged> {
+    let Begin { terms, deadline, first } = run;
+    turns.take(fleet, host, deadline)?;
     let mut journal = fleet.journal()?;
     let mut patience = Patience::default();
     // Even without any time, what can be begun is begun.
@@ -92,9 +108,10 @@ pub fn converge(
         Some(seen) => seen,
         None => observe(desired, fleet, host, &Intent::default())?,
     };
-    let terms = &Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
-    let mut round = Round { desired, fleet, terms, audience, journal: &mut journal };
+    let messages = seen.messages.clone();
+    let mut terms = Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
     loop {
+        let mut round = Round { desired, fleet, terms: &terms, audience: &mut *audience, journal: &mut journal };
         let begun = round.begin(&mut seen, &mut patience)?;
         let plan = &begun.plan;
         let broken: Vec<GuardCheck> = plan.broken_guards().cloned().collect();
@@ -116,6 +133,7 @@ pub fn converge(
         let wake = if plan.has_acts() {
             has_acted = true;
             let (leaving, pause) = round.act(&begun, &mut seen, host)?;
+            turns.release(fleet)?;
             host.wait(&leaving, host.now() + pause)
         } else {
             let watched = watched(plan, &seen.observed);
@@ -128,12 +146,25 @@ pub fn converge(
                 deadline
             };
             has_acted = true;
+            turns.release(fleet)?;
             host.wait(&watched, wake_at(plan).unwrap_or(deadline).min(until).min(deadline))
         };
+        let ended = |ending, plan, observed| Ok(Converged { ending, plan, observed, stalled: patience.stalled.clone() });
         if wake == Wake::Signal {
-            return Ok(Converged { ending: Ending::Interrupted, plan: begun.plan, observed: seen.observed, stalled: patience.stalled });
+            return ended(Ending::Interrupted, begun.plan, seen.observed);
         }
-        seen = observe_again(desired, fleet, host, seen.into_memory().0)?;
+        seen = match turns.take(fleet, host, deadline)? {
+            Taken::Never if host.now() >= deadline => return ended(Ending::TimedOut, begun.plan, seen.observed),
+            Taken::Never => return ended(Ending::Interrupted, begun.plan, seen.observed),
+            Taken::Follows => observe_again(desired, fleet, host, seen.into_memory().0)?,
+            taken @ (Taken::Anew | Taken::AfterDeath) => {
+                if taken == Taken::AfterDeath {
+                    terms.begun = Some(host.now());
+                }
+                journal = fleet.journal()?;
+                observe(desired, fleet, host, &Intent { messages: messages.clone(), ..Intent::default() })?
+            }
+        };
     }
 }
 

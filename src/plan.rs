@@ -76,6 +76,8 @@ pub struct Terms {
     pub only_messages: bool,
     /// Only a part of the fleet was looked at: nothing is done that depends on all of it.
     pub is_partial: bool,
+    /// A command is at work: nothing is done but to start again what ended by itself.
+    pub only_restarts: bool,
     /// Only these agents are looked after; all without it.
     pub scope: Option<BTreeSet<AgentName>>,
     /// Another limit than the manifest's.

@@ -18,6 +18,7 @@ use crate::time::{Duration, Timestamp};
 pub(crate) mod crash;
 mod files;
 pub mod handoff;
+mod hold;
 mod journal;
 mod key;
 mod lock;
@@ -28,6 +29,7 @@ mod watching;
 
 pub use files::Stamp;
 use files::{Folder, Lasting};
+pub use hold::{AtWork, Hold};
 pub use journal::Journal;
 pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
@@ -332,6 +334,11 @@ impl Fleet {
     /// What the journal has after an entry's number, oldest first; 0 for all that is kept.
     pub fn entries_after(&self, number: u64) -> Result<Vec<Entry>> {
         self.open("")?.map_or(Ok(Vec::new()), |folder| journal::read_after(&folder, number))
+    }
+
+    /// The number of the journal's last entry; 0 if there is none.
+    pub fn last_entry(&self) -> Result<u64> {
+        Ok(self.journal()?.last())
     }
 
     /// Begins the file of one `apply` by this process, which may take so long.

@@ -17,9 +17,9 @@ use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::{Memory, Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
-use crate::plan::{Plan, Terms, plan};
+use crate::plan::{Plan, Terms, Word, plan};
 use crate::process::ProcId;
-use crate::state::{Claim, Fleet, Holder, NoLock, Standings};
+use crate::state::{AtWork, Claim, Fleet, Holder, NoLock, Standings};
 use crate::time::{Duration, Timestamp};
 
 mod deaths;
@@ -36,6 +36,9 @@ use notices::Notices;
 /// A source of a note, or a request, that was changed a shorter time ago may still be being written.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// How soon it is looked again whether a command is still at work.
+const BESIDE: Duration = Duration::from_secs(2);
+
 /// After so long, a step that had no effect again and again is tried again.
 const RETRY: Duration = Duration::from_secs(10 * 60);
 
@@ -51,6 +54,9 @@ pub struct Watch {
     /// What a shadow said last that it would do.
     said: BTreeMap<AgentName, String>,
     last: Option<Last>,
+    /// The last entry of the journal that was read, and those since that are its own.
+    heard: Option<u64>,
+    own: BTreeSet<u64>,
 }
 
 /// What came of one round.
@@ -94,6 +100,8 @@ impl Watch {
             notices: Notices::default(),
             said: BTreeMap::new(),
             last: None,
+            heard: None,
+            own: BTreeSet::new(),
         }
     }
 
@@ -138,9 +146,12 @@ impl Watch {
         let requests = fleet.requests_stamp()?;
         let is_asked = fleet.has_requests()?;
         claim(&self.manifest, desired, fleet)?;
-        let mut heard = Heard { audience, events: Vec::new() };
+        let at_work = fleet.at_work()?;
+        let mut heard = Heard { audience, events: Vec::new(), numbers: BTreeSet::new() };
+        let others = self.written_by_others(fleet)?;
+        others.iter().for_each(|entry| heard.audience.event(entry));
         let mut journal = fleet.journal()?;
-        let ended = last.as_ref().filter(|_| !is_asked).and_then(|last| last.ended(desired, host));
+        let ended = last.as_ref().filter(|_| !is_asked && at_work.is_empty()).and_then(|last| last.ended(desired, host));
         let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
         let last = match (ended, last) {
             (Some(ended), Some(last)) => {
@@ -148,13 +159,14 @@ impl Watch {
                 let desired = &desired.only(&ended.concerned);
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
                 let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
-                self.tell_of(&heard.events, &done.crashed, desired, host);
+                self.tell_of(&heard, &done.crashed, others, desired, host);
                 self.last = Some(Last::after(&lock, fleet, requests, memory)?.owing_a_whole());
                 return Ok(Turn::Begun);
             }
             (_, last) => last,
         };
-        let mut round = Round { desired, fleet, terms: &self.terms, audience: &mut heard, journal: &mut journal };
+        let terms = beside(&self.terms, &at_work, desired, fleet)?;
+        let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
         take_requests(desired, fleet, host, &mut |event| round.tell(&[event]))?;
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
@@ -164,7 +176,7 @@ impl Watch {
         };
         let settled = keep_unsettled_back(&mut seen);
         let done = carry_out(&mut round, &mut seen, &mut self.patience, &mut self.deaths, host)?;
-        self.tell_of(&heard.events, &done.crashed, desired, host);
+        self.tell_of(&heard, &done.crashed, others, desired, host);
         let (memory, observed) = seen.into_memory();
         let left = Last::after(&lock, fleet, requests, memory)?;
         if let Some((leaving, pause)) = done.pause {
@@ -174,13 +186,35 @@ impl Watch {
         }
         let due = due(desired, &done.plan, &observed, &done.standings, host);
         let due = [due, settled, unfinished, self.notices.due()].into_iter().flatten().min();
-        let is_settled = rest::is_settled(desired, &done.plan, &observed);
+        // A command that is killed says nothing of its end.
+        let due = if at_work.is_empty() { due } else { due.into_iter().chain([host.now() + BESIDE]).min() };
+        let is_settled = at_work.is_empty() && rest::is_settled(desired, &done.plan, &observed);
         self.last = Some(if is_settled { left.settled(observed.at, due) } else { left });
         let until = due.into_iter().fold(observed.at + desired.watch.resync, Timestamp::min);
         Ok(Turn::Done(Box::new(Rest { until, watched: everybody(&observed), plan: done.plan, observed })))
     }
 
-    fn tell_of(&mut self, events: &[Event], crashed: &BTreeSet<AgentName>, desired: &Desired, host: &mut dyn Host) {
+    /// What commands wrote into the journal since the last round, in order. Of what was written before the first round, nothing is news.
+    fn written_by_others(&mut self, fleet: &Fleet) -> Result<Vec<Entry>> {
+        let Some(last) = self.heard else {
+            self.heard = Some(fleet.last_entry()?);
+            return Ok(Vec::new());
+        };
+        let entries = fleet.entries_after(last)?;
+        self.heard = entries.last().map(|entry| entry.number).or(self.heard);
+        let own = std::mem::take(&mut self.own);
+        Ok(entries.into_iter().filter(|entry| !own.contains(&entry.number)).collect())
+    }
+
+    /// Tells of what others wrote, and then of what this round brought: each thing once, in the order of the journal.
+    fn tell_of(&mut self, heard: &Heard<'_>, crashed: &BTreeSet<AgentName>, others: Vec<Entry>, desired: &Desired, host: &mut dyn Host) {
+        for Entry { event, .. } in others {
+            let is_crash = event.what == What::Exited && event.reason == Some(Word::FAILED);
+            let crashed: BTreeSet<AgentName> = event.agent.iter().filter(|_| is_crash).cloned().collect();
+            self.notices.hear(&[event], &crashed, self.deaths.are_many(), desired, host.now());
+        }
+        self.own.extend(heard.numbers.iter().copied());
+        let events = &heard.events;
         self.notices.hear(events, crashed, self.deaths.are_many(), desired, host.now());
         self.notices.send(desired, host);
     }
@@ -271,6 +305,16 @@ fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings: &Standing
     rest::due(desired, plan, observed, standings, heard.as_deref())
 }
 
+/// What a watcher may do while commands are at work: it starts again what ended outside of their scopes, and nothing else.
+fn beside(terms: &Terms, at_work: &[AtWork], desired: &Desired, fleet: &Fleet) -> Result<Terms> {
+    if at_work.is_empty() {
+        return Ok(terms.clone());
+    }
+    let names = desired.agents.keys().cloned().chain(fleet.records()?.into_keys());
+    let is_free = |name: &AgentName| !at_work.iter().any(|other| other.overlaps(Some(&BTreeSet::from([name.clone()]))));
+    Ok(Terms { scope: Some(names.filter(is_free).collect()), is_partial: true, only_restarts: true, ..terms.clone() })
+}
+
 /// Writes whose the fleet is and what is applied from here on.
 fn claim(manifest: &Path, desired: &Desired, fleet: &Fleet) -> Result<()> {
     let before = fleet.claim()?;
@@ -310,11 +354,13 @@ fn everybody(observed: &Observed) -> Vec<ProcId> {
 struct Heard<'a> {
     audience: &'a mut dyn Audience,
     events: Vec<Event>,
+    numbers: BTreeSet<u64>,
 }
 
 impl Audience for Heard<'_> {
     fn event(&mut self, entry: &Entry) {
         self.events.push(entry.event.clone());
+        self.numbers.insert(entry.number);
         self.audience.event(entry);
     }
 

@@ -14,7 +14,7 @@ use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
 use super::{ExitStatus, logs, order, within};
-use crate::converge::{Converged, Ending, converge, note, take_requests};
+use crate::converge::{Begin, Converged, Ending, Turns, converge, note, take_requests};
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live, now};
@@ -152,14 +152,16 @@ fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Acco
     if args.terms.may_start() && setup.is_refused(terminal) {
         return Ok(ExitStatus::Refused);
     }
-    let _lock = match args.run.lock.take(args.terms.command(), setup, terminal)? {
+    let command = args.terms.command();
+    let lock = match args.run.lock.take(command, setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
+    let turns = Turns::of(command, lock);
     // What is to be asked takes the time of a person, which is no part of it.
     quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let begun = now();
-    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new() }.run();
+    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new(), turns }.run();
     setup.wake_watcher();
     status
 }
@@ -173,6 +175,8 @@ struct Run<'a> {
     account: &'a mut Account,
     /// The notes that are put aside, and their ids.
     laid_down: Vec<(&'a Handed, NoteId)>,
+    /// The fleet's lock, which is held but for what takes long.
+    turns: Turns,
 }
 
 impl Run<'_> {
@@ -237,8 +241,26 @@ impl Run<'_> {
             self.terminal.error(&coded(ErrorCode::InsideAgent, why));
             return Ok(ExitStatus::Refused);
         }
-        if !approved && !self.approved(&desired, &seen, &plan, &terms)? {
-            return Ok(ExitStatus::Refused);
+        // To end something is possible beside every other command; what starts, changes or replaces agents has them for itself.
+        let command = self.args.terms.command();
+        let hold = match self.args.terms.only_ends() {
+            true => None,
+            false => match self.setup.fleet.hold(command, terms.scope.as_ref(), self.host.now())? {
+                Ok(hold) => Some(hold),
+                Err(other) => {
+                    let why = format!("{other}; nothing was done. Wait until it has ended, or name other agents");
+                    self.terminal.error(&coded(ErrorCode::Locked, why));
+                    return Ok(ExitStatus::Locked);
+                }
+            },
+        };
+        if !approved {
+            self.turns.release(&self.setup.fleet)?;
+            let is_approved = self.approved(&desired, &seen, &plan, &terms)?;
+            if !is_approved || !self.turns.resume(&self.setup.fleet, &mut self.host)? {
+                return Ok(ExitStatus::Refused);
+            }
+            seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
         }
         // Not before the question: there, Ctrl-C is an answer.
         self.host.heed(Interrupts::install().context("cannot take over the signals")?);
@@ -248,8 +270,9 @@ impl Run<'_> {
         self.lay_down_notes(&hopeless)?;
         self.claim(&desired)?;
         self.note_message()?;
-        // A question takes its time: then what was seen is old.
-        self.act(&desired, &terms, &plan, approved.then_some(seen))
+        let status = self.act(&desired, &terms, &plan, Some(seen));
+        drop(hold);
+        status
     }
 
     /// Why this run is, for the history.
@@ -333,7 +356,7 @@ impl Run<'_> {
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
         let mut progress = Progress::new(self.terminal, lines, plan, self.account.file()?);
         let deadline = self.begun + self.args.run.timeout;
-        let result = converge(desired, fleet, &mut self.host, terms, deadline, first, &mut progress);
+        let result = converge(desired, fleet, &mut self.host, Begin { terms, deadline, first }, &mut progress, &mut self.turns);
         let (counts, events) = progress.finish();
         let converged = result?;
         let Converged { ending, plan, observed, .. } = &converged;

@@ -182,6 +182,14 @@ impl Order {
         }
     }
 
+    /// Whether agents are ended by it and none is started.
+    pub(super) fn only_ends(&self) -> bool {
+        match self.verb {
+            Verb::Stop | Verb::Kill => true,
+            Verb::Start | Verb::Restart => false,
+        }
+    }
+
     /// Whether each agent is called by its name. Then that is the approval, and no guard doubts it.
     pub(super) fn names_all(&self) -> bool {
         !self.agents.iter().any(|pattern| pattern.starts_with("label:") || is_glob(pattern))

@@ -8,7 +8,7 @@ use super::ExitStatus;
 use super::select::named;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
-use crate::converge::{Attempt, Audience, send};
+use crate::converge::{Attempt, Audience, Turns, send};
 use crate::desired::{AgentName, MOST_TYPED};
 use crate::event::Entry;
 use crate::host::{Host, Interrupts, Live, Wake};
@@ -154,11 +154,12 @@ fn receipt(
     let deadline = host.now() + how.timeout;
     loop {
         let attempt = {
-            let _lock = match setup.lock(command, how.lock_timeout, false, terminal)? {
+            let lock = match setup.lock(command, how.lock_timeout, false, terminal)? {
                 Ok(lock) => lock,
                 Err(status) => return Ok(Err(status)),
             };
-            send(&setup.desired, &setup.fleet, host, agent, message, &mut Silence)?
+            let mut turns = Turns::of(command, lock);
+            send(&setup.desired, &setup.fleet, host, agent, message, &mut Silence, &mut turns)?
         };
         match attempt {
             Attempt::Over(receipt) => return Ok(Ok(receipt)),

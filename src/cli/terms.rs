@@ -99,6 +99,11 @@ impl TermFlags {
         !self.destroy && self.order.is_none()
     }
 
+    /// Whether it only ends agents, by name or by a pattern, and starts none.
+    pub(super) fn only_ends(&self) -> bool {
+        self.order.as_ref().is_some_and(Order::only_ends)
+    }
+
     /// What is asked of single agents, if that is what the run is about.
     pub(super) fn order(&self) -> Option<&Order> {
         self.order.as_ref()
@@ -129,6 +134,7 @@ impl TermFlags {
         Ok(Terms {
             only_messages: false,
             is_partial: false,
+            only_restarts: false,
             now: self.now,
             allow_kill: select(&self.allow_kill)?,
             kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),

@@ -224,7 +224,7 @@ fn lay_down(desired: &Desired, fleet: &Fleet, id: NoteId, agent: &AgentName, tex
 mod tests {
     use std::path::Path;
 
-    use super::super::{Audience, converge};
+    use super::super::{Audience, Begin, converge};
     use super::*;
     use crate::event::Entry;
     use crate::host::sim::{Accident, Behaviour, Sim};
@@ -383,7 +383,14 @@ mod tests {
         let World { desired, fleet, host, .. } = world;
         let deadline = host.now() + Duration::from_secs(60);
         let _ = take_requests(desired, fleet, host, &mut |_| Ok(()));
-        let _ = converge(desired, fleet, host, &Terms::default(), deadline, None, &mut Deaf);
+        let _ = converge(
+            desired,
+            fleet,
+            host,
+            Begin { terms: &Terms::default(), deadline, first: None },
+            &mut Deaf,
+            &mut super::super::Turns::alone(),
+        );
     }
 
     fn typed(world: &World) -> Vec<String> {

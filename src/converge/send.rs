@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::{Audience, Ending, converge};
+use super::{Audience, Begin, Ending, Turns, converge};
 use crate::desired::{AgentName, Desired};
 use crate::host::Host;
 use crate::intent::Intent;
@@ -72,6 +72,7 @@ pub fn send(
     agent: &AgentName,
     message: &Message,
     audience: &mut dyn Audience,
+    turns: &mut Turns,
 ) -> Result<Attempt> {
     let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), ..Intent::default() };
     let seen = observe(desired, fleet, host, &intent)?;
@@ -91,7 +92,7 @@ pub fn send(
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
     }
     let deadline = host.now() + PATIENCE;
-    let converged = converge(desired, fleet, host, &terms, deadline, Some(seen), audience)?;
+    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, audience, turns)?;
     let sighting = converged.observed.agents.get(agent);
     let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
     let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);

@@ -270,8 +270,13 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     let mut changed = false;
     let (agent, generation) = (record.agent.clone(), record.generation);
     events.extend(late(record, sighting, now));
+    let failed = match &sighting.phase {
+        Phase::Exited(ended) => ended.is_crash(record.spec.as_ref().map(|spec| &spec.care.restart)),
+        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) | Phase::Unknown { .. } => false,
+    };
     let mut tell = |what, why: String| {
-        events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason: None, why });
+        let reason = (what == What::Exited && failed).then_some(Word::FAILED);
+        events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason, why });
     };
     match &sighting.phase {
         Phase::Running { health, .. } => {

@@ -23,6 +23,9 @@ const WAVE: Duration = Duration::from_secs(1);
 
 /// Holds what a person paused, and what a watcher does not do by itself.
 pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &Observed, terms: &Terms) {
+    if terms.only_restarts {
+        changes.retain(|_, change| change.kind == Kind::Restart);
+    }
     let never_seen = Sighting::default();
     for (name, change) in changes {
         let sighting = observed.agents.get(name).unwrap_or(&never_seen);

@@ -22,6 +22,9 @@ impl Word {
     /// That an agent was not ready in time.
     pub const NOT_READY: Self = Self::Blocked(Reason::NotReady);
 
+    /// That an agent failed: it ended by itself, and that was no success.
+    pub const FAILED: Self = Self::Blocked(Reason::Failed);
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

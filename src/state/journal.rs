@@ -58,6 +58,11 @@ impl Journal {
         Ok(Self { folder, file, size, full, next: last + 1 })
     }
 
+    /// The number of the last entry; 0 if there is none.
+    pub fn last(&self) -> u64 {
+        self.next - 1
+    }
+
     /// Appends events in one write and returns them with their numbers.
     pub fn append(&mut self, events: &[Event]) -> Result<Vec<Entry>> {
         if events.is_empty() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use proptest::prelude::*;
-use reconcile::converge::{Audience, Converged, Ending, converge};
+use reconcile::converge::{Audience, Begin, Converged, Ending, Turns, converge};
 use reconcile::desired::{
     AgentName, AgentSpec, Attributes, Care, Command, Declared, Desired, DrainAsk, DrainStep, Guard, Heartbeat, Inherit, Launch, Limit,
     Live, Milestone, OnRemove, Place, Policy, Probe, Server, Signal, SignalTo, Size, Socket, Source, Wish, canonical_digest,
@@ -103,7 +103,15 @@ impl World {
 
     fn apply(&mut self, desired: &Desired) -> Converged {
         let deadline = self.sim.now() + LONG;
-        converge(desired, &self.fleet, &mut self.sim, &Terms::default(), deadline, None, &mut Judge::default()).unwrap()
+        converge(
+            desired,
+            &self.fleet,
+            &mut self.sim,
+            Begin { terms: &Terms::default(), deadline, first: None },
+            &mut Judge::default(),
+            &mut Turns::alone(),
+        )
+        .unwrap()
     }
 
     /// An apply that is killed at its n-th host call; whether it was, before it ended.
@@ -343,7 +351,7 @@ proptest! {
                 }
             }
             let deadline = world.sim.now() + LONG;
-            converge(desired, &world.fleet, &mut world.sim, &Terms::default(), deadline, None, &mut Acted(&mut acted)).unwrap();
+            converge(desired, &world.fleet, &mut world.sim, Begin { terms: &Terms::default(), deadline, first: None }, &mut Acted(&mut acted), &mut Turns::alone()).unwrap();
             let foreseen: BTreeSet<AgentName> = foreseen.into_iter().flatten().collect();
             prop_assert_eq!(foreseen, acted);
         }
@@ -452,7 +460,16 @@ fn who_gets_ready_by_itself_is_not_waited_for_longer_than_that() {
     let run = |world: &mut World, only: &str, deadline: u64| {
         let terms = Terms { scope: Some(BTreeSet::from([name(only)])), ..Terms::default() };
         let deadline = world.sim.now() + Duration::from_secs(deadline);
-        converge(&desired, &world.fleet, &mut world.sim, &terms, deadline, None, &mut Judge::default()).unwrap().ending
+        converge(
+            &desired,
+            &world.fleet,
+            &mut world.sim,
+            Begin { terms: &terms, deadline, first: None },
+            &mut Judge::default(),
+            &mut Turns::alone(),
+        )
+        .unwrap()
+        .ending
     };
     assert_eq!(run(&mut world, "ada", 1), Ending::TimedOut);
     assert_eq!(run(&mut world, "bob", 10_000), Ending::AtRest);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
-use reconcile::converge::{Audience, Converged, Ending, converge};
+use reconcile::converge::{Audience, Begin, Converged, Ending, Turns, converge};
 use reconcile::desired::{AgentName, Desired};
 use reconcile::event::Entry;
 use reconcile::execute::execute;
@@ -101,7 +101,8 @@ impl World {
         let fleet = self.fleet();
         self.claim(&fleet);
         let deadline = host.now() + Duration::from_secs(60);
-        converge(&self.desired(), &fleet, host, &Terms::default(), deadline, None, &mut Nobody).unwrap()
+        converge(&self.desired(), &fleet, host, Begin { terms: &Terms::default(), deadline, first: None }, &mut Nobody, &mut Turns::alone())
+            .unwrap()
     }
 
     fn claim(&self, fleet: &Fleet) {

@@ -8,6 +8,7 @@ use super::{Running, alive, shown};
 use crate::support::{LIMIT, Program, eventually};
 use reconcile::process::{self, ProcId, Signal};
 
+mod beside;
 mod notices;
 mod rest;
 mod stays;
