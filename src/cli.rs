@@ -33,6 +33,7 @@ mod pause;
 mod plan;
 mod progress;
 mod reset;
+mod run_flags;
 mod schema;
 mod screen;
 mod select;

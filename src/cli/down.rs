@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::ExitStatus;
-use super::apply::{self, Output, RunFlags, Task};
+use super::apply::{self, Task};
 use super::error::coded;
+use super::run_flags::{Output, RunFlags};
 use super::setup::Global;
 use super::terminal::Terminal;
 use super::terms::TermFlags;

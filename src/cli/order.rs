@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
-use super::apply::{self, Output, RunFlags, Task};
+use super::apply::{self, Task};
 use super::handed::{self, Handed};
+use super::run_flags::{Output, RunFlags};
 use super::select::{ALL, Chosen, named, select_all, with_dependencies};
 use super::setup::Global;
 use super::terminal::Terminal;
