@@ -213,7 +213,7 @@ restart = { policy = "never" }
     DAY HH:MM:SS  ada  spawn    new in the manifest
     DAY HH:MM:SS  ada  started
     DAY HH:MM:SS  ada  ready
-    DAY HH:MM:SS  ada  exited   exited with status 3
+    DAY HH:MM:SS  ada  exited   exited with status 3: no such model
 
     what it printed last
       | no such model

@@ -38,12 +38,12 @@ fn what_would_happen_is_told_and_nothing_happens() {
     assert_snapshot!(program.shot(&scenario), @"
     exit 3
     --- stdout
-    fleet played · 4 agents · 2h simulated, 274 rounds
+    fleet played · 4 agents · 2h simulated, 290 rounds
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN   WORST            STOOD STILL FOR
       job       exited      1       1     0      -      -
-      lead      ready       2       1     1      1m31s  1m31s after 30m  after 9s, backoff 1s, drain 19s
-      worker-1  ready       2       1     1      1h     1h after 1h      after 9s, backoff 1s, ready 1s
+      lead      ready       2       1     1      1m33s  1m33s after 30m  after 9s, backoff 1s, drain 19s, ready 4s
+      worker-1  ready       2       1     1      1h     1h after 1h      after 11s, backoff 1s, ready 1s
       worker-2  absent      0       0     0      -      -
 
     worker-1 hung after 1h, and 1h later nobody had noticed: a probe or a heartbeat in `live` would tell
