@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 
 mod before;
 mod begun;
+mod clock;
 mod dialogs;
 mod health;
 mod join;
@@ -71,7 +72,8 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, intent: &I
 ///
 /// If the state folder cannot be read.
 pub fn recall(desired: &Desired, fleet: &Fleet, at: Timestamp) -> Result<Observed> {
-    let Remembered { records, .. } = remembered(desired, fleet)?;
+    let Remembered { mut records, .. } = remembered(desired, fleet)?;
+    records.values_mut().for_each(|record| _ = clock::bring_down(record, at));
     let agents = records.iter().map(|(name, record)| (name.clone(), join::recalled(record, at))).collect();
     Ok(Observed { agents, ..Observed::nothing(desired.fleet.clone(), at) })
 }
@@ -207,11 +209,13 @@ fn look(
     Remembered { mut records, unreadable, messages, depth }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
+    let now = host.now();
+    let set_back = records.iter_mut().filter_map(|(name, record)| clock::bring_down(record, now).then(|| name.clone())).collect();
     let claim = fleet.claim()?;
     let halted = fleet.halted()?;
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
-    let begun = begun::elsewhere(&records, fleet, host.now())?;
+    let begun = begun::elsewhere(&records, fleet, now)?;
     let look = host.look(&question(desired, &records, claim.is_none(), depth));
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
@@ -249,7 +253,7 @@ fn look(
         },
         records: BTreeMap::new(),
         unreadable,
-        learned: BTreeSet::new(),
+        learned: set_back,
         events: Vec::new(),
         messages,
     };

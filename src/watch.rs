@@ -137,6 +137,7 @@ impl Watch {
             // What it had written down it may not have done.
             self.terms.begun = Some(host.now());
         }
+        self.patient_since = self.patient_since.min(host.now());
         if host.now().since(self.patient_since) > RETRY {
             (self.patience, self.patient_since) = (Patience::default(), host.now());
         }

@@ -23,6 +23,7 @@ mod health;
 mod listener;
 mod rounds;
 mod speaker;
+mod steady;
 
 pub(super) use health::watcher;
 

@@ -35,8 +35,10 @@ pub(super) fn find(live: &Live, ask: &Ask<'_>, views: &BTreeMap<PathBuf, View>, 
         look.warnings.extend(warnings(server, socket, views.get(socket), look.foreign_server));
     }
     let attempts = &live.attempts;
-    let tmux = attempts.tmux.as_ref().map(|Attempt { why, until, .. }| Condition::TmuxFails { why: why.clone(), until: *until });
-    let machine = attempts.machine.as_ref().map(|Attempt { why, until, .. }| Condition::MachineFails { why: why.clone(), until: *until });
+    let now = now();
+    let until = |attempt: &Attempt| attempt.until_by(now);
+    let tmux = attempts.tmux.as_ref().map(|last| Condition::TmuxFails { why: last.why.clone(), until: until(last) });
+    let machine = attempts.machine.as_ref().map(|last| Condition::MachineFails { why: last.why.clone(), until: until(last) });
     look.conditions.extend(tmux.into_iter().chain(machine));
 }
 
@@ -131,6 +133,13 @@ struct Attempt {
     until: Timestamp,
 }
 
+impl Attempt {
+    /// Until when the next one waits. A time that is later than any pause is from before the clock was set back: it is over.
+    fn until_by(&self, now: Timestamp) -> Timestamp {
+        if self.until > now + LONGEST { now } else { self.until }
+    }
+}
+
 impl Attempts {
     /// Takes note of what came of starting agents in tmux.
     pub(super) fn in_tmux<'a>(&mut self, outcomes: impl Iterator<Item = &'a Outcome>) {
@@ -175,6 +184,9 @@ mod tests {
             now = until;
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+        let attempt = last.as_ref().unwrap();
+        let early = Timestamp::from_millis(now.as_millis() - 30_001);
+        assert_eq!((attempt.until_by(early + Duration::from_millis(1)), attempt.until_by(early)), (now, early));
         learn(&mut last, [Outcome::Failed("its own".to_owned())].iter(), now);
         assert!(last.is_some());
         learn(&mut last, [Outcome::Done].iter(), now);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting, dialogs, left, lives};
+use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting, clock, dialogs, left, lives};
 use crate::desired::Generation;
 use crate::event::{Event, What, Word};
 use crate::host::Life;
@@ -188,7 +188,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
             excuse: record.and_then(|record| record.ended.as_ref()?.excuse.clone()),
         })
     };
-    sighting.phase = match (&found.life, &leaving) {
+    sighting.phase = match (&clock::by_this_clock(&found.life, record, now), &leaving) {
         (Life::Alive { .. }, Some(leaving)) => Phase::Leaving(leaving.clone()),
         (Life::Alive { since }, None) => Phase::Running { since: since.unwrap_or(asked_at), health: Health::Starting },
         (Life::Unknown(why), _) => Phase::Unknown { why: why.clone() },

@@ -25,6 +25,8 @@ impl Deaths {
             ended.is_some_and(|ended| ended.asked.is_none() && ended.excuse.is_none())
         };
         let ended = news.iter().filter(|event| event.what == What::Exited).filter_map(|event| event.agent.as_ref()).filter(unasked);
+        // One from later than now is from before the clock was set back.
+        self.recent.values_mut().for_each(|at| *at = now.min(*at));
         let before = self.recent.len();
         self.recent.extend(ended.map(|agent| (agent.clone(), now)));
         let grown = self.recent.len() > before;
@@ -97,5 +99,8 @@ mod tests {
         assert_eq!(count(&["e", "f", "g"], 39).0, "7 agents ended within 30s: a, b, c and 4 more; they are started again in waves");
         let later = Timestamp::from_millis(0) + Duration::from_secs(120);
         assert_eq!(count(&["h"], later.as_millis() / 1000), (String::new(), false));
+        // The clock is set back.
+        assert_eq!(count(&["i"], -90_000), (String::new(), false));
+        assert_eq!(count(&["j"], -89_000), (String::new(), false));
     }
 }

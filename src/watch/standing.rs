@@ -47,7 +47,8 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
         let event = |what, why| Event { at, agent: Some(agent.clone()), generation, what, reason: Some(word), why };
         let known = before.get(agent).filter(|known| known.state == state && known.reason == word.as_str());
         let mut standing = match known {
-            Some(known) => known.clone(),
+            // One from later than now is from before the clock was set back.
+            Some(known) => Standing { since: known.since.min(at), ..known.clone() },
             None => {
                 match &change.next {
                     Next::Blocked(blocked) if blocked.reason.is_shared() => {
@@ -151,6 +152,22 @@ mod tests {
         }
         let held = [(0, What::Held), (30, What::HeldOverdue), (50, What::FailedRepeatedly), (70, What::Held)];
         assert_eq!(told, [&held[..], &[(80, What::Blocked), (110, What::HeldOverdue)]].concat());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_put_off_that_it_is_held_for_too_long() {
+        let desired = Desired::nothing("f".parse().unwrap());
+        let change = Change { kind: Kind::Replace, cause: Cause::Asked, fields: Vec::new(), next: Next::Held(Held::Attached(1)) };
+        let plan = Plan { changes: [("a".parse().unwrap(), change)].into(), ..Plan::default() };
+        let mut standings = Standings::new();
+        let mut told = Vec::new();
+        for minute in [1440, 0, 29, 30] {
+            let observed = Observed::nothing(desired.fleet.clone(), at(minute));
+            let (now, events) = compare(&standings, &plan, &desired, &observed);
+            standings = now;
+            told.extend(events.iter().map(|event| (minute, event.what)));
+        }
+        assert_eq!(told, [(1440, What::Held), (30, What::HeldOverdue)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use reconcile::host::Host;
 use reconcile::host::sim::{Behaviour, Crash, Faults, Sim, Terminal};
 use reconcile::intent::Intent;
 use reconcile::observe::observe;
-use reconcile::observed::{Exit, Observed, Phase};
+use reconcile::observed::{Ended, Exit, Observed, Phase};
 use reconcile::plan::{Next, Plan, Terms, after, foresee, plan};
 use reconcile::state::{Fleet, StateDir};
 use reconcile::time::{Duration, Timestamp};
@@ -371,6 +371,24 @@ fn after_is_what_the_next_look_shows() {
     let (model, real) = (&model.agents["ada"], &converged.observed.agents["ada"]);
     assert_eq!((model.generation, &model.spec, &model.digest), (real.generation, &real.spec, &real.digest));
     assert!(matches!((&model.phase, &real.phase), (Phase::Running { .. }, Phase::Running { .. })));
+}
+
+#[test]
+fn a_clock_that_was_set_back_by_a_day_delays_no_restart() {
+    let mut world = World::new();
+    let desired = fleet_of(BTreeMap::from([(name("ada"), agent("run", None))]));
+    world.apply(&desired);
+    let mut record = world.fleet.records().unwrap().remove("ada").unwrap().unwrap();
+    let tomorrow = world.sim.now() + Duration::from_secs(86_400);
+    record.ended = Some(Ended { at: tomorrow, since: tomorrow, was_ready: true, exit: Exit::Code(1), asked: None, excuse: None });
+    record.failures.recent = vec![tomorrow];
+    world.fleet.write(&record).unwrap();
+    world.sim = Sim::new(world.sim.now());
+    let before = world.sim.now();
+    assert_eq!(world.apply(&desired).ending, Ending::AtRest);
+    assert_eq!(world.living(), ["ada"]);
+    let waited = world.sim.now().since(before);
+    assert!(waited < Duration::from_secs(120), "it was started again after {waited}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::Args;
 use super::follow::{Follow, Reread};
 use super::health::{shown, supervisor_wants, tell_supervisor};
 use super::listener::Listener;
+use super::steady::Steady;
 use crate::cli::ExitStatus;
 use crate::cli::setup::{Global, Setup};
 use crate::cli::terminal::Terminal;
@@ -60,6 +61,7 @@ pub(super) struct Rounds<'a> {
     is_at_rest: bool,
     /// The time by which the files are looked at whether or not there was news.
     resync: Timestamp,
+    steady: Steady,
 }
 
 /// What is waited for.
@@ -120,6 +122,7 @@ impl<'a> Rounds<'a> {
             last: None,
             is_at_rest: false,
             resync: now,
+            steady: Steady::new(now),
         };
         match rounds.status.manifest_error.clone() {
             None => rounds.keep_in_mind(),
@@ -209,6 +212,12 @@ impl<'a> Rounds<'a> {
         let supervisor = supervisor_wants();
         loop {
             let now = self.host.now();
+            if self.steady.is_set_back(now) {
+                // What was to come at a time may be due: another look tells.
+                (self.news, self.resync) = (None, now + self.follow.desired().watch.resync);
+                self.reread(false);
+                return;
+            }
             let debounced = self.news.map(|(first, last)| (last + DEBOUNCE).min(first + LONGEST_DEBOUNCE));
             if debounced.is_some_and(|at| at <= now) {
                 self.news = None;
