@@ -24,6 +24,7 @@ mod interpolate;
 mod layers;
 mod live;
 mod memory;
+mod ours;
 mod paths;
 mod probe;
 pub(crate) mod read;
@@ -40,6 +41,7 @@ pub(crate) mod words;
 
 pub use explain::Origin;
 pub use memory::Memory;
+pub use ours::Ours;
 pub use sources::{Answer, Entry, Kind, Sources};
 pub(crate) use words::Bytes;
 
@@ -282,16 +284,19 @@ fn agents<'a>(layers: &Layers<'a>, reader: &Reader<'_>, context: &Context<'_>) -
     let mut agents: Vec<(AgentName, Declared)> = Vec::with_capacity(layers.agents.len());
     let mut asked = Vec::new();
     let mut old_names = Vec::new();
+    let mut all = Vec::with_capacity(layers.agents.len());
     for (name, table) in &layers.agents {
         let declared = At { value: *name, spot: table.spot };
-        if !layers::check_table(table.value, report) {
-            continue;
+        if layers::check_table(table.value, report) {
+            all.push(written(declared, table.value, layers, reader, report));
         }
-        let written = written(declared, table.value, layers, reader, report);
+    }
+    for written in &all {
+        let declared = written.declared;
         let source = Source { file: Arc::clone(&context.texts[declared.spot.file as usize].name), line: lines.line(declared.spot) };
         let first = names.len();
         let mut spoilt: Option<Declared> = None;
-        for copy in copies::copies(&written, context) {
+        for copy in copies::copies(written, &all, context) {
             if !names.add(declared, &copy.name, report) {
                 continue;
             }
@@ -303,7 +308,7 @@ fn agents<'a>(layers: &Layers<'a>, reader: &Reader<'_>, context: &Context<'_>) -
             let errors = report.errors();
             let number = agents.len();
             let fields = copy.fields(context);
-            let spec = resolve::spec(&written, &copy.name, &fields);
+            let spec = resolve::spec(written, &copy.name, &fields);
             if let Some(after) = written.get(|agent| &agent.after) {
                 check::asked(&after.value, number, &fields, &mut asked);
             }

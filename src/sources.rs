@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::desired::FleetName;
-use crate::manifest::{Answer, Dependencies, Entry, Kind, Sources};
+use crate::manifest::{Answer, Dependencies, Entry, Kind, Ours, Sources};
 use crate::process::search_program;
 use crate::safe_open::{self, WrittenBy};
 use crate::time::Timestamp;
@@ -122,28 +122,40 @@ impl Sources for Disk {
         Ok(Some(entries))
     }
 
-    fn changed_since(&self, path: &Path, since: Timestamp) -> Answer<bool> {
+    fn changed_since(&self, path: &Path, since: Timestamp, ours: &Ours) -> Answer<bool> {
         let Some(metadata) = answer(std::fs::metadata(path))? else { return Ok(None) };
-        if modified(&metadata)? >= since {
+        if !metadata.is_dir() {
+            return Ok(Some(modified(&metadata)? >= since));
+        }
+        let ours = ours.clone().and(self.state.clone()).map(without_links);
+        let root = answer(path.canonicalize())?.unwrap_or_else(|| path.to_owned());
+        let changed = |path: &Path, metadata: &std::fs::Metadata| -> Result<bool, String> {
+            Ok(modified(metadata)? >= since && !(metadata.is_dir() && ours.are_entries_of(path)))
+        };
+        if changed(&root, &metadata)? {
             return Ok(Some(true));
         }
-        let mut open = if metadata.is_dir() { vec![path.to_owned()] } else { Vec::new() };
+        let mut open = vec![root];
         let mut looks = 0;
         while let Some(folder) = open.pop() {
             // What disappears while it is looked at is not there any more.
             let Some(listing) = answer(std::fs::read_dir(&folder))? else { continue };
             for entry in listing {
                 let entry = entry.map_err(|error| error.to_string())?;
+                let path = entry.path();
+                if ours.has(&path) {
+                    continue;
+                }
                 let Some(metadata) = answer(entry.metadata())? else { continue };
                 looks += 1;
-                if modified(&metadata)? >= since {
+                if changed(&path, &metadata)? {
                     return Ok(Some(true));
                 }
                 if looks > MAX_LOOKS {
                     return Err(format!("there are more than {MAX_LOOKS} files in it: name some with `activity`"));
                 }
                 if metadata.is_dir() {
-                    open.push(entry.path());
+                    open.push(path);
                 }
             }
         }
@@ -219,6 +231,12 @@ impl Fingerprint {
     }
 }
 
+/// A path by which it is found whatever links lead to its folder. What is not there yet keeps its own.
+fn without_links(path: &Path) -> PathBuf {
+    let found = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    found().unwrap_or_else(|| path.to_owned())
+}
+
 fn modified(metadata: &std::fs::Metadata) -> Result<Timestamp, String> {
     let modified = metadata.modified().map_err(|error| error.to_string())?;
     let millis = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -265,12 +283,43 @@ mod tests {
         for path in [file.as_path(), &inner, &folder.path().join("a"), folder.path()] {
             std::fs::File::open(path).unwrap().set_modified(old).unwrap();
         }
-        let since = |secs: i64| disk.changed_since(folder.path(), Timestamp::from_millis(secs * 1_000));
+        let since = |secs: i64| disk.changed_since(folder.path(), Timestamp::from_millis(secs * 1_000), &Ours::default());
         assert_eq!(since(1_000), Ok(Some(true)));
         assert_eq!(since(1_001), Ok(Some(false)));
         std::fs::File::open(&file).unwrap().set_modified(old + std::time::Duration::from_secs(5)).unwrap();
         assert_eq!(since(1_005), Ok(Some(true)));
-        assert_eq!(disk.changed_since(&folder.path().join("gone"), Timestamp::default()), Ok(None));
+        assert_eq!(disk.changed_since(&folder.path().join("gone"), Timestamp::default(), &Ours::default()), Ok(None));
+    }
+
+    #[test]
+    fn what_this_program_writes_is_no_activity() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        let own =
+            ["agent.pid", ".agent.pid.77", "agent.log", "agent.log.1", "agent.log.12", "agent.log.times", "inbox/a.json", "state/f/lock"];
+        let theirs = ["agent.log.old", "agent.pid2", "work/notes"];
+        for name in own.iter().chain(&theirs) {
+            std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+            std::fs::write(at(name), "").unwrap();
+        }
+        for name in theirs.iter().chain(&["work"]) {
+            std::fs::File::open(at(name)).unwrap().set_modified(old).unwrap();
+        }
+        let ours = Ours::new(["agent.pid", "agent.log", "inbox"].map(at).to_vec());
+        let disk = Disk::new(at("state"));
+        let link = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), link.path().join("link")).unwrap();
+        let since = Timestamp::from_millis(2_000_000);
+        for path in [folder.path(), &link.path().join("link")] {
+            assert_eq!(disk.changed_since(path, since, &ours), Ok(Some(false)));
+        }
+        assert_eq!(disk.changed_since(&at("agent.log"), since, &ours), Ok(Some(true)), "what is asked for by its name counts");
+        for name in theirs {
+            std::fs::write(at(name), "work").unwrap();
+            assert_eq!(disk.changed_since(folder.path(), since, &ours), Ok(Some(true)), "{name}");
+            std::fs::File::open(at(name)).unwrap().set_modified(old).unwrap();
+        }
     }
 
     #[test]

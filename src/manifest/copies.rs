@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::{Context, Fields};
 use super::file::{Folders, MAX_AGENTS};
 use super::layers::{self, Written};
+use super::ours::ours;
 use super::paths;
 use super::read::At;
 use super::report::Spot;
@@ -42,8 +43,8 @@ struct Difference {
     path: Option<String>,
 }
 
-/// The copies of the agent that is declared under this name. What is wrong is reported.
-pub(crate) fn copies(agent: &Written<'_>, context: &Context<'_>) -> Vec<Copy> {
+/// The copies of one of all agents. What is wrong is reported.
+pub(crate) fn copies(agent: &Written<'_>, all: &[Written<'_>], context: &Context<'_>) -> Vec<Copy> {
     let report = context.report;
     let declared = agent.declared;
     let (replicas, for_each) = (agent.get(|agent| &agent.replicas), agent.get(|agent| &agent.for_each));
@@ -63,7 +64,7 @@ pub(crate) fn copies(agent: &Written<'_>, context: &Context<'_>) -> Vec<Copy> {
         (Some(replicas), None) => {
             (1..=replicas.value).map(|index| Difference { index: Some(index.to_string()), ..Difference::default() }).collect()
         }
-        (None, Some(for_each)) => each(for_each, context),
+        (None, Some(for_each)) => each(for_each, all, context),
         (None, None) => vec![Difference::default()],
     };
     let several = replicas.is_some() || for_each.is_some();
@@ -119,7 +120,7 @@ fn copy(agent: &Written<'_>, difference: Difference, context: &Context<'_>) -> O
     Some(Copy { name, index, each, each_path: path })
 }
 
-fn each(for_each: &At<ForEach<'_>>, context: &Context<'_>) -> Vec<Difference> {
+fn each(for_each: &At<ForEach<'_>>, all: &[Written<'_>], context: &Context<'_>) -> Vec<Difference> {
     let mut found: Vec<Difference> = match &for_each.value {
         ForEach::List(words) => words.iter().filter_map(|word| listed(*word, context)).collect(),
         ForEach::Folders(Folders { dirs: Some(dirs), active_within, activity, keep_if, file: None, pointer: None }) => {
@@ -130,6 +131,7 @@ fn each(for_each: &At<ForEach<'_>>, context: &Context<'_>) -> Vec<Difference> {
                     .map(|age| At { value: context.sources.now().as_millis().saturating_sub(millis(age.value)), spot: age.spot }),
                 activity: activity.as_ref().map_or(&[], |activity| &activity.value),
                 keep_if: keep_if.as_ref().map_or(&[], |keep_if| &keep_if.value),
+                all,
             };
             if active_within.is_none() && (activity.is_some() || keep_if.is_some()) {
                 context.report.error(for_each.spot, "`activity` and `keep_if` say nothing without `active_within`", None);
@@ -186,12 +188,15 @@ struct Age<'a> {
     since: Option<At<i64>>,
     activity: &'a [At<&'a str>],
     keep_if: &'a [At<&'a str>],
+    /// What is written for these is no activity.
+    all: &'a [Written<'a>],
 }
 
 fn is_active(folder: &Path, age: &Age<'_>, context: &Context<'_>) -> bool {
     let Some(since) = age.since else { return true };
+    let ours = ours(age.all, folder, context);
     let changed = |path: PathBuf, since: i64, asked: Spot| {
-        let answer = context.sources.changed_since(&path, Timestamp::from_millis(since)).unwrap_or_else(|why| {
+        let answer = context.sources.changed_since(&path, Timestamp::from_millis(since), &ours).unwrap_or_else(|why| {
             let message = format!("it is not known whether {} is active: {why}", path.display().to_string().escape_debug());
             context.report.error(asked, message, None);
             None

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::ours::Ours;
 use super::sources::{Answer, Entry, Kind, Sources};
 use crate::desired::FleetName;
 use crate::time::Timestamp;
@@ -87,12 +88,13 @@ impl Sources for Memory {
         Ok(Some(entries.collect()))
     }
 
-    fn changed_since(&self, path: &Path, since: Timestamp) -> Answer<bool> {
+    fn changed_since(&self, path: &Path, since: Timestamp, ours: &Ours) -> Answer<bool> {
         self.readable(path)?;
         if !self.files.contains_key(path) && !self.is_folder(path) {
             return Ok(None);
         }
-        Ok(Some(self.changed.iter().any(|(changed, when)| changed.starts_with(path) && *when >= since)))
+        let counts = |changed: &Path| changed == path || (changed.starts_with(path) && !ours.has(changed));
+        Ok(Some(self.changed.iter().any(|(changed, when)| counts(changed) && !ours.are_entries_of(changed) && *when >= since)))
     }
 
     fn digest(&self, path: &Path) -> Answer<String> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ours::Ours;
 use crate::desired::FleetName;
 use crate::time::Timestamp;
 
@@ -38,8 +39,8 @@ pub trait Sources {
     fn text(&self, path: &Path) -> Answer<String>;
     /// What is in a folder, in any order. Names that are no UTF-8 are left out.
     fn entries(&self, folder: &Path) -> Answer<Vec<Entry>>;
-    /// Whether a file, or anything in a folder, was changed at or after this time.
-    fn changed_since(&self, path: &Path, since: Timestamp) -> Answer<bool>;
+    /// Whether a file, or anything in a folder but what is ours, was changed at or after this time.
+    fn changed_since(&self, path: &Path, since: Timestamp, ours: &Ours) -> Answer<bool>;
     /// `blake3:…` of a file's content.
     fn digest(&self, path: &Path) -> Answer<String>;
     /// The file that a program's name means in this PATH, or in the tool's own.

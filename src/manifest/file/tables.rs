@@ -152,7 +152,7 @@ pub(crate) struct Log<'a> {
 pub(crate) struct Folders<'a> {
     /// A glob: one copy for each folder that matches. `${each}` is its name and `${each.path}` its path.
     pub(crate) dirs: Option<At<&'a str>>,
-    /// Only folders in which something changed within this time.
+    /// Only folders in which something changed within this time, but for what `reconcile` itself writes there.
     pub(crate) active_within: Option<At<Duration>>,
     /// Where in a folder to look for changes. Default: everywhere in it.
     pub(crate) activity: Option<At<Vec<At<&'a str>>>>,

@@ -89,6 +89,44 @@ for_each = { file = "teams.json", pointer = "/teams" }
 }
 
 #[test]
+fn what_this_program_writes_into_a_folder_does_not_keep_it_active() {
+    let day = |days: u64| Timestamp::default() + Duration::from_secs(days * 86_400);
+    let mut world = Memory::with_manifest(
+        r#"
+version = 1
+fleet = "atlas"
+[defaults]
+command = ["x"]
+for_each = { dirs = "rigs/*", active_within = "7d" }
+[agents.one]
+runtime = "daemon"
+pidfile = "${each.path}/one.pid"
+log = { file = "${each.path}/${name}.log" }
+[agents.two]
+name = "${each}-two"
+handoff = { inbox = "rigs/${each}/${name}/inbox", archive = "${each.path}/archive" }
+"#,
+    );
+    world.now = day(100);
+    for file in [
+        "ours/one.pid",
+        "ours/one-ours.log",
+        "ours/one-ours.log.1",
+        "ours/ours-two/inbox/1.json",
+        "ours/archive/1.json",
+        "theirs/one-ours.log",
+    ] {
+        world = world.file(&format!("/work/rigs/{file}"), "");
+        world.changed.insert(format!("/work/rigs/{file}").into(), day(99));
+    }
+    world.changed.insert("/work/rigs/ours".into(), day(99));
+    insta::assert_snapshot!(outcome(&world, &[]), @r#"
+        one-theirs command=["x"] log={"file":"/work/rigs/theirs/one-theirs.log","keep":3,"max_size":20971520} pidfile="/work/rigs/theirs/one.pid"
+        theirs-two command=["x"] handoff={"archive":"/work/rigs/theirs/archive","crash_note":false,"deliver":["inbox"],"inbox":"/work/rigs/theirs/theirs-two/inbox","keep":100,"max_size":1048576,"require":false}
+        "#);
+}
+
+#[test]
 fn what_is_not_known_is_not_empty() {
     let manifest = |for_each: &str| {
         Memory::with_manifest(&format!("version = 1\nfleet = 'atlas'\n[agents.a]\ncommand = ['x']\nfor_each = {for_each}"))
