@@ -68,6 +68,8 @@ pub struct Ground {
     pub manifest_error: Option<String>,
     /// How the watcher does, if there is one.
     pub watcher: Option<Watch>,
+    /// What became of the last one, if it was killed and none took its place.
+    pub lost_watcher: Option<String>,
     /// What the kernel says of the programs of agents that run.
     pub programs: BTreeMap<AgentName, Program>,
 }
@@ -118,7 +120,7 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
         let hint = "see all that is wrong with `reconcile validate`; what was declared before is in force";
         findings.push(Finding::yellow("manifest", why.clone(), hint));
     }
-    findings.push(watcher(ground.watcher.as_ref()));
+    findings.push(watcher(ground));
     findings.push(agents(observed, plan));
     findings.extend(stopped(ground, observed));
     findings.extend(attributes(ground, observed));
@@ -202,9 +204,16 @@ fn room(ground: &Ground, panes: usize) -> Option<Finding> {
     })
 }
 
-fn watcher(watcher: Option<&Watch>) -> Finding {
+fn watcher(ground: &Ground) -> Finding {
     const CHECK: &str = "watcher";
-    let Some(Watch { pid, last_round, overdue, manifest_error, error, blind }) = watcher else {
+    if let Some(story) = &ground.lost_watcher {
+        return Finding::yellow(
+            CHECK,
+            story.clone(),
+            "start it again with `reconcile watch`, or have the system do it: `reconcile service`",
+        );
+    }
+    let Some(Watch { pid, last_round, overdue, manifest_error, error, blind }) = &ground.watcher else {
         return Finding::green(CHECK, "none: the fleet is looked after when somebody applies it");
     };
     if *overdue {
@@ -319,6 +328,7 @@ mod tests {
             dead_letters: 0,
             manifest_error: None,
             watcher: None,
+            lost_watcher: None,
             programs: BTreeMap::new(),
         };
         let light = |files, terminals| room(&ground(files, terminals), 100).map(|finding| finding.light);

@@ -124,6 +124,8 @@ pub struct StatusView<'a> {
     pub held_since: &'a BTreeMap<AgentName, Timestamp>,
     /// The watcher, if there is one.
     pub watcher: Option<&'a Watcher>,
+    /// The last watcher, if it was killed and none took its place.
+    pub lost_watcher: Option<&'a LostWatcher>,
 }
 
 /// What is known of an agent's own program while it runs.
@@ -137,6 +139,27 @@ pub struct Usage {
     pub stale: Option<bool>,
     /// Whether a signal has stopped it: it does nothing until it is set going again.
     pub stopped: bool,
+}
+
+/// A watcher that was killed: it holds no lock any more, and did not say that it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LostWatcher {
+    /// What its process was.
+    pub pid: u32,
+    /// Since when it watched.
+    pub since: Timestamp,
+    /// When its last round was; null if it did none.
+    #[serde(default)]
+    pub last_round: Option<Timestamp>,
+}
+
+impl LostWatcher {
+    /// What became of it, for people.
+    pub fn story(&self, now: Timestamp) -> String {
+        let last =
+            self.last_round.map_or("it did no round".to_owned(), |last| format!("its last round was {} ago", now.since(last).rough()));
+        format!("The watcher, pid {}, was killed; {last}. Nothing looks after the fleet until it is started again.", self.pid)
+    }
 }
 
 /// How the watcher of a fleet does.

@@ -91,6 +91,7 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         dead_letters,
         programs: seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name.clone(), program(sighting)?))).collect(),
         manifest_error: setup.broken.clone(),
+        lost_watcher: watch::lost_watcher(&setup.fleet)?.map(|lost| lost.story(seen.observed.at)),
         watcher: watch::watcher(&setup.fleet, seen.observed.at)?.map(|watcher| shown(watcher, seen.observed.at)),
     })
 }

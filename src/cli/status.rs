@@ -10,7 +10,7 @@ use super::error::coded;
 use super::select::{is_a_path, select_all};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
-use super::watch::watcher;
+use super::watch::{lost_watcher, watcher};
 use crate::desired::{AgentName, Desired};
 use crate::host::{Host, is_stale, is_stopped, strangers, usage};
 use crate::intent::Intent;
@@ -18,7 +18,7 @@ use crate::observe::observe;
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, plan};
 use crate::render::json::ErrorCode;
-use crate::render::{self, Invocation, StatusView, Usage, Watcher, json};
+use crate::render::{self, Invocation, LostWatcher, StatusView, Usage, Watcher, json};
 use crate::state::Fleet;
 use crate::time::Timestamp;
 
@@ -65,6 +65,7 @@ struct Picture {
     usage: BTreeMap<AgentName, Usage>,
     held_since: BTreeMap<AgentName, Timestamp>,
     watcher: Option<Watcher>,
+    lost_watcher: Option<LostWatcher>,
 }
 
 impl Picture {
@@ -95,12 +96,14 @@ impl Picture {
             observed,
             plan,
             watcher,
+            lost_watcher: lost_watcher(fleet)?,
         })
     }
 
     fn view(&self) -> StatusView<'_> {
-        let Self { manifest, desired, observed, plan, usage, held_since, watcher } = self;
-        StatusView { manifest, desired, observed, plan, usage, held_since, watcher: watcher.as_ref() }
+        let Self { manifest, desired, observed, plan, usage, held_since, watcher, lost_watcher } = self;
+        let (watcher, lost_watcher) = (watcher.as_ref(), lost_watcher.as_ref());
+        StatusView { manifest, desired, observed, plan, usage, held_since, watcher, lost_watcher }
     }
 }
 
@@ -139,6 +142,7 @@ impl About {
             usage: &self.usage,
             held_since: &self.held_since,
             watcher: None,
+            lost_watcher: None,
         }
     }
 }

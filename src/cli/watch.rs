@@ -25,7 +25,7 @@ mod rounds;
 mod speaker;
 mod steady;
 
-pub(super) use health::watcher;
+pub(super) use health::{lost_watcher, watcher};
 
 /// Keep the fleet as declared: look, plan and act whenever something happens, until a signal ends it
 ///

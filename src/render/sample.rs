@@ -172,7 +172,7 @@ impl Sample {
 
     pub(super) fn status_view(&self) -> StatusView<'_> {
         let Self { desired, observed, plan, usage, held_since, watcher, .. } = self;
-        StatusView { manifest: &self.manifest, desired, observed, plan, usage, held_since, watcher: Some(watcher) }
+        StatusView { manifest: &self.manifest, desired, observed, plan, usage, held_since, watcher: Some(watcher), lost_watcher: None }
     }
 }
 

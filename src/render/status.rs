@@ -44,6 +44,9 @@ pub fn status_human(view: &StatusView<'_>, style: Style) -> String {
     if let Some(watcher) = view.watcher {
         folded_line(&watched(watcher, observed.at), Ink::new(), style, &mut out);
     }
+    if let Some(lost) = view.lost_watcher {
+        folded_line(&lost.story(observed.at), YELLOW, style, &mut out);
+    }
     out
 }
 

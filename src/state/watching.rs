@@ -44,6 +44,9 @@ pub struct WatchStatus {
     /// Why changes of files are not noticed when they happen, if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<String>,
+    /// When it ended in order; none while it watches, and for good where it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
 }
 
 /// What a manifest asked for: `in-force.json`.

@@ -6,8 +6,9 @@ use anyhow::{Result, bail};
 
 use crate::cli::ExitStatus;
 use crate::cli::terminal::Terminal;
+use crate::host::now;
 use crate::process::{self, ProcId, Signal};
-use crate::state::Fleet;
+use crate::state::{Fleet, WatchStatus};
 
 /// How long it has to bring a round to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +35,10 @@ pub(super) fn end(fleet: &Fleet, terminal: &Terminal) -> Result<ExitStatus> {
     }
     if fleet.watcher()?.flatten().is_some_and(|again| again == holder) {
         bail!("the watcher, pid {}, does not end", holder.pid);
+    }
+    // It was asked for, however it came.
+    if let Some(status) = fleet.watch_status()?.filter(|status| status.pid == holder.pid && status.ended.is_none()) {
+        fleet.write_watch_status(&WatchStatus { ended: Some(now()), ..status })?;
     }
     let how = if killed { format!("did not end within {} s and was killed", PATIENCE.as_secs()) } else { "has ended".to_owned() };
     terminal.say(&format!("The watcher, pid {}, {how}; its agents go on.\n", holder.pid));

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use sd_notify::NotifyState;
 
-use crate::render::Watcher;
+use crate::render::{LostWatcher, Watcher};
 use crate::state::{Fleet, Holder, WatchStatus};
 use crate::time::{Duration, Timestamp};
 
@@ -33,9 +33,16 @@ pub(in crate::cli) fn watcher(fleet: &Fleet, now: Timestamp) -> Result<Option<Wa
     }))
 }
 
+/// The last watcher, if it was killed and none took its place.
+pub(in crate::cli) fn lost_watcher(fleet: &Fleet) -> Result<Option<LostWatcher>> {
+    // What cannot be read tells nothing: what it says of a watcher at work is missed where it is needed.
+    let Some(WatchStatus { pid, since, last_round, ended: None, .. }) = fleet.watch_status().ok().flatten() else { return Ok(None) };
+    Ok(fleet.watcher()?.is_none().then_some(LostWatcher { pid, since, last_round }))
+}
+
 /// What a watcher says of itself, as it is shown.
 pub(super) fn shown(status: &WatchStatus, now: Timestamp) -> Watcher {
-    let WatchStatus { pid, since, last_round, auto, rounds, round_ms, next_round, manifest_error, error, blind } = status;
+    let WatchStatus { pid, since, last_round, auto, rounds, round_ms, next_round, manifest_error, error, blind, ended: _ } = status;
     Watcher {
         pid: *pid,
         since: *since,

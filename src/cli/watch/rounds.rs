@@ -102,6 +102,7 @@ impl<'a> Rounds<'a> {
             manifest_error: error,
             error: None,
             blind: None,
+            ended: None,
         };
         let (files, folders) = follow.interest();
         host.attend(&files, &folders);
@@ -128,10 +129,23 @@ impl<'a> Rounds<'a> {
             None => rounds.keep_in_mind(),
             Some(why) => rounds.tell_of_manifest(format!("{BROKEN}: {why}")),
         }
+        // From here on, the end of an earlier one says nothing of this one.
+        rounds.write_status(now);
         Ok(rounds)
     }
 
+    /// Rounds until it is to end, and a word of that: without it, it was killed.
     pub(super) fn run(mut self) -> Result<ExitStatus> {
+        let outcome = self.go_on();
+        let now = self.host.now();
+        if self.lock.as_ref().is_none_or(|lock| !lock.is_lost()) {
+            self.status.ended = Some(now);
+            self.write_status(now);
+        }
+        outcome
+    }
+
+    fn go_on(&mut self) -> Result<ExitStatus> {
         loop {
             let begun = self.host.now();
             let pause = match self.round() {

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::super::Watcher;
+use super::super::{LostWatcher, Watcher};
 use super::condition::ConditionEntry;
 use super::plan::WaitEntry;
 use super::words::Runtime;
@@ -56,6 +56,9 @@ pub struct StatusDocument {
     pub halted: Option<HaltEntry>,
     /// The watcher; null if there is none.
     pub watcher: Option<Watcher>,
+    /// The last watcher, if it was killed and none took its place; null otherwise.
+    #[serde(default)]
+    pub lost_watcher: Option<LostWatcher>,
     /// The other manifest that the fleet belongs to: this one is refused without `--moved`; null if the fleet is its own.
     #[serde(default)]
     pub claimed_by: Option<String>,

@@ -264,6 +264,34 @@ fn what_is_paused_or_halted_is_left_alone_and_goes_on_when_it_is_resumed() {
 }
 
 #[test]
+fn a_watcher_that_was_killed_is_missed_and_one_that_ended_is_not() {
+    let program = Program::new(FLEET);
+    let light = || {
+        let doctor: Value = serde_json::from_slice(&program.command(&["doctor", "--json"]).output().unwrap().stdout).unwrap();
+        let findings = doctor["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["check"] == "watcher").unwrap()["light"].as_str().unwrap().to_owned()
+    };
+    let is_lost = || !program.json(&["status", "--json"])["lost_watcher"].is_null();
+    assert_eq!((light(), is_lost()), ("green".to_owned(), false), "none was ever at work");
+    let killed = watching(&program, &[]);
+    assert_eq!((light(), is_lost()), ("green".to_owned(), false), "it is at work");
+    let pid = read_status(&program)["pid"].as_u64().unwrap();
+    kill(pid);
+    eventually(|| is_lost().then_some(()), LIMIT);
+    assert_eq!(light(), "yellow");
+    let status = String::from_utf8(program.command(&["status"]).output().unwrap().stdout).unwrap();
+    let story = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(story.contains(&format!("The watcher, pid {pid}, was killed; its last round was ")), "{status}");
+    drop(killed);
+    // One that does what is due and ends takes its place.
+    eventually(|| (program.code(&["watch", "--once"]) == 0).then_some(()), LIMIT);
+    assert_eq!((light(), is_lost()), ("green".to_owned(), false));
+    let _other = watching(&program, &[]);
+    assert_eq!(program.code(&["watch", "--stop"]), 0);
+    assert_eq!((light(), is_lost()), ("green".to_owned(), false));
+}
+
+#[test]
 fn a_shadow_says_what_it_would_do_and_does_nothing() {
     let program = Program::new(FLEET);
     let mut shadow = Running::reading(&mut program.command(&["watch", "--dry-run", "--json"]));

@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 
 /// A status for programs.
 pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
-    let StatusView { manifest: _, desired, observed, plan, usage: _, held_since: _, watcher } = *view;
+    let StatusView { manifest: _, desired, observed, plan, usage: _, held_since: _, watcher, lost_watcher } = *view;
     let names: BTreeSet<&AgentName> = desired.agents.keys().chain(observed.agents.keys()).collect();
     let strangers = observed.strangers.iter().map(|stranger| StrangerEntry {
         place: stranger.place.clone(),
@@ -38,6 +38,7 @@ pub fn status_document(view: &StatusView<'_>) -> StatusDocument {
         strangers: strangers.collect(),
         halted: observed.halted.as_ref().map(HaltEntry::of),
         watcher: watcher.cloned(),
+        lost_watcher: lost_watcher.cloned(),
         claimed_by: plan.guards.iter().find(|guard| guard.name == GuardName::Moved).map(|guard| guard.limit.clone()),
     }
 }
