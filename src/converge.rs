@@ -17,6 +17,8 @@ use crate::process::ProcId;
 use crate::state::Fleet;
 use crate::time::{Duration, Timestamp};
 
+#[cfg(test)]
+mod full_disk;
 mod requests;
 mod round;
 mod send;
@@ -157,6 +159,8 @@ pub fn converge(
             Taken::Never if host.now() >= deadline => return ended(Ending::TimedOut, begun.plan, seen.observed),
             Taken::Never => return ended(Ending::Interrupted, begun.plan, seen.observed),
             Taken::Follows => observe_again(desired, fleet, host, seen.into_memory().0)?,
+            // What could not be written down is only known from what was seen.
+            Taken::Anew if !fleet.remembers_all() => observe_again(desired, fleet, host, seen.into_memory().0)?,
             taken @ (Taken::Anew | Taken::AfterDeath) => {
                 if taken == Taken::AfterDeath {
                     terms.begun = Some(host.now());
@@ -175,9 +179,9 @@ pub fn converge(
 /// If the state folder cannot be written.
 pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
     if !seen.events.is_empty() {
-        fleet.journal()?.append(&std::mem::take(&mut seen.events))?;
+        fleet.tell(&mut fleet.journal()?, &std::mem::take(&mut seen.events))?;
     }
-    remember(seen, None, fleet)
+    remember(seen, None, fleet).map(drop)
 }
 
 fn names(plan: &Plan) -> BTreeSet<AgentName> {

@@ -111,7 +111,7 @@ const FULL: (u32, u32) = (3, 3);
 /// What is found on this ground, for this fleet.
 pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding> {
     let panes = desired.agents.values().filter(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. })).count();
-    let mut findings = vec![tmux(&ground.tmux, panes), state(ground), look(observed)];
+    let mut findings = vec![tmux(&ground.tmux, panes), state(ground, observed), look(observed)];
     findings.extend(room(ground, panes));
     let hint = "mend it, or change it in the server; a configuration is read when the server is started";
     findings.extend(observed.warnings.iter().map(|warning| Finding::yellow("server", warning.clone(), hint)));
@@ -154,7 +154,7 @@ fn number(said: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn state(ground: &Ground) -> Finding {
+fn state(ground: &Ground, observed: &Observed) -> Finding {
     const CHECK: &str = "state";
     if let Some(other) = &ground.claimed_by {
         return Finding::red(
@@ -162,6 +162,9 @@ fn state(ground: &Ground) -> Finding {
             format!("the fleet belongs to {other}"),
             "give this manifest another `fleet` name, or apply it with --moved",
         );
+    }
+    if let Some(condition) = observed.conditions.iter().find(|condition| matches!(condition, Condition::StateUnwritable { .. })) {
+        return Finding::red(CHECK, condition.to_string(), condition.hint());
     }
     match &ground.unreadable[..] {
         [] => Finding::green(CHECK, ground.state.clone()),
@@ -181,12 +184,11 @@ fn ground_of(condition: &Condition, observed: &Observed) -> Option<Finding> {
     const CHECK: &str = "starts";
     let told = observed.gaps.contains(&condition.to_string());
     match condition {
-        Condition::NoTmux { .. } | Condition::NoRoom { .. } => None,
+        Condition::NoTmux { .. } | Condition::NoRoom { .. } | Condition::StateUnwritable { .. } => None,
         Condition::ServerUnreachable { .. } if told => None,
-        Condition::ServerUnreachable { .. }
-        | Condition::TmuxFails { .. }
-        | Condition::MachineFails { .. }
-        | Condition::StateUnwritable { .. } => Some(Finding::red(CHECK, condition.to_string(), condition.hint())),
+        Condition::ServerUnreachable { .. } | Condition::TmuxFails { .. } | Condition::MachineFails { .. } => {
+            Some(Finding::red(CHECK, condition.to_string(), condition.hint()))
+        }
     }
 }
 

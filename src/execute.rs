@@ -1,7 +1,8 @@
 //! Does the steps of one round. Decides nothing: what to do, to whom and in which order is in the plan.
 //!
 //! Write, then act: each record tells of a step before the machine is asked for it, and all steps of a round go to the machine as one
-//! batch. So the tool can be killed between any two instructions, and the next round finds where it was.
+//! batch. So the tool can be killed between any two instructions, and the next round finds where it was. One exception: where the disk is full or
+//! read-only, what ends an instance is done without being written down, and the fleet takes note of what is not remembered.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
 use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
-use crate::state::{Claim, Fleet, Record};
+use crate::state::{Claim, Fleet, Record, Unremembered};
 use crate::time::Timestamp;
 
 mod drain;
@@ -41,8 +42,8 @@ struct Task<'a> {
 ///
 /// # Errors
 ///
-/// If the state folder cannot be written: then nothing was asked of the machine that is not written down. That the machine
-/// did not do as asked is no error but an event.
+/// If the state folder cannot be written: then nothing was asked of the machine that is not written down, but for ends where the disk is full. That
+/// the machine did not do as asked is no error but an event.
 pub fn execute(plan: &Plan, desired: &Desired, seen: &mut Seen, fleet: &Fleet, host: &mut dyn Host) -> Result<Vec<Event>> {
     let mut round = Round { desired, seen, fleet, host, forgotten: Vec::new(), digests: BTreeMap::new() };
     let due = plan.changes.iter().filter_map(|(agent, change)| match &change.next {
@@ -97,7 +98,9 @@ impl Round<'_> {
             });
         }
         if !self.forgotten.is_empty() {
-            self.fleet.remove_all(&std::mem::take(&mut self.forgotten))?;
+            let forgotten = std::mem::take(&mut self.forgotten);
+            let removed = self.fleet.remove_all(&forgotten);
+            self.fleet.or_all_unremembered(forgotten.into_iter().map(Unremembered::Forgotten), removed)?;
         }
         let mut batch: Vec<Act> = set_up.iter().map(|(act, _)| act.clone()).collect();
         let first = batch.len();
@@ -106,7 +109,8 @@ impl Round<'_> {
         let of_server = outcomes.by_ref().take(first).all(|outcome| outcome == Outcome::Done);
         if let (Some((_, server)), true) = (set_up, of_server) {
             let claim = self.fleet.claim()?.context("the fleet was claimed before anything was done to it")?;
-            self.fleet.write_claim(&Claim { server: server.clone(), ..claim })?;
+            let written = self.fleet.write_claim(&Claim { server: server.clone(), ..claim });
+            self.fleet.or_unremembered(Unremembered::Claim, written)?;
             self.seen.observed.server = server;
         }
         let mut events = Vec::new();
@@ -183,7 +187,9 @@ impl Round<'_> {
             Action::Drain { step, ask, purpose, .. } => {
                 let before = hooks::before_stop(self.desired, &record, &sighting);
                 self.leave(record, &sighting, Step::Drain(*step), *purpose, now)?;
-                let asks = self.drain(agent, sighting, *step, ask, now)?;
+                let asks = self.drain(agent, sighting, *step, ask, now);
+                // A message that cannot be written is not sent: the next step comes in its time.
+                let asks = self.fleet.or_unremembered(Unremembered::Message(agent.clone()), asks)?.unwrap_or_default();
                 (What::Drain, before.into_iter().chain(asks).collect())
             }
             Action::Stay { .. } => {
@@ -196,7 +202,7 @@ impl Round<'_> {
             }
             Action::Sweep { ask: None } => (What::Sweep, sighting.remains.into_iter().map(|only| Act::Kill { only }).collect()),
             Action::Sweep { ask: Some(signal) } => {
-                self.write(Record { sweeping: Some(now), ..record })?;
+                self.write_end(Record { sweeping: Some(now), ..record })?;
                 let ask = |only| Act::Signal { only, signal: *signal, to: SignalTo::Tree };
                 (What::Sweep, sighting.remains.into_iter().filter(|remains| remains.program.is_some()).map(ask).collect())
             }
@@ -235,6 +241,14 @@ impl Round<'_> {
 
     fn write(&mut self, record: Record) -> Result<()> {
         self.fleet.write(&record)?;
+        self.seen.records.insert(record.agent.clone(), record);
+        Ok(())
+    }
+
+    /// As [`Self::write`], for what ends an instance: on a full disk it is done all the same, and this run at least remembers it.
+    fn write_end(&mut self, record: Record) -> Result<()> {
+        let written = self.fleet.write(&record);
+        self.fleet.or_unremembered(Unremembered::State(record.agent.clone()), written)?;
         self.seen.records.insert(record.agent.clone(), record);
         Ok(())
     }
@@ -288,14 +302,14 @@ impl Round<'_> {
     fn leave(&mut self, record: Record, sighting: &Sighting, step: Step, purpose: Purpose, now: Timestamp) -> Result<()> {
         let since = since(sighting).unwrap_or(record.asked_at);
         let leaving = Some(Leaving { step, asked_at: now, since, purpose });
-        let Some(instance) = sighting.instance.clone() else { return self.write(Record { leaving, ..record }) };
+        let Some(instance) = sighting.instance.clone() else { return self.write_end(Record { leaving, ..record }) };
         if record.mark == instance.mark && record.generation == sighting.generation {
-            return self.write(Record { leaving, instance: Some(instance), ..record });
+            return self.write_end(Record { leaving, instance: Some(instance), ..record });
         }
         // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
         let wishes =
             Record { wanted: record.wanted, replace_up_to: record.replace_up_to, posted: record.posted, ..Record::new(record.agent) };
-        self.write(Record {
+        self.write_end(Record {
             generation: sighting.generation,
             mark: instance.mark.clone(),
             asked_at: since,
@@ -327,7 +341,7 @@ impl Round<'_> {
             self.forgotten.push(record.agent);
         } else {
             // Nothing is remembered but the notes that nobody has got yet.
-            self.write(Record { untyped: record.untyped, ..Record::new(record.agent) })?;
+            self.write_end(Record { untyped: record.untyped, ..Record::new(record.agent) })?;
         }
         Ok(sighting.instance.into_iter().map(|only| Act::Clear { only }).collect())
     }

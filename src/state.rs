@@ -25,6 +25,7 @@ mod lock;
 mod record;
 pub mod request;
 mod run;
+mod unremembered;
 mod watching;
 
 pub use files::Stamp;
@@ -35,6 +36,7 @@ pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
 pub use record::{Posted, Record, Untyped};
 pub use run::{Run, RunEnd, RunPhase, RunStatus};
+pub use unremembered::{Lost, Unremembered};
 pub use watching::{Standing, Standings, WatchStatus};
 
 /// The folder that holds the folders of all fleets.
@@ -76,7 +78,7 @@ impl StateDir {
         if Folder::open(&self.root)?.is_some() {
             Folder::open(&folder)?;
         }
-        Ok(Fleet { root: self.root.clone(), name: name.clone(), paths: Paths::new(folder) })
+        Ok(Fleet { root: self.root.clone(), name: name.clone(), paths: Paths::new(folder), ledger: Default::default() })
     }
 
     /// The fleets of which this manifest was applied last. One whose folder cannot be read is none of them.
@@ -104,6 +106,7 @@ pub struct Fleet {
     root: PathBuf,
     name: FleetName,
     paths: Paths,
+    ledger: unremembered::Ledger,
 }
 
 /// Whose a fleet is and what was applied last: `fleet.json`.

@@ -19,7 +19,7 @@ use crate::observe::{Memory, Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
 use crate::plan::{Plan, Terms, Word, plan};
 use crate::process::ProcId;
-use crate::state::{AtWork, Claim, Fleet, Holder, NoLock, Standings};
+use crate::state::{AtWork, Claim, Fleet, Holder, NoLock, Standings, Unremembered};
 use crate::time::{Duration, Timestamp};
 
 mod deaths;
@@ -168,7 +168,8 @@ impl Watch {
         };
         let terms = beside(&self.terms, &at_work, desired, fleet)?;
         let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
-        take_requests(desired, fleet, host, &mut |event| round.tell(&[event]))?;
+        let taken = take_requests(desired, fleet, host, &mut |event| round.tell(&[event]));
+        fleet.or_unremembered(Unremembered::Requests, taken)?;
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
         let mut seen = match last.filter(|_| follows) {
@@ -247,7 +248,7 @@ impl Watch {
             Ok(lock) => {
                 // Its own turn is nobody else's.
                 self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
-                fleet.journal()?.append(std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
+                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
             }
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
             Err(NoLock::Failed(error)) => return Err(error),
@@ -327,8 +328,7 @@ fn claim(manifest: &Path, desired: &Desired, fleet: &Fleet) -> Result<()> {
     if before.as_ref() == Some(&claim) {
         return Ok(());
     }
-    fleet.prepare()?;
-    fleet.write_claim(&claim)
+    fleet.or_unremembered(Unremembered::Claim, fleet.prepare().and_then(|()| fleet.write_claim(&claim))).map(drop)
 }
 
 /// Leaves out notes that may still be being written, and says when the first of them has settled.

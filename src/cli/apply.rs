@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::error::coded;
 use super::handed::Handed;
 use super::order::Order;
-use super::outcome::{Account, note_rest};
+use super::outcome::{Account, note_rest, say_what_is_lost};
 use super::progress::{Lines, Progress};
 use super::run_flags::{EventFlags, Output, RunFlags};
 use super::setup::{Global, Setup};
@@ -25,6 +25,7 @@ use crate::plan::{GuardName, Plan, Terms, foresee, plan};
 use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Basis, Extent, PlanView, json};
+use crate::state::Unremembered;
 use crate::state::handoff::NoteId;
 use crate::time::{Duration, Timestamp};
 
@@ -97,7 +98,7 @@ fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Acco
     let begun = now();
     let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new(), turns }.run();
     setup.wake_watcher();
-    status
+    Ok(say_what_is_lost(&setup.fleet, status?, terminal))
 }
 
 struct Run<'a> {
@@ -122,9 +123,11 @@ impl Run<'_> {
 
     fn work(&mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
-        self.setup.fleet.prepare()?;
-        let mut journal = self.setup.fleet.journal()?;
-        take_requests(&self.setup.desired, &self.setup.fleet, &mut self.host, &mut |event| journal.append(&[event]).map(drop))?;
+        let fleet = &self.setup.fleet;
+        fleet.or_unremembered(Unremembered::Run, fleet.prepare())?;
+        let mut journal = fleet.journal()?;
+        let taken = take_requests(&self.setup.desired, fleet, &mut self.host, &mut |event| fleet.tell(&mut journal, &[event]).map(drop));
+        fleet.or_unremembered(Unremembered::Requests, taken)?;
         drop(journal);
         let mut intent = self.args.terms.intent(self.setup, &mut self.host)?;
         for note in &self.args.notes {
@@ -164,8 +167,7 @@ impl Run<'_> {
             let status = exit_status(&ending);
             let rest = remainder(&ending, self.args.run.timeout);
             note_rest(&ending, &rest, &plan, &desired, &seen.observed, (self.setup, self.terminal));
-            self.document(&seen.observed, &plan, &[], status)?;
-            return Ok(status);
+            return self.document(&seen.observed, &plan, &[], status);
         }
         let own = within::agent_of(&desired.fleet);
         let helps = if own.is_some() { ", or have it done by a helper: `reconcile restart --self`" } else { "" };
@@ -177,16 +179,18 @@ impl Run<'_> {
         }
         // To end something is possible beside every other command; what starts, changes or replaces agents has them for itself.
         let command = self.args.terms.command();
+        let fleet = &self.setup.fleet;
         let hold = match self.args.terms.only_ends() {
             true => None,
-            false => match self.setup.fleet.hold(command, terms.scope.as_ref(), self.host.now())? {
-                Ok(hold) => Some(hold),
-                Err(other) => {
-                    let why = format!("{other}; nothing was done. Wait until it has ended, or name other agents");
-                    self.terminal.error(&coded(ErrorCode::Locked, why));
-                    return Ok(ExitStatus::Locked);
-                }
-            },
+            false => fleet.or_unremembered(Unremembered::Hold, fleet.hold(command, terms.scope.as_ref(), self.host.now()))?,
+        };
+        let hold = match hold.transpose() {
+            Ok(hold) => hold,
+            Err(other) => {
+                let why = format!("{other}; nothing was done. Wait until it has ended, or name other agents");
+                self.terminal.error(&coded(ErrorCode::Locked, why));
+                return Ok(ExitStatus::Locked);
+            }
         };
         if !approved {
             self.turns.release(&self.setup.fleet)?;
@@ -213,8 +217,8 @@ impl Run<'_> {
     fn note_message(&self) -> Result<()> {
         let Some(message) = self.args.run.message.clone() else { return Ok(()) };
         let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, reason: None, why: message };
-        self.setup.fleet.journal()?.append(&[event])?;
-        Ok(())
+        let fleet = &self.setup.fleet;
+        fleet.tell(&mut fleet.journal()?, &[event]).map(drop)
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
@@ -227,11 +231,12 @@ impl Run<'_> {
         self.terminal.print(&render::plan_human(&view, extent, self.terminal.out()))
     }
 
-    /// How the agents are that the run was about, and what came of it, if that is what is to be written.
-    fn document(&self, observed: &Observed, plan: &Plan, events: &[Event], status: ExitStatus) -> Result<()> {
+    /// How the agents are that the run was about, and what came of it, if that is what is to be written. Returns the exit status that it tells.
+    fn document(&self, observed: &Observed, plan: &Plan, events: &[Event], status: ExitStatus) -> Result<ExitStatus> {
         if self.args.output != Output::Document {
-            return Ok(());
+            return Ok(status);
         }
+        let status = say_what_is_lost(&self.setup.fleet, status, self.terminal);
         let agents = match self.args.terms.order() {
             Some(order) => order.agents(&self.setup.desired, observed)?,
             // Those that are gone have a result too.
@@ -251,7 +256,8 @@ impl Run<'_> {
             let error = self.terminal.tell_in_document(status).filter(|_| self.args.run.timeout > Duration::ZERO);
             fields.insert("error".to_owned(), serde_json::to_value(error)?);
         }
-        self.terminal.print(&json::pretty(&document))
+        self.terminal.print(&json::pretty(&document))?;
+        Ok(status)
     }
 
     fn approved(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
@@ -288,7 +294,8 @@ impl Run<'_> {
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
-        let mut progress = Progress::new(self.terminal, lines, plan, self.account.file()?);
+        let file = fleet.or_unremembered(Unremembered::Run, self.account.file())?;
+        let mut progress = Progress::new(self.terminal, lines, plan, file);
         let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, Begin { terms, deadline, first }, &mut progress, &mut self.turns);
         let (counts, events) = progress.finish();
@@ -298,7 +305,7 @@ impl Run<'_> {
         self.release(status == ExitStatus::Done)?;
         let rest = remainder(ending, self.args.run.timeout);
         note_rest(ending, &rest, plan, desired, observed, (self.setup, self.terminal));
-        self.document(observed, plan, &events, status)?;
+        let status = self.document(observed, plan, &events, status)?;
         if self.args.output != Output::Human {
             return Ok(status);
         }

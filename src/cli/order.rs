@@ -17,7 +17,8 @@ use crate::desired::{AgentName, Desired, Limit, Wish, is_glob};
 use crate::intent::{Intent, Request};
 use crate::observe::Seen;
 use crate::observed::Observed;
-use crate::state::{Fleet, Record};
+use crate::render::json::ErrorCode;
+use crate::state::{Fleet, Record, Unremembered};
 use crate::time::Duration;
 
 /// Which agents, and how.
@@ -103,8 +104,9 @@ pub(super) fn restart(args: &RestartArgs, global: &Global, terminal: &Terminal) 
 fn carry_out(order: &Order, args: &Args, notes: &[Handed], global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let timeout = if args.wait { args.run.timeout() } else { Duration::ZERO };
     let status = apply::act(task(order, args, notes, timeout), global, terminal)?;
-    // What was only to be begun is begun.
-    Ok(if !args.wait && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
+    // What was only to be begun is begun, if it is remembered.
+    let is_begun = !args.wait && !terminal.has_noted(ErrorCode::Machine);
+    Ok(if is_begun && status == ExitStatus::NotAtRest { ExitStatus::Done } else { status })
 }
 
 fn task(order: &Order, args: &Args, notes: &[Handed], timeout: Duration) -> Task {
@@ -261,9 +263,9 @@ impl Order {
 ///
 /// # Errors
 ///
-/// If a record cannot be read or written.
+/// If a record cannot be read or written. A stop goes on where the disk is full, and the fleet takes note that it is not remembered.
 pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, intent: &Intent) -> Result<()> {
-    for agent in intent.requests.keys() {
+    for (agent, asked) in &intent.requests {
         let Some(sighting) = seen.observed.agents.get(agent) else { continue };
         if let Some(why) = seen.unreadable.get(agent) {
             bail!("what was asked of {agent} cannot be remembered: {why}");
@@ -272,7 +274,12 @@ pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, intent: &Intent) -> Resul
         record.wanted = sighting.wanted;
         record.replace_up_to = sighting.replace_up_to;
         record.failures = sighting.failures.clone();
-        fleet.write_wish(record)?;
+        let written = fleet.write_wish(record);
+        match asked {
+            // It is stopped all the same.
+            Request::Stop => drop(fleet.or_unremembered(Unremembered::Stopped(agent.clone()), written)?),
+            Request::Start | Request::Restart | Request::Replace | Request::Reset => written?,
+        }
     }
     Ok(())
 }

@@ -51,6 +51,22 @@ impl Account {
     }
 }
 
+/// Says what was done and is not remembered since this was said last, which is a reason not to end as if all were done.
+pub(super) fn say_what_is_lost(fleet: &Fleet, status: ExitStatus, terminal: &Terminal) -> ExitStatus {
+    let Some(lost) = fleet.take_lost() else { return status };
+    let why = format!("{lost}. Make room, or let it be written to, and say it again");
+    terminal.error(&coded(ErrorCode::Machine, why));
+    match status {
+        ExitStatus::Done => ExitStatus::NotAtRest,
+        ExitStatus::Due
+        | ExitStatus::Failed
+        | ExitStatus::NotAtRest
+        | ExitStatus::Refused
+        | ExitStatus::Locked
+        | ExitStatus::Interrupted => status,
+    }
+}
+
 /// So many agents are named in the message of an error.
 const NAMED: usize = 3;
 

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow, bail};
 
 use super::ExitStatus;
 use super::moment::Moment;
+use super::outcome::say_what_is_lost;
 use super::select::{Chosen, select_all};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
@@ -13,7 +14,7 @@ use crate::host::{Act, Host, Live, Outcome};
 use crate::intent::Intent;
 use crate::observe::{Seen, observe};
 use crate::observed::{Halt, Instance, Pause, Phase};
-use crate::state::Record;
+use crate::state::{Record, Unremembered};
 use crate::time::{Duration, Timestamp};
 
 /// Leave agents alone until they are resumed: nothing is started, stopped, changed or delivered
@@ -100,9 +101,17 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
     with_lock("halt", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         // First the word, then the deed: who comes in between leaves alone what is being stopped.
-        setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze })?;
+        let halted = setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze });
+        let halted = setup.fleet.or_unremembered(Unremembered::Halt, halted)?;
         note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
-        terminal.say("The fleet is halted: nothing is done until it is resumed.\n");
+        terminal.say(match (halted, args.freeze) {
+            (Some(()), _) => "The fleet is halted: nothing is done until it is resumed.\n",
+            (None, false) => "The fleet is not halted, for that cannot be written down. Nothing is started as long as that is so.\n",
+            (None, true) => {
+                "The fleet is stopped but not halted, for that cannot be written down: other runs may act on it. Once there is room, say it again; \
+                 after that, `reconcile resume` sets it going.\n"
+            }
+        });
         if !args.freeze {
             return Ok(ExitStatus::Done);
         }
@@ -180,10 +189,10 @@ fn with_lock(
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    setup.fleet.prepare()?;
+    setup.fleet.or_unremembered(Unremembered::Run, setup.fleet.prepare())?;
     let status = work(&setup, &mut setup.machine()?);
     setup.wake_watcher();
-    status
+    Ok(say_what_is_lost(&setup.fleet, status?, terminal))
 }
 
 fn chosen(patterns: &[String], setup: &Setup, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
@@ -215,8 +224,7 @@ fn note(setup: &Setup, agents: &[Option<AgentName>], at: Timestamp, what: &str, 
         why: why.clone(),
     };
     let events: Vec<Event> = agents.iter().map(event).collect();
-    setup.fleet.journal()?.append(&events)?;
-    Ok(())
+    setup.fleet.tell(&mut setup.fleet.journal()?, &events).map(drop)
 }
 
 fn each(agents: &[AgentName]) -> Vec<Option<AgentName>> {

@@ -79,7 +79,7 @@ pub(super) struct Progress<'a> {
     lines: Lines,
     names: usize,
     bar: ProgressBar,
-    run: &'a mut Run,
+    run: Option<&'a mut Run>,
     counts: BTreeMap<&'static str, usize>,
     /// Of which agents what was counted.
     seen: BTreeSet<(&'static str, Option<AgentName>)>,
@@ -87,7 +87,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: &'a mut Run) -> Self {
+    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: Option<&'a mut Run>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(plan.changes.len() as u64), target(terminal, lines));
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} at rest  {elapsed}") {
             bar.set_style(style);
@@ -147,6 +147,6 @@ impl Audience for Progress<'_> {
             _ => RunPhase::Ready,
         };
         // The file is for whoever looks on; the run itself does not need it.
-        let _ = self.run.reach(phase, observed.at);
+        let _ = self.run.as_mut().map(|run| run.reach(phase, observed.at));
     }
 }

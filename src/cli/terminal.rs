@@ -157,6 +157,11 @@ impl Terminal {
         self.errors.borrow_mut().push((code_of(error), harmless(error)));
     }
 
+    /// Whether something went wrong that has this code.
+    pub(super) fn has_noted(&self, code: ErrorCode) -> bool {
+        self.errors.borrow().iter().any(|(of_error, _)| *of_error == Some(code))
+    }
+
     /// Takes note of what is left to do.
     pub(super) fn note_unfinished(&self, agents: Vec<Unfinished>) {
         *self.unfinished.borrow_mut() = agents;

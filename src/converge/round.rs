@@ -1,6 +1,6 @@
 //! One round: what a look brought is told, the plan is made, written down, and done. What `apply` and a watcher have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ use crate::observe::Seen;
 use crate::observed::{Instance, Observed, Phase, Sighting};
 use crate::plan::{Action, Blocked, Change, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
 use crate::process::ProcId;
-use crate::state::{Fleet, Journal};
+use crate::state::{Fleet, Journal, Unremembered};
 use crate::time::{Duration, Timestamp};
 
 /// The pause before the same step is taken again, where one look later it is still due.
@@ -51,8 +51,11 @@ impl Round<'_> {
 
     /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.
     pub(crate) fn remember(&mut self, begun: &Begun, acts: Option<&Plan>, seen: &mut Seen, host: &mut dyn Host) -> Result<()> {
-        remember(seen, acts, self.fleet)?;
-        let events = greet(&begun.news, self.desired, seen, host);
+        let lost = remember(seen, acts, self.fleet)?;
+        // Whose readiness is not written down would be greeted once more by another run.
+        let is_kept = |event: &&Event| event.agent.as_ref().is_none_or(|agent| !lost.contains(agent));
+        let kept: Vec<Event> = begun.news.iter().filter(is_kept).cloned().collect();
+        let events = greet(&kept, self.desired, seen, host);
         self.tell(&events)
     }
 
@@ -67,26 +70,29 @@ impl Round<'_> {
 
     /// Writes events into the journal and tells them.
     pub(crate) fn tell(&mut self, events: &[Event]) -> Result<()> {
-        for entry in self.journal.append(events)? {
+        for entry in self.fleet.tell(self.journal, events)? {
             self.audience.event(&entry);
         }
         Ok(())
     }
 }
 
-/// Writes down what a look brought, but for the records that a step of this round writes or removes anyway.
-pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<()> {
+/// Writes down what a look brought, but for the records that a step of this round writes or removes anyway. Returns of whom it is not remembered, for
+/// the disk is full.
+pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> Result<BTreeSet<AgentName>> {
+    let mut lost = BTreeSet::new();
     let writes = |change: &Change| match &change.next {
         Next::Act(Action::Sweep { ask: None }) | Next::Wait(_) | Next::Held(_) | Next::Blocked(_) => false,
         Next::Act(_) => true,
     };
     for name in std::mem::take(&mut seen.learned) {
         let is_written = steps.and_then(|plan| plan.changes.get(&name)).is_some_and(writes);
-        if let (Some(record), false) = (seen.records.get(&name), is_written) {
-            fleet.write(record)?;
+        let Some(record) = seen.records.get(&name).filter(|_| !is_written) else { continue };
+        if fleet.or_unremembered(Unremembered::State(name.clone()), fleet.write(record))?.is_none() {
+            lost.insert(name);
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 /// Who was just asked to end, if nothing else was asked: before one of them has, or has taken its time, a look would show nothing new.

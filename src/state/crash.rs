@@ -1,4 +1,4 @@
-//! Where a test lets the program die: before any change of the disk. Does nothing outside of tests.
+//! Where a test lets the program die, or the disk be full: before any change of the disk. Does nothing outside of tests.
 
 /// One step towards a change of the disk. An error only where a test wants the program to die; from there on, every step fails.
 #[cfg(not(test))]
@@ -6,16 +6,24 @@ pub(super) fn step() -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
-pub(super) use plan::step;
+/// An error only where a test wants the disk to be full: for what needs room and is no step.
+#[cfg(not(test))]
+pub(super) fn room() -> std::io::Result<()> {
+    Ok(())
+}
 
 #[cfg(test)]
-pub(crate) use plan::at;
+pub(super) use plan::{room, step};
+
+#[cfg(test)]
+pub(crate) use plan::{at, full};
 
 #[cfg(test)]
 mod plan {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::io;
+
+    use rustix::io::Errno;
 
     struct Plan {
         steps_left: usize,
@@ -25,6 +33,19 @@ mod plan {
 
     thread_local! {
         static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
+        static FULL: Cell<Option<Errno>> = const { Cell::new(None) };
+    }
+
+    /// Does some work while nothing can be written, for this reason.
+    pub(crate) fn full<T>(why: Errno, work: impl FnOnce() -> T) -> T {
+        FULL.set(Some(why));
+        let outcome = work();
+        FULL.set(None);
+        outcome
+    }
+
+    pub(in super::super) fn room() -> io::Result<()> {
+        FULL.get().map_or(Ok(()), |why| Err(why.into()))
     }
 
     /// Lets the program die after `steps`, and others act before each step. Says what came of it, and whether the program died.
@@ -37,6 +58,7 @@ mod plan {
     }
 
     pub(in super::super) fn step() -> io::Result<()> {
+        room()?;
         // Taken out meanwhile, so that what the watch does is no step.
         let Some(mut plan) = PLAN.take() else { return Ok(()) };
         if !plan.died {

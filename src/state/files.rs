@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::crash;
+use super::unremembered::is_full;
 use crate::quit;
 use crate::safe_open::{WrittenBy, written_by};
 
@@ -270,7 +271,11 @@ impl Folder {
                     && name.starts_with('.')
                     && name.ends_with(UNFINISHED)
                 {
-                    self.remove(name)?;
+                    match self.remove(name) {
+                        // It is in nobody's way.
+                        Err(error) if is_full(&error) => {}
+                        outcome => outcome?,
+                    }
                 }
             }
             Ok(())

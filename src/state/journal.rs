@@ -5,9 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::Deserialize;
 
+use super::crash;
 use super::files::Folder;
+use super::unremembered::is_full;
 use crate::event::{Entry, Event};
 use crate::quit;
 
@@ -26,7 +29,8 @@ const TAIL: u64 = 64 * 1024;
 #[derive(Debug)]
 pub struct Journal {
     folder: Folder,
-    file: File,
+    /// Or why nothing can be written to it.
+    file: Result<File, Errno>,
     size: u64,
     full: u64,
     next: u64,
@@ -36,12 +40,27 @@ impl Journal {
     /// Opens the journal after its last whole line; half a line, left by a crash, is removed.
     pub(super) fn open(folder: Folder, full: u64) -> Result<Self> {
         let path = folder.path_of(NAME);
-        let open = || -> io::Result<(File, u64, u64)> {
-            let mut file = append(&folder)?;
-            let (end, mut last) = last_line(&mut file)?;
-            if end < file.metadata()?.len() {
-                file.set_len(end)?;
-            }
+        let open = || -> io::Result<(Result<File, Errno>, u64, u64)> {
+            let mut file = append(&folder);
+            let (end, mut last) = match &mut file {
+                Ok(file) => {
+                    let (end, last) = last_line(file)?;
+                    if end < file.metadata()?.len() {
+                        file.set_len(end)?;
+                    }
+                    (end, last)
+                }
+                // It can be read all the same.
+                Err(error) if is_full(error) => match folder.open_file(NAME, OFlags::RDONLY) {
+                    Ok(mut file) => last_line(&mut file)?,
+                    Err(_) => (0, None),
+                },
+                Err(_) => (0, None),
+            };
+            let file = match file {
+                Ok(file) => Ok(file),
+                Err(error) => Err(Errno::from_io_error(&error).filter(|_| is_full(&error)).ok_or(error)?),
+            };
             for age in 1..=KEEP {
                 if last.is_some() {
                     break;
@@ -85,9 +104,11 @@ impl Journal {
         if self.size >= self.full {
             self.rotate()?;
         }
-        if let Err(error) = self.file.write_all(text) {
+        crash::room()?;
+        let file = self.file.as_mut().map_err(|why| io::Error::from(*why))?;
+        if let Err(error) = file.write_all(text) {
             // Half a batch would be taken for the whole one by its first numbers.
-            let _ = self.file.set_len(self.size);
+            let _ = file.set_len(self.size);
             return Err(error);
         }
         self.size += text.len() as u64;
@@ -103,7 +124,7 @@ impl Journal {
                 Ok(()) | Err(_) => {}
             }
         }
-        self.file = append(&self.folder)?;
+        self.file = Ok(append(&self.folder)?);
         self.size = 0;
         Ok(())
     }

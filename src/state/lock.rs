@@ -11,7 +11,9 @@ use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::crash;
 use super::files::Folder;
+use super::unremembered::is_full;
 use crate::time::Timestamp;
 
 /// How long a lock is tried for at least: somebody who only looks whether it is free holds it for some microseconds.
@@ -150,7 +152,11 @@ pub(super) fn look(folder: &Folder, name: &str) -> anyhow::Result<Option<Option<
 }
 
 fn open(folder: &Folder, name: &str) -> std::io::Result<File> {
-    folder.open_file(name, OFlags::RDWR | OFlags::CREATE)
+    match folder.open_file(name, OFlags::RDWR | OFlags::CREATE) {
+        // It cannot be signed then. That it is held is what counts.
+        Err(error) if is_full(&error) => folder.open_file(name, OFlags::RDONLY).map_err(|_| error),
+        outcome => outcome,
+    }
 }
 
 fn is_current(folder: &Folder, name: &str, file: &File) -> bool {
@@ -161,14 +167,25 @@ fn sign(mut lock: Lock, command: &str) -> anyhow::Result<Lock> {
     let started = jiff::Timestamp::now().as_millisecond();
     let holder = Holder { pid: std::process::id(), command: command.to_owned(), started: Timestamp::from_millis(started) };
     let text = serde_json::to_string(&holder)?;
-    write(&mut lock.file, &text).context("cannot write into the lock who holds it")?;
+    match write(&mut lock.file, &text) {
+        // Who holds it cannot be told. A number that was left from a turn before this one would mislead those who count them.
+        Err(error) if is_full(&error) || is_read_only(&lock.file) => drop(lock.file.set_len(0)),
+        outcome => outcome.context("cannot write into the lock who holds it")?,
+    }
     Ok(lock)
 }
 
+/// Whether it was opened where nothing can be written.
+fn is_read_only(file: &File) -> bool {
+    rustix::fs::fcntl_getfl(file).is_ok_and(|flags| !flags.contains(OFlags::RDWR))
+}
+
+/// Over what is there, so that it needs no new room on a disk that is full.
 fn write(file: &mut File, text: &str) -> std::io::Result<()> {
-    file.set_len(0)?;
+    crash::room()?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(format!("{text}\n").as_bytes())
+    file.write_all(format!("{text}\n").as_bytes())?;
+    file.set_len(text.len() as u64 + 1)
 }
 
 /// What the holder wrote; it has the lock for a moment before it has said so.

@@ -10,7 +10,7 @@ use crate::desired::{AgentName, Care, Desired};
 use crate::event::{What, Word};
 use crate::observed::Observed;
 use crate::plan::{Held, Next, Plan, Reason};
-use crate::state::{Fleet, Standing, Standings};
+use crate::state::{Fleet, Standing, Standings, Unremembered};
 
 /// Tells what has changed in what stands still, and writes down how it is now.
 pub(super) fn tell(plan: &Plan, desired: &Desired, observed: &Observed, fleet: &Fleet, round: &mut Round<'_>) -> Result<Standings> {
@@ -18,7 +18,7 @@ pub(super) fn tell(plan: &Plan, desired: &Desired, observed: &Observed, fleet: &
     let (now, events) = compare(&before, plan, desired, observed);
     round.tell(&events)?;
     if now != before {
-        fleet.write_standings(&now)?;
+        fleet.or_unremembered(Unremembered::Standings, fleet.write_standings(&now))?;
     }
     Ok(now)
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::desired::Desired;
-use crate::state::Claim;
+use crate::state::{Claim, Unremembered};
 
 impl Run<'_> {
     /// Writes whose the fleet is, and what is declared from here on.
@@ -16,17 +16,22 @@ impl Run<'_> {
             ..before.clone().unwrap_or_else(|| Claim::new(self.setup.path.clone()))
         };
         if before.as_ref() != Some(&claim) {
-            self.setup.fleet.write_claim(&claim)?;
+            self.forgive(self.setup.fleet.write_claim(&claim))?;
         }
         // What commands go by while the manifest is not valid.
         if self.args.terms.needs_its_manifest() && !self.setup.fleet.in_force().is_ok_and(|before| before.as_ref() == Some(desired)) {
-            self.setup.fleet.write_in_force(desired)?;
+            self.forgive(self.setup.fleet.write_in_force(desired))?;
         }
         Ok(())
     }
 
     /// Forgets whose the fleet was, where all of it was to end and has.
     pub(super) fn release(&self, is_over: bool) -> Result<()> {
-        if is_over && self.args.terms.destroys() { self.setup.fleet.release_claim() } else { Ok(()) }
+        if is_over && self.args.terms.destroys() { self.forgive(self.setup.fleet.release_claim()) } else { Ok(()) }
+    }
+
+    /// Where the disk is full, the run goes on: it ends agents all the same, and what it starts is written down first or not started.
+    fn forgive(&self, written: Result<()>) -> Result<()> {
+        self.setup.fleet.or_unremembered(Unremembered::Claim, written).map(drop)
     }
 }

@@ -1,0 +1,101 @@
+//! On a disk that is full or read-only, what ends an instance is done, and nothing else.
+
+use rustix::io::Errno;
+
+use super::{Audience, Begin, Ending, Turns, converge};
+use crate::desired::{AgentName, Desired};
+use crate::event::{Entry, What};
+use crate::host::sim::Sim;
+use crate::manifest::{Memory, load};
+use crate::observed::Observed;
+use crate::plan::{Plan, Terms};
+use crate::state::{Fleet, StateDir, crash};
+use crate::time::{Duration, Timestamp};
+
+/// What happened, and the number under which it is in the journal.
+#[derive(Default)]
+struct Heard(Vec<(Option<AgentName>, What, u64)>);
+
+impl Audience for Heard {
+    fn event(&mut self, Entry { number, event }: &Entry) {
+        self.0.push((event.agent.clone(), event.what, *number));
+    }
+
+    fn round(&mut self, _: &Plan, _: &Observed) {}
+}
+
+struct World {
+    fleet: Fleet,
+    host: Sim,
+    _root: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let fleet = StateDir::locate(Some(root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
+        fleet.prepare().unwrap();
+        Self { fleet, host: Sim::new(Timestamp::from_millis(1_000_000)), _root: root }
+    }
+
+    fn run(&mut self, desired: &Desired) -> (anyhow::Result<Ending>, Heard) {
+        let mut heard = Heard::default();
+        let deadline = crate::host::Host::now(&self.host) + Duration::from_secs(60);
+        let converged = converge(
+            desired,
+            &self.fleet,
+            &mut self.host,
+            Begin { terms: &Terms::default(), deadline, first: None },
+            &mut heard,
+            &mut Turns::alone(),
+        );
+        (converged.map(|converged| converged.ending), heard)
+    }
+
+    fn living(&self) -> Vec<String> {
+        self.host.living().map(|instance| instance.agent.to_string()).collect()
+    }
+}
+
+fn desired(agents: &[&str]) -> Desired {
+    let mut text = "version = 1\nfleet = \"f\"\n".to_owned();
+    for agent in agents {
+        text += &format!("[agents.{agent}]\nruntime = \"daemon\"\ncommand = [\"x\"]\ndrain = [{{ message = \"go\", wait = \"1s\" }}]\n");
+    }
+    load("constellation.toml", &Memory::with_manifest(&text), &Default::default()).desired.unwrap()
+}
+
+#[test]
+fn on_a_full_disk_what_ends_an_instance_is_done_and_nothing_is_started() {
+    for why in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS] {
+        let mut world = World::new();
+        assert_eq!(world.run(&desired(&["ada", "bob"])).0.unwrap(), Ending::AtRest);
+        assert_eq!(world.living(), ["ada", "bob"]);
+        assert!(world.fleet.remembers_all());
+        // `bob` left the manifest, and `cyd` came.
+        let (ending, heard) = crash::full(why, || world.run(&desired(&["ada", "cyd"])));
+        assert_eq!(world.living(), ["ada"], "{why}");
+        assert_eq!(ending.unwrap(), Ending::Stuck, "{why}");
+        let bob: AgentName = "bob".parse().unwrap();
+        let of_bob: Vec<(What, u64)> =
+            heard.0.iter().filter(|(agent, ..)| *agent == Some(bob.clone())).map(|(_, what, number)| (*what, *number)).collect();
+        let expected = [What::Drain, What::Kill, What::Exited, What::Forget].map(|what| (what, 0));
+        assert_eq!(of_bob, expected, "all is told, and nothing has a number: {why}");
+        let lost = world.fleet.take_lost().unwrap().to_string();
+        for what in ["what happened to bob", "that bob is forgotten", "the message to bob, which was not sent", "the events"] {
+            assert!(lost.contains(what), "{what}: {lost}");
+        }
+        // With room, it is as if nothing had been.
+        assert_eq!(world.run(&desired(&["ada", "cyd"])).0.unwrap(), Ending::AtRest);
+        assert_eq!((world.living(), world.fleet.remembers_all()), (vec!["ada".to_owned(), "cyd".to_owned()], true));
+    }
+}
+
+#[test]
+fn on_a_disk_that_fails_otherwise_nothing_is_done_that_is_not_written_down() {
+    let mut world = World::new();
+    world.run(&desired(&["ada", "bob"])).0.unwrap();
+    let (outcome, _) = crash::full(Errno::IO, || world.run(&desired(&["ada"])));
+    assert!(outcome.is_err());
+    assert_eq!(world.living(), ["ada", "bob"]);
+}
