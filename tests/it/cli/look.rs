@@ -294,16 +294,19 @@ fn a_start_that_another_run_is_about_to_do_is_no_end() {
     };
     eventually(|| state("ada").starts_with("starting").then_some(()), LIMIT);
 
-    // What a run writes down before it starts a process; it may take some time until then.
+    apply.0.kill().unwrap();
+    apply.0.wait().unwrap();
+
+    // What a run writes down in its round before it starts a process; it may take some time until then.
     let fleet = StateDir::locate(Some(&program.at("state"))).unwrap().fleet(&program.fleet.1.parse().unwrap()).unwrap();
     let mark = format!("v1/{}/cyd/1/0123456789abcdef0123456789abcdef/00000000000000aa", program.fleet.1).parse().unwrap();
     let record = Record::new("cyd".parse().unwrap());
+    let round = fleet.lock("apply", reconcile::time::Duration::from_secs(5)).unwrap();
     fleet.write(&Record { generation: Generation(1), mark: Some(mark), asked_at: reconcile::host::now(), ..record }).unwrap();
     assert_eq!(state("cyd"), "starting null");
 
-    // Once whoever wrote it is killed, it will not come.
-    apply.0.kill().unwrap();
-    apply.0.wait().unwrap();
+    // Once the round is over, or its run was killed, it will not come.
+    drop(round);
     assert_eq!(state("cyd"), "exited null");
 }
 

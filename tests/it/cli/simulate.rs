@@ -57,52 +57,52 @@ fn what_would_happen_is_told_and_nothing_happens() {
           10s  job       exited   exited with status 0
           10s  lead      spawn    new in the manifest
           10s  lead      started
-          10s  lead      ready
-          10s  lead      type     prompt
-          10s  worker-1  spawn    new in the manifest
-          10s  worker-1  started
-          10s  lead      submit
-          10s  lead      receipt  prompt confirmed
-          11s  worker-1  ready
-          15s  lead      exited   exited with status 1
+          12s  lead      ready
+          12s  lead      type     prompt
+          12s  worker-1  spawn    new in the manifest
+          12s  worker-1  started
+          12s  lead      submit
+          12s  lead      receipt  prompt confirmed
+          13s  worker-1  ready
+          15s  lead      exited   exited with status 1: the last line
           16s  lead      spawn    it exited with status 1
           16s  lead      started
-          16s  lead      ready
-          16s  lead      type     prompt
-          16s  lead      submit
-          16s  lead      receipt  prompt confirmed
-          21s  lead      exited   exited with status 1
+          18s  lead      ready
+          18s  lead      type     prompt
+          18s  lead      submit
+          18s  lead      receipt  prompt confirmed
+          21s  lead      exited   exited with status 1: the last line
           23s  lead      spawn    it exited with status 1
           23s  lead      started
-          23s  lead      ready
-          23s  lead      type     prompt
-          23s  lead      submit
-          23s  lead      receipt  prompt confirmed
-          28s  lead      exited   exited with status 1
+          25s  lead      ready
+          25s  lead      type     prompt
+          25s  lead      submit
+          25s  lead      receipt  prompt confirmed
+          28s  lead      exited   exited with status 1: the last line
           32s  lead      spawn    it exited with status 1
           32s  lead      started
-          32s  lead      ready
-          32s  lead      type     prompt
-          32s  lead      submit
-          32s  lead      receipt  prompt confirmed
-          37s  lead      exited   exited with status 1
+          34s  lead      ready
+          34s  lead      type     prompt
+          34s  lead      submit
+          34s  lead      receipt  prompt confirmed
+          37s  lead      exited   exited with status 1: the last line
           46s  lead      spawn    it exited with status 1
           46s  lead      started
-          46s  lead      ready
-          46s  lead      type     prompt
-          46s  lead      submit
-          46s  lead      receipt  prompt confirmed
-          51s  lead      exited   exited with status 1
+          48s  lead      ready
+          48s  lead      type     prompt
+          48s  lead      submit
+          48s  lead      receipt  prompt confirmed
+          51s  lead      exited   exited with status 1: the last line
           51s  lead      failed repeatedly  it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`
-          30m  worker-1  exited   ended unseen
+          30m  worker-1  exited   ended unseen: the last line
         30m1s  worker-1  blocked  waits for lead to be ready, but lead is blocked: it exited with status 1 and failed 5 times within 15m; see its output, then change it or try again: `reconcile start lead`
 
-    fleet played · 4 agents · 1h simulated, 166 rounds
+    fleet played · 4 agents · 1h simulated, 206 rounds
 
       NAME      AT THE END  STARTS  ENDS  HANGS  DOWN    WORST            STOOD STILL FOR
       job       exited      1       1     0      -       -
-      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, failed_repeatedly 59m8s, screen 1s
-      worker-1  exited      1       1     0      30m     30m after 30m    after 9s, backoff 1s, dependency_ended 29m58s
+      lead      exited      5       5     0      59m24s  59m8s after 51s  after 9s, backoff 15s, failed_repeatedly 59m8s, ready 10s, screen 1s
+      worker-1  exited      1       1     0      30m     30m after 30m    after 11s, backoff 1s, dependency_ended 29m58s
       worker-2  absent      0       0     0      -       -
 
     lead failed repeatedly, and was given up after 51s: `restart.give_up` says how often it may fail, and `reconcile start lead` starts it again
