@@ -221,10 +221,10 @@ impl Program {
         self.at(&format!("tmux-{user}/{}", self.fleet.1))
     }
 
-    /// The keepers of this folder's agents.
+    /// The keepers of this folder's agents, of every state folder in it.
     pub(crate) fn keepers(&self) -> Vec<process::Keeper> {
-        let state = self.at("state").canonicalize().unwrap_or_else(|_| self.at("state"));
-        process::keepers().unwrap().into_iter().filter(|keeper| keeper.spec.starts_with(&state)).collect()
+        let folder = self.folder.path().canonicalize().unwrap_or_else(|_| self.folder.path().to_owned());
+        process::keepers().unwrap().into_iter().filter(|keeper| keeper.spec.starts_with(&folder)).collect()
     }
 }
 
