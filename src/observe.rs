@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Server};
 use crate::event::{Event, What};
-use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor};
+use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor, Unproven};
 use crate::intent::Intent;
 use crate::observed::{Condition, Message, Observed, Obstacle, Phase, Seat, Sighting};
 use crate::plan;
@@ -355,7 +355,10 @@ fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, 
         }
     }
     let unproven = records.iter().filter(|(_, record)| lives::is_unproven(record));
-    let unproven = unproven.filter_map(|(name, record)| Some((name.clone(), record.mark.clone()?))).collect();
+    let program = |record: &Record| record.instance.as_ref().and_then(|instance| instance.program.clone());
+    let unproven = unproven
+        .filter_map(|(name, record)| Some(Unproven { agent: name.clone(), mark: record.mark.clone()?, program: program(record) }))
+        .collect();
     // Under which name an agent was started, if it was.
     let named = |name: &AgentName| records.get(name).and_then(|record| record.mark.as_ref()).map_or(name, |mark| &mark.agent).clone();
     let living: BTreeSet<&AgentName> = known.iter().map(|known| &known.agent).collect();

@@ -38,7 +38,7 @@ impl Looking<'_> {
     fn name_the_holders(&mut self) {
         let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
         let over: Vec<(AgentName, AgentName)> =
-            self.ask.unproven.iter().map(|(agent, mark)| (agent.clone(), mark.agent.clone())).chain(lost).collect();
+            self.ask.unproven.iter().map(|ended| (ended.agent.clone(), ended.mark.agent.clone())).chain(lost).collect();
         for (agent, named) in over {
             let is_its =
                 |found: &Found| found.instance.agent == agent || found.instance.mark.as_ref().is_some_and(|mark| mark.agent == named);
@@ -154,16 +154,15 @@ impl Looking<'_> {
             self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
         for (mark, processes) in marked {
             if mark.fleet == self.live.fleet && !living.contains(&mark) && self.is_meant(&mark) {
-                let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
-                let ended = || self.ask.unproven.iter().find(|(_, ended)| *ended == mark).map(|(agent, _)| agent.clone());
-                let known = Known {
-                    agent: known.or_else(ended).unwrap_or_else(|| mark.agent.clone()),
-                    mark: Some(mark.clone()),
-                    instance: None,
-                    is_daemon: false,
-                    namespace: None,
-                };
-                let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
+                let known = self.known_as(&mark.to_string()).map(|at| &self.ask.known[at]);
+                let ended = self.ask.unproven.iter().find(|ended| ended.mark == mark);
+                let agent = known.map(|known| &known.agent).or(ended.map(|ended| &ended.agent)).unwrap_or(&mark.agent).clone();
+                let seen = known.and_then(|known| known.instance.as_ref()?.program.clone());
+                // Of a life that no record knows, what was started first is taken for its program.
+                let first = || processes.iter().min_by_key(|process| (process.start_time, process.pid)).cloned();
+                let program = seen.or_else(|| ended.and_then(|ended| ended.program.clone())).or_else(first);
+                let known = Known { agent, mark: Some(mark.clone()), instance: None, is_daemon: false, namespace: None };
+                let instance = Instance { program, ..blank(&known, Seat::Adrift { processes: Vec::new() }) };
                 self.adrift(&mark, processes, &instance);
             }
         }

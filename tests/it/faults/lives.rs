@@ -154,6 +154,31 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
+fn what_a_killed_keeper_left_is_asked_before_it_is_killed() {
+    // What it prints goes to its keeper: without one, a single word would end it.
+    let program = Program::new(
+        r#"
+version = 1
+fleet = "lives"
+
+[agents.bob]
+runtime = "daemon"
+command = ["sh", "-c", "exec 2>/dev/null; trap 'echo asked > asked; exit' TERM; touch ready; while :; do sleep 0.01; done"]
+ready = { file = "ready" }
+"#,
+    );
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    let keeper = keepers(&program, "bob").remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    let (_, plan) = run(&program, &["plan"]);
+    assert!(plan.contains("interrupts"), "{plan}");
+    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
+    assert_eq!((code, program.at("asked").exists()), (Some(0), true), "{applied}");
+    assert_eq!(run(&program, &["down", "--auto-approve"]).0, Some(0));
+}
+
+#[test]
 fn a_look_from_another_pid_namespace_changes_nothing() {
     let program = Program::new(TWO);
     assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
