@@ -35,6 +35,7 @@ mod news;
 mod notice;
 mod obstacle;
 mod output;
+mod owner;
 mod panes;
 mod port_owner;
 mod probe;

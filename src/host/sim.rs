@@ -3,12 +3,15 @@
 //! It keeps to the same promises as the live one: acts are conditional, looks may be partial. Time passes in [`Host::wait`] only, but for a
 //! millisecond per call.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
-use crate::desired::{AgentName, AgentSpec, FleetName, Mark, NoticeChannel};
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
+use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel};
 use crate::observed::{Condition, Exit, Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
@@ -59,6 +62,41 @@ pub enum Accident {
     Hang(AgentName),
     /// Everything in tmux ends, and nobody sees how.
     ServerEnds,
+    /// Its keeper is killed, and its program runs on.
+    KeeperDies(AgentName),
+    /// A folder or a program is gone; what runs runs on.
+    Vanishes(PathBuf),
+    /// It is there again.
+    Returns(PathBuf),
+}
+
+/// The pid namespace of those who are in none of their own.
+pub const NATIVE: u64 = 1;
+
+/// Who looks at the machine and acts on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Viewer {
+    /// The fleet's state folder that it works with: what it starts belongs to that folder. Without it, all viewers are one.
+    pub folder: Option<PathBuf>,
+    /// The pid namespace in which it is. It sees the processes of its own.
+    pub namespace: u64,
+}
+
+/// What happens at a call of the host, between what is before it and what comes after it.
+#[derive(Clone)]
+pub struct Interlude(Rc<RefCell<dyn FnMut(&mut Sim)>>);
+
+impl Interlude {
+    /// This happens.
+    pub fn new(what: impl FnMut(&mut Sim) + 'static) -> Self {
+        Self(Rc::new(RefCell::new(what)))
+    }
+}
+
+impl fmt::Debug for Interlude {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interlude")
+    }
 }
 
 /// One life that there was.
@@ -104,8 +142,14 @@ pub struct Sim {
     pub faults: Faults,
     /// What is wrong with the machine that is no agent's fault.
     pub conditions: Vec<Condition>,
-    /// Folders that do not exist.
+    /// Folders and programs that do not exist.
     pub missing: BTreeSet<PathBuf>,
+    /// Agents of which a file cannot be read, such as a pipe in its place.
+    pub unreadable: BTreeSet<AgentName>,
+    /// Who looks and acts from here on.
+    pub viewer: Viewer,
+    /// What happens at the call of this number.
+    pub interlude: Option<(u64, Interlude)>,
     /// Sessions of strangers.
     pub strangers: BTreeSet<String>,
     /// People attached, by session.
@@ -118,16 +162,18 @@ pub struct Sim {
     pub done: Vec<(Timestamp, Act)>,
     /// Whose end the last wait saw.
     ended: Vec<ProcId>,
-    /// What the last look found that saw everything.
-    last_look: Option<(FleetName, Vec<Found>, BTreeSet<String>)>,
+    /// What there was at the last look that saw everything.
+    last_look: Option<look::Trace>,
 }
 
 /// One simulated instance.
 #[derive(Clone, Debug)]
 struct Lived {
     instance: Instance,
+    home: Viewer,
     session: Option<String>,
     since: Timestamp,
+    keeper_died: Option<Timestamp>,
     ends_at: Option<(Timestamp, Exit)>,
     hung: Option<Timestamp>,
     cleared: bool,
@@ -141,6 +187,11 @@ impl Lived {
 
     fn lives(&self, now: Timestamp) -> bool {
         self.ends_at.as_ref().is_none_or(|(at, _)| now < *at)
+    }
+
+    /// Whether it has a keeper, which holds the agent's fence.
+    fn is_kept(&self, now: Timestamp) -> bool {
+        self.lives(now) && self.keeper_died.is_none_or(|at| now < at)
     }
 
     fn end_by(&mut self, at: Timestamp, exit: Exit) {
@@ -162,6 +213,9 @@ impl Sim {
             faults: Faults::default(),
             conditions: Vec::new(),
             missing: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            viewer: Viewer { folder: None, namespace: NATIVE },
+            interlude: None,
             strangers: BTreeSet::new(),
             attached: BTreeMap::new(),
             accidents: BTreeMap::new(),
@@ -177,7 +231,7 @@ impl Sim {
         self.calls
     }
 
-    /// The instances that live now.
+    /// The instances of which the program lives now, with a keeper or without.
     pub fn living(&self) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(|life| life.lives(self.now)).map(|life| &life.instance)
     }
@@ -228,15 +282,25 @@ impl Sim {
             Accident::Hang(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
                 life.hung.get_or_insert(at);
             }),
+            Accident::KeeperDies(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
+                life.keeper_died.get_or_insert(at);
+            }),
+            Accident::Vanishes(path) => drop(self.missing.insert(path)),
+            Accident::Returns(path) => drop(self.missing.remove(&path)),
             Accident::ServerEnds => living.filter(|life| life.session.is_some()).for_each(|life| life.end_by(at, Exit::Unseen)),
         }
     }
 
-    /// One call: a millisecond passes, or the tool is killed.
+    /// One call: a millisecond passes, something else happens, or the tool is killed.
     fn call(&mut self) -> u64 {
         self.calls += 1;
         self.now = self.now + Duration::from_millis(1);
         self.accidents_until_now();
+        if let Some((_, Interlude(what))) = self.interlude.take_if(|(at, _)| *at == self.calls) {
+            let viewer = self.viewer.clone();
+            (what.borrow_mut())(self);
+            self.viewer = viewer;
+        }
         if self.faults.crash_at == Some(self.calls) {
             std::panic::panic_any(Crash);
         }
@@ -254,7 +318,9 @@ impl Sim {
 
     fn living_one(&mut self, only: &Instance) -> Option<&mut Lived> {
         let now = self.now;
-        self.instances.iter_mut().find(|life| life.instance.mark == only.mark && life.instance.keeper == only.keeper && life.lives(now))
+        // What has lost its keeper is known by its mark alone.
+        let is_meant = |life: &&mut Lived| life.instance.keeper == only.keeper || only.keeper.is_none();
+        self.instances.iter_mut().filter(|life| life.instance.mark == only.mark && life.lives(now)).find(is_meant)
     }
 }
 
@@ -268,7 +334,8 @@ impl Host for Sim {
     }
 
     fn preflight(&mut self, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
-        successors.iter().filter_map(|successor| Some((successor.agent.clone(), self.obstacle(successor.spec)?))).collect()
+        let obstacle = |successor: &Successor<'_>| Some((successor.agent.clone(), self.obstacle(&successor.agent, successor.spec)?));
+        successors.iter().filter_map(obstacle).collect()
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Looking, blank, oldest_child};
 use crate::desired::{AgentName, Mark};
-use crate::host::{Found, Gap, Known, Life};
+use crate::host::owner::other_folder;
+use crate::host::{Found, Gap, Known, Life, story};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Keeper, Liveness, ProcId};
@@ -66,16 +67,7 @@ impl Looking<'_> {
 
     /// The state folder for which a keeper with this spec works, if that is another one than this run's, is there, and has a record of the agent.
     pub(super) fn elsewhere(&self, spec: &Path, agent: &AgentName) -> Option<PathBuf> {
-        let folder = spec.parent()?.parent()?;
-        let own = self.live.paths.folder();
-        let is_own = folder == own || matches!((folder.canonicalize(), own.canonicalize()), (Ok(one), Ok(other)) if one == other);
-        let remembers = |folder: &Path| folder.join("agents").join(format!("{agent}.json")).exists();
-        if !is_own {
-            return remembers(folder).then(|| folder.to_owned());
-        }
-        // It was started for this folder, and another one may have taken it over since.
-        let moved = std::fs::read_to_string(self.live.paths.moved(agent)).ok().map(PathBuf::from)?;
-        (moved != own && remembers(&moved)).then_some(moved)
+        other_folder(spec.parent()?.parent()?, &self.live.paths, agent)
     }
 
     /// Searches the list of processes for keepers of the fleet.
@@ -88,9 +80,13 @@ impl Looking<'_> {
         // In a server that does not answer, one may be about to start.
         let may_start = |known: &Known| unreadable.clone().filter(|_| !known.is_daemon);
         let of_fleet = keepers.unwrap_or_default().into_iter().filter(|keeper| keeper.mark.fleet == self.live.fleet);
+        let keepers_known = no_list.is_none() && unreadable.is_none();
         let mut keepers: BTreeMap<Mark, Keeper> = of_fleet.map(|keeper| (keeper.mark.clone(), keeper)).collect();
         for at in missing {
             let known = &self.ask.known[*at];
+            if keepers_known && self.never_began(known, &keepers) {
+                continue;
+            }
             let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
             let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
             let trouble = no_list.clone().or_else(|| may_start(known));
@@ -123,6 +119,17 @@ impl Looking<'_> {
             self.look.searched = Some(process::boot_id());
         }
         self.name_the_holders();
+    }
+
+    /// Whether a start was written down and nothing of it ever took place: its keeper, which writes before it starts anything, wrote nothing.
+    fn never_began(&mut self, known: &Known, keepers: &BTreeMap<Mark, Keeper>) -> bool {
+        let Some(mark) = known.mark.as_ref().filter(|mark| known.instance.is_none() && !keepers.contains_key(*mark)) else { return false };
+        let is_silent = matches!(story::of(&self.live.paths, mark), Ok(None));
+        if is_silent {
+            // Its fence may be held all the same.
+            self.lost.push(mark.clone());
+        }
+        is_silent
     }
 
     /// Whether a mark is of an agent that this look is about.

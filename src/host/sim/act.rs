@@ -66,15 +66,15 @@ impl Sim {
 
     fn spawn(&mut self, spawn: &Spawn) -> Outcome {
         let now = self.now;
-        let same = |life: &Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.agent == spawn.mark.agent) && life.lives(now);
+        let same = |life: &Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.agent == spawn.mark.agent) && life.is_kept(now);
         if now > spawn.not_after {
             return Outcome::Refused("it is too late".to_owned());
         }
         if self.instances.iter().any(same) {
-            return Outcome::Failed("the agent's lock is held by a living instance".to_owned());
+            return Outcome::Failed("the agent's fence is held by a living instance".to_owned());
         }
-        if self.missing.contains(&spawn.spec.launch.cwd) {
-            return Outcome::Failed("the folder does not exist".to_owned());
+        if self.lacks_something(&spawn.mark.agent, &spawn.spec) {
+            return Outcome::Failed("something that it needs is not there".to_owned());
         }
         let behaviour = self.behaviour(&spawn.mark);
         let (keeper, program) = (self.proc(), self.proc());
@@ -101,7 +101,8 @@ impl Sim {
         }
         let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
         let hung = behaviour.hangs_after.map(|after| now + after);
-        self.instances.push(Lived { instance, session, since: now, ends_at, hung, cleared: false, terminal: behaviour.terminal });
+        let (home, keeper_died, terminal) = (self.viewer.clone(), None, behaviour.terminal);
+        self.instances.push(Lived { instance, home, session, since: now, keeper_died, ends_at, hung, cleared: false, terminal });
         self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
         Outcome::Done
     }

@@ -154,6 +154,27 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
+fn a_start_that_never_took_place_is_no_death() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    // As if the run that starts them had been killed between its two steps.
+    for name in ["ada", "bob"] {
+        let mark = format!("v1/{}/{name}/7/{}/{}", program.fleet.1, "0".repeat(32), "0".repeat(16));
+        let text = format!(r#"{{"version": 1, "agent": "{name}", "generation": 7, "mark": "{mark}", "asked_at": "2026-01-01T00:00:00Z"}}"#);
+        std::fs::write(record(&program, name), text).unwrap();
+    }
+    let (_, plan) = run(&program, &["plan"]);
+    assert_eq!(plan.matches("its start was interrupted").count(), 2, "{plan}");
+    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
+    assert_eq!((code, applied.contains("exited")), (Some(0), false), "{applied}");
+    for name in ["ada", "bob"] {
+        assert_eq!((keepers(&program, name).len(), &agent(&program, name)["generation"]), (1, &Value::from(8)));
+    }
+    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+}
+
+#[test]
 fn what_a_killed_keeper_left_is_asked_before_it_is_killed() {
     // What it prints goes to its keeper: without one, a single word would end it.
     let program = Program::new(
