@@ -11,7 +11,7 @@ use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Troub
 use super::trace::Trace;
 use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, conditions, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
-use crate::keeper::Status;
+use crate::keeper::{self, Status};
 use crate::observed::{Instance, Obstacle, Seat, Stranger};
 use crate::process::{self, Liveness, ProcId, Remnant};
 
@@ -240,9 +240,11 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Whether the processes of an instance have their numbers in another namespace than this look.
+    /// Whether an instance lives in another pid namespace than this look, where its processes have other numbers. One whose lock is free has ended:
+    /// its keeper holds that for life, and a namespace ends with all that is in it.
     fn is_foreign(&self, known: &Known) -> bool {
-        known.namespace.is_some() && self.look.namespace.is_some() && known.namespace != self.look.namespace
+        let is_elsewhere = known.namespace.is_some() && self.look.namespace.is_some() && known.namespace != self.look.namespace;
+        is_elsewhere && known.mark.as_ref().is_none_or(|mark| keeper::is_locked(&self.live.paths.agent_lock(&mark.agent)).unwrap_or(true))
     }
 
     /// An instance of which only its processes tell.

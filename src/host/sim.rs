@@ -32,6 +32,21 @@ pub struct LifeSpan {
     pub ended: Option<(Timestamp, Exit)>,
     /// Since when it hung.
     pub hung: Option<Timestamp>,
+    /// By whom it was started.
+    pub home: Viewer,
+    /// Since when it has no keeper.
+    pub orphaned: Option<Timestamp>,
+}
+
+/// An act that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deed {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Viewer,
+    /// What.
+    pub act: Act,
 }
 
 /// What is thrown where the simulated tool is killed.
@@ -68,7 +83,9 @@ pub struct Sim {
     /// Everything that somebody was told.
     pub told: Vec<String>,
     /// Everything that was done to somebody, for tests to judge.
-    pub done: Vec<(Timestamp, Act)>,
+    pub done: Vec<Deed>,
+    /// Instances that were started while another one of their agent lived. There should never be any.
+    pub doubles: Vec<Mark>,
     /// Whose end the last wait saw.
     ended: Vec<ProcId>,
     /// What there was at the last look that saw everything.
@@ -130,6 +147,7 @@ impl Sim {
             accidents: BTreeMap::new(),
             told: Vec::new(),
             done: Vec::new(),
+            doubles: Vec::new(),
             ended: Vec::new(),
             last_look: None,
         }
@@ -153,6 +171,15 @@ impl Sim {
         }
     }
 
+    /// Ends a pid namespace with all that is in it.
+    pub fn end_namespace(&mut self, namespace: u64) {
+        let now = self.now;
+        for life in self.instances.iter_mut().filter(|life| life.home.namespace == namespace && life.lives(now)) {
+            life.keeper_died.get_or_insert(now);
+            life.end_by(now, Exit::Unseen);
+        }
+    }
+
     /// Every text that was submitted, by the instance that took it.
     pub fn submitted(&self) -> impl Iterator<Item = (&Instance, &[String])> {
         self.instances.iter().map(|life| (&life.instance, life.terminal.submitted()))
@@ -166,6 +193,8 @@ impl Sim {
                 since: life.since,
                 ended: life.ends_at.clone().filter(|(at, _)| *at <= self.now),
                 hung: life.hung.filter(|at| *at <= self.now),
+                home: life.home.clone(),
+                orphaned: life.keeper_died.filter(|at| *at <= self.now),
             })
         })
     }
@@ -194,6 +223,11 @@ impl Sim {
             Accident::KeeperDies(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
                 life.keeper_died.get_or_insert(at);
             }),
+            Accident::Other(what) => {
+                let viewer = self.viewer.clone();
+                what.happen(self);
+                self.viewer = viewer;
+            }
             Accident::Vanishes(path) => drop(self.missing.insert(path)),
             Accident::Returns(path) => drop(self.missing.remove(&path)),
             Accident::ServerEnds => living.filter(|life| life.session.is_some()).for_each(|life| life.end_by(at, Exit::Unseen)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::{Act, Outcome, Spawn};
-use super::{Lived, Sim, terminal};
+use super::{Deed, Lived, Sim, terminal};
 use crate::desired::Place;
 use crate::observed::{Exit, Instance, Seat};
 use crate::process::ProcId;
@@ -60,7 +60,7 @@ impl Sim {
             Act::Freeze { .. } | Act::Thaw { .. } | Act::Dress { .. } | Act::Release { .. } | Act::Hook { .. } => {}
             Act::SetServer(_) | Act::CloseServer(_) => {}
         }
-        self.done.push((now, act.clone()));
+        self.done.push(Deed { at: now, by: self.viewer.clone(), act: act.clone() });
         Outcome::Done
     }
 
@@ -99,11 +99,14 @@ impl Sim {
         if let Some(old) = &spawn.instead_of {
             self.instances.iter_mut().filter(|life| life.instance.mark == old.mark).for_each(|life| life.cleared = true);
         }
+        if self.instances.iter().any(|life| life.instance.agent == spawn.mark.agent && life.lives(now)) {
+            self.doubles.push(spawn.mark.clone());
+        }
         let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
         let hung = behaviour.hangs_after.map(|after| now + after);
         let (home, keeper_died, terminal) = (self.viewer.clone(), None, behaviour.terminal);
         self.instances.push(Lived { instance, home, session, since: now, keeper_died, ends_at, hung, cleared: false, terminal });
-        self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
+        self.done.push(Deed { at: now, by: self.viewer.clone(), act: Act::Spawn(Box::new(spawn.clone())) });
         Outcome::Done
     }
 }

@@ -109,7 +109,8 @@ impl<'a> Gaze<'a> {
     fn look_at_the_known(&mut self) {
         let sim = self.sim;
         for known in &self.ask.known {
-            if known.namespace.is_some_and(|namespace| namespace != sim.viewer.namespace) {
+            let is_kept = || sim.instances.iter().any(|life| life.instance.mark == known.mark && life.is_kept(sim.now));
+            if known.namespace.is_some_and(|namespace| namespace != sim.viewer.namespace) && is_kept() {
                 let instance = known.instance.clone().unwrap_or_else(|| blank(known));
                 self.answer(instance, Life::Unknown("it runs in another pid namespace".to_owned()), 0);
                 continue;

@@ -57,6 +57,8 @@ pub enum Accident {
     Vanishes(PathBuf),
     /// It is there again.
     Returns(PathBuf),
+    /// Somebody else acts.
+    Other(Interlude),
 }
 
 /// The pid namespace of those who are in none of their own.
@@ -85,6 +87,12 @@ impl Interlude {
 
     pub(super) fn happen(&self, sim: &mut Sim) {
         (self.0.borrow_mut())(sim);
+    }
+}
+
+impl PartialEq for Interlude {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
     }
 }
 
