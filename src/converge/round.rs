@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Audience;
 use crate::desired::{AgentName, Desired};
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::execute::{execute, greet};
 use crate::host::Host;
 use crate::observe::Seen;
@@ -41,12 +41,29 @@ pub(crate) struct Begun {
 impl Round<'_> {
     /// Tells what a look brought, and plans.
     pub(crate) fn begin(&mut self, seen: &mut Seen, patience: &mut Patience) -> Result<Begun> {
-        let news = std::mem::take(&mut seen.events);
+        let mut news = std::mem::take(&mut seen.events);
+        self.leave_out_what_was_told(&mut news, seen)?;
         self.tell(&news)?;
         let mut plan = plan(self.desired, &seen.observed, self.terms);
         self.audience.round(&plan, &seen.observed);
         let again = patience.try_on(&mut plan, seen.observed.at);
         Ok(Begun { plan, news, again })
+    }
+
+    /// A run that told of an end may have been killed before it was in the record.
+    fn leave_out_what_was_told(&self, news: &mut Vec<Event>, seen: &Seen) -> Result<()> {
+        if !news.iter().any(|event| event.what == What::Exited) {
+            return Ok(());
+        }
+        let told = self.journal.last_ends()?;
+        let was_told = |event: &Event| {
+            let life = (event.agent.clone()?, event.generation?);
+            let began = seen.records.get(&life.0)?.asked_at;
+            // Numbers are given out again after an agent was forgotten.
+            told.get(&life).map(|at| *at >= began)
+        };
+        news.retain(|event| event.what != What::Exited || was_told(event) != Some(true));
+        Ok(())
     }
 
     /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.

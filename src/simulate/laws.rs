@@ -7,6 +7,9 @@
 //! - everything that died is told exactly once,
 //! - one agent's trouble delays no other by more than a round.
 
+mod beside;
 mod explore;
 mod law;
+mod random;
+mod trouble;
 mod world;

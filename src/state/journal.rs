@@ -1,5 +1,6 @@
 //! Every event, numbered, a line each: `journal.jsonl`. Only the holder of the fleet's lock appends; anybody may read.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -11,8 +12,10 @@ use serde::Deserialize;
 use super::crash;
 use super::files::Folder;
 use super::unremembered::is_full;
-use crate::event::{Entry, Event};
+use crate::desired::{AgentName, Generation};
+use crate::event::{Entry, Event, What};
 use crate::quit;
+use crate::time::Timestamp;
 
 const NAME: &str = "journal.jsonl";
 
@@ -97,6 +100,29 @@ impl Journal {
         self.write(&text).with_context(|| format!("cannot write the journal {}", self.folder.path_of(NAME).display()))?;
         self.next += entries.len() as u64;
         Ok(entries)
+    }
+
+    /// When the ends of lives were told of last, as far as the last entries tell.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read.
+    pub fn last_ends(&self) -> Result<BTreeMap<(AgentName, Generation), Timestamp>> {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = match self.folder.open_file(NAME, OFlags::RDONLY) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                file => file?,
+            };
+            let start = file.metadata()?.len().saturating_sub(TAIL);
+            file.seek(SeekFrom::Start(start))?;
+            let mut text = Vec::new();
+            file.take(2 * TAIL).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        let text = read().with_context(|| format!("cannot read the journal {}", self.folder.path_of(NAME).display()))?;
+        let entries = lines(&text).filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        let end = |Entry { event, .. }: Entry| Some(((event.agent?, event.generation?), event.at)).filter(|_| event.what == What::Exited);
+        Ok(entries.filter_map(end).collect())
     }
 
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
@@ -196,8 +222,6 @@ pub(super) fn open(folder: Folder) -> Result<Journal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::What;
-    use crate::time::Timestamp;
 
     fn event(why: &str) -> Event {
         Event { at: Timestamp::from_millis(0), agent: None, generation: None, what: What::Began, reason: None, why: why.to_owned() }

@@ -86,7 +86,10 @@ impl Interlude {
     }
 
     pub(super) fn happen(&self, sim: &mut Sim) {
-        (self.0.borrow_mut())(sim);
+        // What acts already at this moment does not begin once more.
+        if let Ok(mut act) = self.0.try_borrow_mut() {
+            act(sim);
+        }
     }
 }
 

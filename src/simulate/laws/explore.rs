@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use serde_json::Value;
 
-use super::world::{Moment, Move, Who, World, desired, silence_crashes};
+use super::world::{Moment, Move, START, Who, World, desired, name, silence_crashes};
 use crate::desired::Mark;
 use crate::host::Host;
 use crate::host::sim::{Accident, Behaviour, Sim, Terminal};
@@ -71,8 +71,7 @@ impl Search {
             world.go_back(here);
             self.moves += 1;
             self.path.push(Move::Killed(Box::new(step.clone()), call));
-            let killed = world.is_killed(step, call);
-            let killed = self.must(killed);
+            let killed = self.must(world.is_killed(step, call));
             self.must(world.judge());
             if killed {
                 self.go_on(world, depth - 1, faults);
@@ -82,7 +81,24 @@ impl Search {
                 break;
             }
             let other = if matches!(step, Move::Round(Who::Second)) { Who::First } else { Who::Second };
-            self.try_out(world, here, Move::Meanwhile(Box::new(step.clone()), call, Box::new(Move::Round(other))), (depth, faults));
+            let dies = |agent| Move::Happen(Accident::KeeperDies(name(agent)));
+            for other in [Move::Round(other), dies("ada"), dies("bob")] {
+                self.try_out(world, here, Move::Meanwhile(Box::new(step.clone()), call, Box::new(other)), (depth, faults));
+            }
+        }
+        for write in 0..CALLS as usize {
+            world.go_back(here);
+            self.moves += 1;
+            self.path.push(Move::KilledWriting(Box::new(step.clone()), write));
+            let killed = self.must(world.is_killed_writing(step, write));
+            self.must(world.judge());
+            if killed {
+                self.go_on(world, depth - 1, faults);
+            }
+            self.path.pop();
+            if !killed {
+                break;
+            }
         }
         world.go_back(here);
     }
@@ -134,7 +150,7 @@ fn plain(value: Value, now: Timestamp) -> Value {
 }
 
 /// Two agents, as different as the laws need them.
-const TWO: &str = r#"
+pub(super) const TWO: &str = r#"
 [agents.ada]
 command = ["run"]
 cwd = "/ada"
@@ -145,14 +161,14 @@ cwd = "/bob"
 "#;
 
 /// A world in which the first folder's fleet is at rest, in this second or third life.
-fn at_rest(manifests: Vec<crate::desired::Desired>, sim: Sim) -> World {
+pub(super) fn at_rest(manifests: Vec<crate::desired::Desired>, sim: Sim) -> World {
     silence_crashes();
     let mut world = World::new(manifests, sim);
     world.settle(Who::First).unwrap();
     world.save();
     // What is restored from a backup is older than what runs.
-    world.sim.end(&super::world::name("ada"), Exit::Code(1));
-    world.sim.end(&super::world::name("bob"), Exit::Code(1));
+    world.sim.end(&name("ada"), Exit::Code(1));
+    world.sim.end(&name("bob"), Exit::Code(1));
     world.settle(Who::First).unwrap();
     world.judge().unwrap();
     world
@@ -160,7 +176,7 @@ fn at_rest(manifests: Vec<crate::desired::Desired>, sim: Sim) -> World {
 
 fn search(world: &mut World, usual: Vec<Move>, faults: Vec<Move>) {
     // How deep the search goes can be said from outside: the sample of every day is a small one.
-    let number = |name: &str, usual: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let number = |variable: &str, usual: usize| std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (depth, most) = (number("EXPLORE_DEPTH", 2), number("EXPLORE_FAULTS", 1));
     let mut search = Search { usual, faults, seen: BTreeMap::new(), moves: 0, path: Vec::new() };
     search.go_on(world, depth, most);
@@ -168,9 +184,8 @@ fn search(world: &mut World, usual: Vec<Move>, faults: Vec<Move>) {
     assert!(search.moves > 100, "nothing was searched");
 }
 
-fn what_goes_wrong() -> Vec<Move> {
+pub(super) fn what_goes_wrong() -> Vec<Move> {
     let happen = |accident| Move::Happen(accident);
-    let name = super::world::name;
     vec![
         happen(Accident::End(name("ada"), Exit::Code(1))),
         happen(Accident::End(name("bob"), Exit::Unseen)),
@@ -188,7 +203,7 @@ fn what_goes_wrong() -> Vec<Move> {
     ]
 }
 
-fn what_anybody_does() -> Vec<Move> {
+pub(super) fn what_anybody_does() -> Vec<Move> {
     vec![
         Move::Round(Who::First),
         Move::Round(Who::Second),
@@ -203,7 +218,7 @@ fn what_anybody_does() -> Vec<Move> {
 #[test]
 fn two_agents_two_folders_and_one_fault() {
     let edited = TWO.replace("\"run\"", "\"run\", \"--more\"").replace("[agents.bob]", "[agents.cyd]");
-    let mut world = at_rest(vec![desired(TWO), desired(&edited)], Sim::new(super::world::START));
+    let mut world = at_rest(vec![desired(TWO), desired(&edited)], Sim::new(START));
     search(&mut world, what_anybody_does(), what_goes_wrong());
 }
 
@@ -211,7 +226,7 @@ fn two_agents_two_folders_and_one_fault() {
 fn a_protected_one_an_attended_one_and_one_fault() {
     let manifest = TWO.replace("cwd = \"/ada\"", "cwd = \"/ada\"\nprotect = true").replace("runtime = \"daemon\"", "");
     let edited = manifest.replace("\"run\"", "\"run\", \"--more\"").replace("\"work\"", "\"work\", \"--more\"");
-    let mut sim = Sim::new(super::world::START);
+    let mut sim = Sim::new(START);
     sim.attached.insert("bob".to_owned(), 1);
     let mut world = at_rest(vec![desired(&manifest), desired(&edited)], sim);
     search(&mut world, what_anybody_does(), what_goes_wrong());
@@ -221,11 +236,11 @@ fn a_protected_one_an_attended_one_and_one_fault() {
 fn one_that_takes_no_notice_and_asks_and_one_fault() {
     let manifest = TWO.replace("command = [\"run\"]", "command = [\"run\"]\npreset = \"claude\"\naccept = [\"trust\"]");
     let edited = manifest.replace("[agents.ada]", "[agents.eve]");
-    let mut sim = Sim::new(super::world::START);
+    let mut sim = Sim::new(START);
     let mut terminal = Terminal::default();
     terminal.asks.push("trust");
     let stubborn = Behaviour { obeys: None, terminal, dies_after: Duration::from_secs(1), ..Behaviour::default() };
-    sim.behaviours.insert(super::world::name("ada"), stubborn);
+    sim.behaviours.insert(name("ada"), stubborn);
     let mut world = at_rest(vec![desired(&manifest), desired(&edited)], sim);
     search(&mut world, what_anybody_does(), what_goes_wrong());
 }

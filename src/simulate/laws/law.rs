@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::world::{Ended, Who, World};
 use crate::converge::Ending;
 use crate::desired::{AgentName, HoldOn, Mark, Wish, canonical_digest};
-use crate::event::What;
+use crate::event::{Event, What};
 use crate::host::sim::{Deed, LifeSpan};
 use crate::host::{Act, Host, Successor};
+use crate::plan::{Change, Next};
 use crate::time::{Duration, Timestamp};
 
 impl World {
@@ -70,7 +71,7 @@ impl World {
     }
 
     fn nothing_is_told_twice(&self, lives: &BTreeMap<Mark, LifeSpan>) -> Result<(), String> {
-        for (of, times) in self.told_ends() {
+        for (of, times) in ends(self.written()) {
             let ends = lives.values().filter(|life| key(life) == of && is_over(life)).count();
             // A record from before an end knows nothing of it.
             if times > ends + usize::from(self.history.has_forgotten) {
@@ -78,16 +79,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    fn told_ends(&self) -> BTreeMap<(AgentName, u64), usize> {
-        let mut ends = BTreeMap::new();
-        for event in self.told().into_iter().filter(|event| event.what == What::Exited) {
-            if let (Some(agent), Some(generation)) = (event.agent, event.generation) {
-                *ends.entry((agent, generation.0)).or_default() += 1;
-            }
-        }
-        ends
     }
 
     /// With everything mended and time to spare, the fleet is as declared, its plan is empty, and each death was told.
@@ -115,7 +106,9 @@ impl World {
             let is_attended = self.sim.attached.contains_key(agent.as_str());
             is_attended || spec.as_ref().is_none_or(|spec| spec.care.protect)
         };
-        if let Some((agent, change)) = plan.changes.iter().find(|(agent, _)| !held(agent)) {
+        // A text that was typed before its record was lost is nobody's, and so a person's.
+        let is_lost = |change: &Change| self.history.has_forgotten && matches!(change.next, Next::Held(_));
+        if let Some((agent, change)) = plan.changes.iter().find(|(agent, change)| !held(agent) && !is_lost(change)) {
             return Err(format!("{ending:?}, and {agent} is not at rest: {change:?}"));
         }
         if plan.is_empty() && ending != Ending::AtRest {
@@ -136,20 +129,34 @@ impl World {
                 return Err(format!("{runs} instances of {agent} run, wanted: {is_wanted}"));
             }
         }
-        match living.iter().find(|agent| !self.desired().agents.contains_key(agent.as_str()) && !due.contains(agent.as_str())) {
+        // Of what no record and no manifest names, nobody knows.
+        let is_over = |agent: &&String| !self.desired().agents.contains_key(agent.as_str()) && !due.contains(agent.as_str());
+        match living.iter().filter(|_| !self.history.has_forgotten).find(is_over) {
             Some(agent) => Err(format!("{agent} runs and is not declared")),
             None => Ok(()),
         }
     }
 
     fn each_death_was_told(&self) -> Result<(), String> {
-        let told = self.told_ends();
+        // What could not be written was told all the same.
+        let told = ends(self.written().into_iter().chain(self.history.unwritten.iter().cloned()));
         let ended = self.sim.lives().filter(|life| !self.history.has_forgotten && is_over(life));
         match ended.filter(|life| !told.contains_key(&key(life))).map(|life| life.mark).next() {
             Some(mark) => Err(format!("the end of {mark} was never told")),
             None => Ok(()),
         }
     }
+}
+
+/// How often the end of each life was told.
+fn ends(events: impl IntoIterator<Item = Event>) -> BTreeMap<(AgentName, u64), usize> {
+    let mut ends = BTreeMap::new();
+    for event in events.into_iter().filter(|event| event.what == What::Exited) {
+        if let (Some(agent), Some(generation)) = (event.agent, event.generation) {
+            *ends.entry((agent, generation.0)).or_default() += 1;
+        }
+    }
+    ends
 }
 
 fn key(life: &LifeSpan) -> (AgentName, u64) {

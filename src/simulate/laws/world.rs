@@ -71,6 +71,8 @@ pub(super) enum Move {
     Disk(bool),
     /// The run that makes this move is killed at its call of this number.
     Killed(Box<Move>, u64),
+    /// The run that makes this move is killed before its write of this number.
+    KilledWriting(Box<Move>, usize),
     /// At the call of this number, something else happens before it goes on.
     Meanwhile(Box<Move>, u64, Box<Move>),
 }
@@ -158,6 +160,7 @@ impl World {
             Move::Restore(who) => self.restore(*who),
             Move::Disk(is_full) => self.is_full = *is_full,
             Move::Killed(step, call) => drop(self.is_killed(step, *call)?),
+            Move::KilledWriting(step, write) => drop(self.is_killed_writing(step, *write)?),
             Move::Meanwhile(step, call, other) => self.meanwhile(step, *call, other)?,
         }
         Ok(())
@@ -174,6 +177,12 @@ impl World {
             Err(crash) if crash.is::<Crash>() => Ok(true),
             Err(panic) => resume_unwind(panic),
         }
+    }
+
+    /// Makes a move that is killed before a write; whether it was killed, and not over before.
+    pub(super) fn is_killed_writing(&mut self, step: &Move, write: usize) -> Result<bool, String> {
+        let (outcome, died) = crash::at(write, || {}, || self.take(step));
+        if died { Ok(true) } else { outcome.map(|()| false) }
     }
 
     fn meanwhile(&mut self, step: &Move, call: u64, other: &Move) -> Result<(), String> {
@@ -277,10 +286,9 @@ impl World {
         files
     }
 
-    /// Everything that was told, by whichever folder.
-    pub(super) fn told(&self) -> Vec<Event> {
-        let written = self.fleets.iter().flat_map(|fleet| fleet.entries_after(0).unwrap()).map(|entry| entry.event);
-        written.chain(self.history.unwritten.iter().cloned()).collect()
+    /// Everything that was written into a journal.
+    pub(super) fn written(&self) -> Vec<Event> {
+        self.fleets.iter().flat_map(|fleet| fleet.entries_after(0).unwrap()).map(|entry| entry.event).collect()
     }
 }
 
