@@ -85,12 +85,15 @@ pub struct Memory {
     messages: BTreeMap<AgentName, Message>,
     /// Whether there are records of no use: they are read again.
     is_partial: bool,
+    /// Whether something was left of earlier lives, which no record may know.
+    has_remains: bool,
 }
 
 impl Seen {
     /// What it leaves to the next look, and what was seen.
     pub fn into_memory(self) -> (Memory, Observed) {
-        let memory = Memory { records: self.records, messages: self.messages, is_partial: !self.unreadable.is_empty() };
+        let has_remains = self.observed.agents.values().any(|sighting| !sighting.remains.is_empty());
+        let memory = Memory { records: self.records, messages: self.messages, is_partial: !self.unreadable.is_empty(), has_remains };
         (memory, self.observed)
     }
 }
@@ -129,9 +132,10 @@ impl Memory {
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
-    let Memory { records, messages, is_partial } = before;
+    let Memory { records, messages, is_partial, has_remains } = before;
+    let depth = if has_remains { Depth::Everything } else { Depth::Known };
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), messages, depth: Depth::Known },
+        false => Remembered { records, unreadable: BTreeMap::new(), messages, depth },
         true => Remembered { messages, ..remembered(desired, fleet)? },
     };
     look(desired, fleet, host, &Intent::default(), remembered)

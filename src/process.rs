@@ -103,6 +103,9 @@ pub fn boot_id() -> Arc<str> {
     BOOT.get_or_init(|| std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()).clone()
 }
 
+/// The number of the first pid namespace of a machine, from which all others are seen: the kernel's `PROC_PID_INIT_INO`.
+pub const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
+
 /// The pid namespace in which this process names others, by the number of the kernel; none when it could not be read. A number means another
 /// process, or none, in another namespace.
 pub fn pid_namespace() -> Option<u64> {

@@ -240,11 +240,17 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Whether an instance lives in another pid namespace than this look, where its processes have other numbers. One whose lock is free has ended:
-    /// its keeper holds that for life, and a namespace ends with all that is in it.
+    /// Whether an instance lives in another pid namespace than this look, where its processes have other numbers. A namespace ends with all that is
+    /// in it. It lives while the lock of any instance in it is held; from the first namespace of the machine, everything is seen that lives.
     fn is_foreign(&self, known: &Known) -> bool {
-        let is_elsewhere = known.namespace.is_some() && self.look.namespace.is_some() && known.namespace != self.look.namespace;
-        is_elsewhere && known.mark.as_ref().is_none_or(|mark| keeper::is_locked(&self.live.paths.agent_lock(&mark.agent)).unwrap_or(true))
+        let here = self.look.namespace;
+        if here.is_none() || known.namespace.is_none() || known.namespace == here {
+            return false;
+        }
+        let lock = |mark: &Mark| keeper::is_locked(&self.live.paths.agent_lock(&mark.agent)).unwrap_or(true);
+        let is_held = |known: &Known| known.mark.as_ref().is_none_or(lock);
+        let is_beside = |other: &&Known| other.namespace == known.namespace && here != Some(process::FIRST_NAMESPACE);
+        is_held(known) || self.ask.known.iter().filter(is_beside).any(is_held)
     }
 
     /// An instance of which only its processes tell.

@@ -128,6 +128,7 @@ fn sight(name: &AgentName, record: Option<&Record>, lives: Vec<&Found>, look: &L
     for other in lives.iter().filter(|other| !current.is_some_and(|current| std::ptr::eq(current, **other))) {
         if !matches!(other.life, Life::Ended { .. }) && !is_nothing(other) {
             sighting.remains.push(other.instance.clone());
+            sighting.elsewhere = sighting.elsewhere.or_else(|| other.elsewhere.clone());
         }
     }
     match current {
@@ -175,7 +176,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.replace_up_to = Generation(0);
     }
     sighting.attached = found.attached;
-    sighting.elsewhere.clone_from(&found.elsewhere);
+    sighting.elsewhere = found.elsewhere.clone().or(sighting.elsewhere.take());
     let asked_at = record.map_or(now, |record| record.asked_at);
     let leaving = record.and_then(|record| record.leaving.clone());
     let ended = |since: Option<Timestamp>, at, exit| {

@@ -44,8 +44,10 @@ pub(super) fn question<'a>(
         .map(|(name, declared)| (name.clone(), &declared.spec))
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
-    let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
-    let search = nothing_is_known || (unrecorded_daemon && !all_is_known);
+    let unrecorded = starts.iter().any(|(name, _)| !records.get(name).is_some_and(join::knows_a_life));
+    // What was asked to end is looked for until it is gone.
+    let sweeps = records.values().any(|record| record.sweeping.is_some());
+    let search = nothing_is_known || sweeps || (unrecorded && !all_is_known);
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();

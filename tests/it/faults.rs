@@ -51,7 +51,7 @@ const TESTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("B2", &["what_a_killed_keeper_left_is_found_whatever_the_record_says"]),
-    ("B3", &["a_look_from_another_pid_namespace_changes_nothing"]),
+    ("B3", &["a_look_from_another_pid_namespace_changes_nothing", "what_ended_with_its_pid_namespace_is_started_again"]),
     ("B4", &["another_spelling_of_the_same_folder_is_no_change"]),
     ("B5", &["two_state_folders_that_start_at_once_start_one_instance", "of_many_that_start_at_once_one_at_most_goes_on"]),
     ("B6", &["a_dead_pane_that_was_adopted_and_has_no_record_is_forgotten_once"]),

@@ -168,12 +168,23 @@ impl Looking<'_> {
                 // Of a life that no record knows, what was started first is taken for its program.
                 let first = || processes.iter().min_by_key(|process| (process.start_time, process.pid)).cloned();
                 let program = seen.or_else(|| ended.and_then(|ended| ended.program.clone())).or_else(first);
+                let is_ours = known.is_some() || ended.is_some();
+                let elsewhere = program.as_ref().filter(|_| !is_ours).and_then(|program| self.folder_of(program, &mark.agent));
                 let known = Known { agent, mark: Some(mark.clone()), instance: None, is_daemon: false, namespace: None };
                 let instance = Instance { program, ..blank(&known, Seat::Adrift { processes: Vec::new() }) };
                 self.adrift(&mark, processes, &instance);
+                if let Some(left) = self.look.found.last_mut().filter(|left| left.instance.mark.as_ref() == Some(&mark)) {
+                    left.elsewhere = elsewhere;
+                }
             }
         }
         true
+    }
+
+    /// The other state folder that remembers what a program was started for, which its environment names.
+    fn folder_of(&self, program: &ProcId, agent: &AgentName) -> Option<PathBuf> {
+        let folder = process::variable(program.pid, "RECONCILE_STATE_DIR").ok().flatten()?;
+        other_folder(Path::new(&folder), &self.live.paths, agent)
     }
 
     /// Adds the living of `processes` as what is left of the instance.

@@ -109,8 +109,7 @@ impl<'a> Gaze<'a> {
     fn look_at_the_known(&mut self) {
         let sim = self.sim;
         for known in &self.ask.known {
-            let is_kept = || sim.instances.iter().any(|life| life.instance.mark == known.mark && life.is_kept(sim.now));
-            if known.namespace.is_some_and(|namespace| namespace != sim.viewer.namespace) && is_kept() {
+            if self.is_foreign(known) {
                 let instance = known.instance.clone().unwrap_or_else(|| blank(known));
                 self.answer(instance, Life::Unknown("it runs in another pid namespace".to_owned()), 0);
                 continue;
@@ -133,6 +132,15 @@ impl<'a> Gaze<'a> {
                 }
             }
         }
+    }
+
+    /// Whether it lives in another pid namespace: the first one sees into all others, and each other one knows by the locks that one lives.
+    fn is_foreign(&self, known: &Known) -> bool {
+        let sim = self.sim;
+        let is_kept = |known: &Known| sim.instances.iter().any(|life| life.instance.mark == known.mark && life.is_kept(sim.now));
+        let is_beside = |other: &&Known| other.namespace == known.namespace && sim.viewer.namespace != super::NATIVE;
+        known.namespace.is_some_and(|namespace| namespace != sim.viewer.namespace)
+            && (is_kept(known) || self.ask.known.iter().filter(is_beside).any(is_kept))
     }
 
     fn look_at_panes(&mut self) {
@@ -177,8 +185,9 @@ impl<'a> Gaze<'a> {
             let ended = self.ask.unproven.iter().find(|ended| ended.mark == mark).map(|ended| &ended.agent);
             let agent = known.or(ended).unwrap_or(&mark.agent).clone();
             let processes = life.instance.program.iter().cloned().collect();
+            let elsewhere = if known.is_some() || ended.is_some() { None } else { self.elsewhere(life) };
             let instance = Instance { agent, keeper: None, seat: Seat::Adrift { processes }, ..life.instance.clone() };
-            self.answer(instance, Life::Alive { since: None }, 0);
+            self.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, elsewhere });
         }
     }
 

@@ -232,8 +232,8 @@ impl World {
         let starts = intent.requests.values().any(|request| *request != Request::Stop);
         let outcome = if self.is_full { crash::full(Errno::NOSPC, act) } else { act() };
         let (ended, unwritten) = match outcome {
-            // What is asked for cannot be remembered, so nothing is done.
-            Err(_) if self.is_full && starts => return Ok(Ended::Refused),
+            // What is asked for cannot be remembered, so nothing is done; and there is no room for a first folder.
+            Err(_) if self.is_full && (starts || !fleet.paths().folder().exists()) => return Ok(Ended::Refused),
             outcome => outcome?,
         };
         fleet.take_lost();
@@ -313,8 +313,6 @@ fn viewer(who: Who, fleet: &Fleet) -> Viewer {
 pub(super) enum Ended {
     /// Another folder remembers what it is about, or too much would end.
     Refused,
-    /// Somebody else had the lock.
-    Busy,
     /// It came so far, and this is still due.
     Done(Ending, Box<Plan>),
 }
@@ -330,7 +328,8 @@ fn run(
     sim.viewer = viewer;
     let mut heard = Heard::default();
     let mut act = || -> anyhow::Result<Ended> {
-        let Ok(lock) = fleet.lock("apply", Duration::ZERO) else { return Ok(Ended::Busy) };
+        // A test beside this one that starts a child has all open files for a moment.
+        let lock = fleet.lock("apply", Duration::from_secs(30))?;
         drop(fleet.prepare());
         let mut seen = observe(desired, fleet, sim, intent)?;
         let due = plan(desired, &seen.observed, &terms);

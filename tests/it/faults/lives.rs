@@ -154,6 +154,20 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
+fn what_a_killed_keeper_left_is_that_of_its_folder() {
+    let program = Program::new(TWO);
+    assert_eq!(run(&program, &["apply", "--auto-approve", "--target", "bob"]).0, Some(0));
+    let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
+    let keeper = keepers(&program, "bob").remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve"]);
+    assert_eq!((code, orphan.liveness()), (Some(4), Liveness::Alive), "{text}");
+    assert_eq!(run(&program, &["down", "--auto-approve"]).0, Some(0));
+    assert_eq!(orphan.liveness(), Liveness::Gone);
+}
+
+#[test]
 fn a_start_that_never_took_place_is_no_death() {
     let program = Program::new(TWO);
     assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
@@ -225,6 +239,24 @@ fn a_look_from_another_pid_namespace_changes_nothing() {
     assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before);
     assert_eq!(run(&program, &["kill", "bob"]).0, Some(0));
     assert_eq!(keepers(&program, "bob"), Vec::new());
+}
+
+#[test]
+fn what_ended_with_its_pid_namespace_is_started_again() {
+    let program = Program::new(TWO);
+    let plain = program.command(&["apply", "--auto-approve", "--target", "bob"]);
+    let mut inside = support::command("unshare");
+    inside.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(plain.get_program()).args(plain.get_args());
+    inside.current_dir(program.folder.path()).env_clear();
+    inside.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if !inside.output().unwrap().status.success() {
+        // This machine makes no pid namespaces, or not for this user.
+        return;
+    }
+    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
+    assert_eq!((code, keepers(&program, "bob").len()), (Some(0), 1), "{applied}");
+    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
+    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
 }
 
 #[test]
