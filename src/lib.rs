@@ -75,7 +75,7 @@
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, intent, manifest, schema, screen, plan, doctor,
-//! service, render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! service, render, `host/look/pane_owner.rs` and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!

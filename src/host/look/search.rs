@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Looking, blank, oldest_child};
+use super::liveness::oldest_child;
+use super::{Looking, blank};
 use crate::desired::{AgentName, Mark};
 use crate::host::{Found, Gap, Known, Life};
 use crate::keeper;
@@ -31,7 +32,7 @@ impl Looking<'_> {
     }
 
     fn agent_of(&self, mark: &Mark) -> AgentName {
-        self.known_as(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
+        self.known.bearing(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
     }
 
     /// Says who holds the fences of those of which the search has found nothing either, and whose lock is held against their record.
@@ -154,7 +155,7 @@ impl Looking<'_> {
             self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
         for (mark, processes) in marked {
             if mark.fleet == self.live.fleet && !living.contains(&mark) && self.is_meant(&mark) {
-                let known = self.known_as(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
+                let known = self.known.bearing(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
                 let ended = || self.ask.unproven.iter().find(|(_, ended)| *ended == mark).map(|(agent, _)| agent.clone());
                 let known = Known {
                     agent: known.or_else(ended).unwrap_or_else(|| mark.agent.clone()),
