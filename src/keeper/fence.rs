@@ -17,7 +17,7 @@ use crate::desired::{AgentName, FleetName};
 /// How many names there are.
 const NAMES: u8 = 8;
 
-/// A start that meets another one tries again as often, each time after a random pause of up to [`LONGEST_PAUSE`]: a quarter of a second in all.
+/// How often a start tries that meets another one, with a random pause of up to [`LONGEST_PAUSE`] between two attempts: a quarter of a second in all.
 const TRIES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_millis(60);
 
@@ -63,12 +63,15 @@ enum Name {
 /// Takes the fence of an agent. Of several that try at once, at most one has it, and none if they keep meeting.
 pub(super) fn take(fleet: &FleetName, agent: &AgentName) -> Result<Fence, NoFence> {
     let mut holder = None;
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
+        // Two that meet let go and try again. The kernel announces neither, so each waits for a random time.
+        if attempt > 0 {
+            std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
+        }
         match try_once(fleet, agent)? {
             Ok(fence) => return Ok(fence),
             Err(held) => holder = held,
         }
-        std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
     }
     Err(NoFence::Held(holder))
 }

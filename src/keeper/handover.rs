@@ -15,7 +15,7 @@ const LAUNCH: Duration = Duration::from_secs(90);
 const PIDFILE: Duration = Duration::from_secs(10);
 
 /// How soon it is looked again whether the pidfile is there.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long, and how often, a process that is left is given to leave its terminal session: that is its first deed after its parent's end.
 const LEAVES_WITHIN: Duration = Duration::from_millis(100);
@@ -48,6 +48,11 @@ impl Handover {
     /// The number of the first process.
     pub(super) fn launcher(&self) -> u32 {
         self.launcher.pid
+    }
+
+    /// When to look again at the latest: the end of the first process is a signal, and nothing announces the pidfile after it.
+    pub(super) fn look_again(&self) -> Duration {
+        if self.left.is_some() { LOOK_AGAIN } else { LAUNCH.saturating_sub(self.begun.elapsed()).max(LOOK_AGAIN) }
     }
 
     /// How far it is, given how the first process ended if it just has.

@@ -317,7 +317,7 @@ impl Life {
     fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>, fence: &Fence) {
         let pipe = self.output.as_ref().and_then(|output| output.pipe.as_ref()).map(AsFd::as_fd);
         let waited: Vec<_> = [signals.as_fd(), fence.as_fd()].into_iter().chain(pipe).collect();
-        let look_again = self.handover.as_ref().map(|_| handover::LOOK_AGAIN);
+        let look_again = self.handover.as_ref().map(Handover::look_again);
         let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now())).into_iter().chain(look_again).min();
         let ready = wait_any(&waited, patience).unwrap_or_default();
         if ready.contains(&1) {
