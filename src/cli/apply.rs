@@ -193,10 +193,8 @@ impl Run<'_> {
             }
         };
         if !approved {
-            self.turns.release(&self.setup.fleet)?;
-            let is_approved = self.approved(&desired, &seen, &plan, &terms)?;
-            if !is_approved || !self.turns.resume(&self.setup.fleet, &mut self.host)? {
-                return Ok(ExitStatus::Refused);
+            if let Some(status) = self.ask_for_approval(&desired, &seen, &plan, &terms)? {
+                return Ok(status);
             }
             seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
         }
@@ -258,6 +256,23 @@ impl Run<'_> {
         }
         self.terminal.print(&json::pretty(&document))?;
         Ok(status)
+    }
+
+    /// Asks while others have the lock. Returns how the run ends if it goes no further.
+    fn ask_for_approval(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<Option<ExitStatus>> {
+        self.turns.release(&self.setup.fleet)?;
+        if !self.approved(desired, seen, plan, terms)? {
+            return Ok(Some(ExitStatus::Refused));
+        }
+        Ok(match self.turns.resume(&self.setup.fleet, &mut self.host)? {
+            None => None,
+            Some(Ending::Interrupted) => Some(ExitStatus::Interrupted),
+            Some(_) => {
+                let why = "other commands held the lock of the fleet for 30 s after the answer; nothing was done. Run it again";
+                self.terminal.error(&coded(ErrorCode::Locked, why));
+                Some(ExitStatus::Locked)
+            }
+        })
     }
 
     fn approved(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::Ending;
 use crate::host::{Host, Wake};
 use crate::state::{Fleet, Lock, NoLock, Stamp};
 use crate::time::{Duration, Timestamp};
@@ -54,14 +55,18 @@ impl Turns {
         Ok(())
     }
 
-    /// Takes the next turn, whatever others did meanwhile. Says whether it has it: a signal may have come first.
+    /// Takes the next turn, whatever others did meanwhile; none if it has it. A signal may come first, and after half a minute it gives up.
     ///
     /// # Errors
     ///
     /// If the lock cannot be tried.
-    pub fn resume(&mut self, fleet: &Fleet, host: &mut dyn Host) -> Result<bool> {
+    pub fn resume(&mut self, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Ending>> {
         let patience = host.now() + Duration::from_secs(30);
-        Ok(self.take(fleet, host, patience)? != Taken::Never)
+        Ok(match self.take(fleet, host, patience)? {
+            Taken::Follows | Taken::Anew | Taken::AfterDeath => None,
+            Taken::Never if host.now() >= patience => Some(Ending::TimedOut),
+            Taken::Never => Some(Ending::Interrupted),
+        })
     }
 
     /// Takes the next turn, and waits for it until `deadline` at the longest.
