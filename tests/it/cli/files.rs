@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use crate::support::{Program, command};
+use crate::support::{Program, command, said};
 
 fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
@@ -13,17 +13,6 @@ fn chmod(path: &Path, mode: u32) {
 
 fn pipe(path: &Path) {
     assert!(command("mkfifo").arg(path).status().unwrap().success());
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-impl Program {
-    fn says(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.command(arguments).output().unwrap();
-        (output.status.code().unwrap(), said(&output))
-    }
 }
 
 #[test]

@@ -37,16 +37,10 @@ impl Drop for Mount {
     }
 }
 
-/// What a command said, with its exit code.
-fn said(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = program.command(arguments).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
-}
-
 #[track_caller]
 fn check(program: &Program, arguments: &[&str], code: i32, words: &[&str]) {
-    let (status, text) = said(program, arguments);
-    assert_eq!(status, Some(code), "{arguments:?}: {text}");
+    let (status, text) = program.says(arguments);
+    assert_eq!(status, code, "{arguments:?}: {text}");
     for word in words {
         assert!(text.contains(word), "{arguments:?} does not say {word:?}: {text}");
     }
@@ -94,8 +88,8 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
     full(&["halt"], 3, &["The fleet is not halted", "that the fleet is halted"]);
     // A few bytes may fit all the same: then it is remembered, and cyd waits for its turn.
     fill(&disk);
-    let (code, text) = said(&program, &["restart", "cyd"]);
-    assert!(matches!(code, Some(1 | 3)), "{text}");
+    let (code, text) = program.says(&["restart", "cyd"]);
+    assert!(matches!(code, 1 | 3), "{text}");
     living(&program, 1);
     full(&["down", "--auto-approve"], 3, &["is not remembered"]);
     living(&program, 0);
