@@ -49,7 +49,7 @@
 //! | [`desired`] | a fleet with nothing left open: `AgentSpec` is `Launch` (a change replaces the instance) and `Care` (applied in place) | time |
 //! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
-//! | [`safe_open`] | opening files that others name: regular, bounded, never waited for; whom they belong to | – |
+//! | [`safe_open`] | opening files that others name: regular files of limited size, without waiting; their owners | – |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
 //! | [`quit`] | how this process ends when it is asked to, whatever hangs | process |
 //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
@@ -97,7 +97,7 @@
 //! | 6 | steps of a drain only go forward, unless the agent is wanted again | `plan::tests::leave` |
 //! | 7 | dependencies first in, last out; nobody waits in a circle | `plan::tests::order`, `cli::down_leaves_no_process`, `examples` |
 //! | 8 | strangers are never touched | `reality::strangers`, `cli::what_is_blocked_says_why_and_leaves_the_rest_alone`, `keeper::refuse::a_strangers_pidfile_is_left_alone_and_nothing_starts` |
-//! | 9 | write, then act: a crash between any two calls loses nothing. One exception: on a full or read-only disk what ends an instance is done all the same, and it is said what is not remembered | `convergence::a_crash_anywhere_loses_nothing`, `reality::worst`, `a_crash_at_every_single_call_of_one_life`, `cli::an_interrupted_apply_is_finished_by_the_next`; `converge::full_disk` |
+//! | 9 | write, then act: a crash between any two calls loses nothing. One exception: on a full or read-only disk, instances are ended all the same, and what could not be recorded is reported | `convergence::a_crash_anywhere_loses_nothing`, `reality::worst`, `a_crash_at_every_single_call_of_one_life`, `cli::an_interrupted_apply_is_finished_by_the_next`; `converge::full_disk` |
 //! | 10 | an exit that was asked for is no verdict | `plan::tests::start`, `plan::tests::order` |
 //! | 11 | the journal explains every change of phase | `cli`, the events of every run |
 //! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |

@@ -38,7 +38,7 @@ use notices::Notices;
 /// A source of a note, or a request, that was changed a shorter time ago may still be being written.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How soon it is looked again whether a command is still at work.
+/// How soon it is checked again whether a command is still running.
 const BESIDE: Duration = Duration::from_secs(2);
 
 /// After so long, a step that had no effect again and again is tried again.

@@ -250,7 +250,7 @@ impl Run<'_> {
         let mut document = serde_json::to_value(json::status_document(&about.view(plan, &self.setup.manifest)))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("outcomes".to_owned(), outcomes.into());
-            // One that does not wait is told nothing of what is left.
+            // A run that does not wait reports nothing of what is left.
             let error = self.terminal.tell_in_document(status).filter(|_| self.args.run.timeout > Duration::ZERO);
             fields.insert("error".to_owned(), serde_json::to_value(error)?);
         }
@@ -285,13 +285,13 @@ impl Run<'_> {
 
     fn ask(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
         if !self.terminal.can_ask() {
-            let why = "there is nobody to ask: nothing was done. Approve with --auto-approve";
+            let why = "not a terminal, so approval cannot be asked; nothing was done. Pass --auto-approve";
             self.terminal.error(&coded(ErrorCode::ApprovalNeeded, why));
             return Ok(false);
         }
         let question = match plan.broken_guards().next() {
             None => "\nApply this plan? yes / no / details: ",
-            Some(_) => "\nApply this plan all the same? yes / no / details: ",
+            Some(_) => "\nApply this plan anyway? yes / no / details: ",
         };
         loop {
             match self.terminal.ask(question)?.as_deref() {

@@ -52,7 +52,7 @@ pub(super) struct LockFlags {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     pub(super) moved: bool,
-    /// Take over the agents whose records another state folder has
+    /// Take over agents that are recorded in another state folder
     #[arg(long)]
     pub(super) take_over: bool,
 }
@@ -98,7 +98,7 @@ pub(super) struct Setup {
     pub(super) vars: BTreeMap<String, String>,
     /// What is doubtful about it, in a line each.
     pub(super) warnings: Vec<String>,
-    /// Why the manifest as it stands is not in force, if it is not.
+    /// Why the manifest in its present form is not in force, if it is not.
     pub(super) broken: Option<String>,
 }
 
@@ -241,7 +241,7 @@ impl Setup {
         machine(&self.fleet, &self.path, &self.vars)
     }
 
-    /// Whether nothing may be started by the manifest, which is said.
+    /// Whether nothing may be started from this manifest. If so, says why.
     pub(super) fn is_refused(&self, terminal: &Terminal) -> bool {
         if let Some(doubt) = &self.doubt {
             terminal.error(&coded(ErrorCode::Refused, format_args!("{doubt}; nothing was done")));
@@ -283,7 +283,7 @@ pub(super) fn lock(
     };
     if let Some(other) = fleet.claimed_by_another(manifest)? {
         let why = format!(
-            "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+            "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or pass --moved if it is the same fleet",
             fleet.name(),
             other.display()
         );

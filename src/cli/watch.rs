@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     moved: bool,
-    /// Take over the agents whose records another state folder has
+    /// Take over agents that are recorded in another state folder
     #[arg(long)]
     take_over: bool,
 }
@@ -124,7 +124,7 @@ fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitS
         return Ok(None);
     }
     let why = format!(
-        "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
+        "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or pass --moved if it is the same fleet",
         setup.desired.fleet,
         other.display()
     );
@@ -161,7 +161,7 @@ fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<Exi
         None => "another process".to_owned(),
     };
     if !args.if_free {
-        let why = format!("a watcher of this fleet is at work already ({who}); end it with `reconcile watch --stop`");
+        let why = format!("a watcher of this fleet is already running ({who}); end it with `reconcile watch --stop`");
         terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Locked);
     }

@@ -7,10 +7,10 @@ use crate::host::{Host, Wake};
 use crate::state::{Fleet, Lock, NoLock, Stamp};
 use crate::time::{Duration, Timestamp};
 
-/// How long the lock is tried for before signals are looked at again.
+/// How long the lock is tried before signals are checked again.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Who has the lock, and whether anybody else had it since.
+/// The lock of a command between its rounds, and whether another process had it since.
 #[derive(Debug)]
 pub struct Turns {
     command: String,
@@ -38,7 +38,7 @@ impl Turns {
         Self { command: command.to_owned(), lock: Some(lock), last: None, is_shared: true }
     }
 
-    /// For a run beside which nobody else writes.
+    /// For a run without other writers.
     pub fn alone() -> Self {
         Self { command: String::new(), lock: None, last: None, is_shared: false }
     }
@@ -47,7 +47,7 @@ impl Turns {
     ///
     /// # Errors
     ///
-    /// If the records cannot be looked at.
+    /// If the state of the records cannot be read.
     pub fn release(&mut self, fleet: &Fleet) -> Result<()> {
         if let Some(lock) = self.lock.take() {
             self.last = Some((lock.turn(), fleet.records_stamp()?));

@@ -71,11 +71,11 @@ pub struct Look {
     pub strangers: Vec<Stranger>,
     /// Parts of the machine that could not be looked at.
     pub gaps: Vec<Gap>,
-    /// What is odd about the tmux server: it is told, and keeps nothing from being started.
+    /// What is odd about the tmux server: it is reported, and blocks no start.
     pub warnings: Vec<String>,
     /// Whether the tmux server ran before the fleet came: only what is in it of the fleet is ours.
     pub foreign_server: bool,
-    /// What keeps agents from being started that is the fault of none of them.
+    /// What keeps agents from being started and is no agent's fault.
     pub conditions: Vec<Condition>,
     /// What instances left running as declared and is to be named, as far as it still runs.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,

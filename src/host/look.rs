@@ -107,7 +107,7 @@ impl<'a> Looking<'a> {
     fn look_at_the_detached(&mut self) {
         for (at, known) in self.ask.known.iter().enumerate() {
             if self.known.is_in_another_namespace(at) {
-                let why = "it runs in another pid namespace, where the numbers of its processes mean something else".to_owned();
+                let why = "it runs in another pid namespace, where its pids are those of other processes".to_owned();
                 let nowhere = || blank(known, Seat::Adrift { processes: Vec::new() });
                 self.answer(at, known.instance.clone().unwrap_or_else(nowhere), Life::Unknown(why), 0);
                 continue;

@@ -83,12 +83,12 @@ fn fenced_off(no_fence: NoFence) -> Refusal {
         NoFence::Held(holder) => {
             let pid = holder.map_or_else(|| "a process that cannot be seen from here".to_owned(), |pid| format!("process {pid}"));
             let folder = holder.and_then(folder_of).map(|folder| format!(" for the state folder {}", folder.display())).unwrap_or_default();
-            Refusal { code: LOCKED, why: format!("another instance of this agent lives, kept by {pid}{folder}; nothing was started") }
+            Refusal { code: LOCKED, why: format!("another instance of this agent is running, kept by {pid}{folder}; nothing was started") }
         }
         NoFence::Squatted => {
             Refusal { code: NO_LOCK, why: "other users hold all names of this agent's fence; nothing was started".to_owned() }
         }
-        NoFence::Failed(error) => Refusal { code: NO_LOCK, why: format!("the fence of this agent could not be tried: {error}") },
+        NoFence::Failed(error) => Refusal { code: NO_LOCK, why: format!("the fence of this agent could not be taken: {error}") },
     }
 }
 

@@ -1,4 +1,4 @@
-//! What this program itself writes for agents, as far as a manifest names it: it is no sign that somebody works in a folder.
+//! What this program itself writes for agents, as far as a manifest names it: it does not make a folder active.
 
 use std::path::{Path, PathBuf};
 

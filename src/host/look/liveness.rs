@@ -44,7 +44,7 @@ impl Looking<'_> {
         self.live.since.get(&mark.id).copied()
     }
 
-    /// An instance whose processes are gone: its keeper said how it ended, or nobody did.
+    /// An instance whose processes are gone: its keeper said how it ended, if it still could.
     fn answer_gone(&mut self, at: usize, known: &Known, mut instance: Instance, attached: u32) {
         let life = match &known.mark {
             Some(mark) => self.gone(mark, &mut instance),
@@ -113,7 +113,7 @@ impl Looking<'_> {
             }
             Ok(None) => self.gone(&mark, &mut instance),
             Err(error) => {
-                let why = format!("process {} could not be looked at: {error}", pane.pid);
+                let why = format!("process {} could not be inspected: {error}", pane.pid);
                 self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
                 Life::Unknown(why)
             }

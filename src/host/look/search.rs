@@ -35,7 +35,7 @@ impl Looking<'_> {
         self.known.bearing(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
     }
 
-    /// Says who holds the fences of those of which the search has found nothing either, and whose lock is held against their record.
+    /// Names the holders of fences whose agents the search has not found either, and locks that are held although the record says that the agent ended.
     fn name_the_holders(&mut self) {
         let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
         let over: Vec<(AgentName, AgentName)> =
@@ -59,7 +59,7 @@ impl Looking<'_> {
                 Ok(None) => continue,
                 Ok(Some(Some(pid))) => format!("its fence is held by process {pid}, which bears no mark of it that can be read"),
                 Ok(Some(None)) => "its fence is held by a process that cannot be seen from this pid namespace".to_owned(),
-                Err(error) => format!("whether its fence is held could not be told: {error}"),
+                Err(error) => format!("it is not known whether its fence is held: {error}"),
             };
             self.look.fenced.insert(agent, why);
         }
@@ -131,7 +131,7 @@ impl Looking<'_> {
         !self.ask.closely || self.ask.known.iter().any(|known| known.mark.as_ref() == Some(mark) || known.agent == mark.agent)
     }
 
-    /// Where a keeper is that stands in no listing: detached, or in a pane of a server that nobody asked for.
+    /// Where a keeper is that no listing shows: detached, or in a pane of a server that was not asked.
     fn seat_of(&self, keeper: &ProcId, mark: &Mark) -> Seat {
         let parent = process::stat(keeper.pid).ok().flatten().and_then(|seen| process::stat(seen.ppid).ok().flatten());
         if parent.is_some_and(|parent| parent.comm.starts_with("tmux: server")) {

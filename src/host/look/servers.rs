@@ -77,7 +77,7 @@ impl Silent {
     }
 }
 
-/// Asks the server that will be looked at soon, so that it answers while other things are read.
+/// Asks the server that the next look needs, so that it answers while other things are read.
 pub(in crate::host) fn expect(live: &mut Live, server: &Server) {
     if let Ok(path) = socket_path(&server.socket, live.tmpdir.as_deref()) {
         let asked = Asked::at(&path, Detail::Look, live.silent.patience(&path));

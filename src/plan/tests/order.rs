@@ -42,7 +42,7 @@ fn ready_is_reached_by_what_is_ready_or_done() {
     bob(
         "ready",
         r#"running failing="no prompt""#,
-        "dependency_ended: waits for ada to be ready, but ada is blocked: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart ada`",
+        "dependency_ended: waits for ada to be ready, but ada is blocked: not ready: no prompt; it was left running; fix what it waits for, or replace it: `reconcile restart ada`",
     );
     bob("ready", "exited code=0 unready", "spawn 1");
     bob("ready", "exited code=1", "waits for ada to be ready");
@@ -534,7 +534,7 @@ fn one_that_does_not_get_on_takes_up_no_turn() {
     ",
     );
     check_under("parallelism=1", manifest, "a running failing=\"no prompt\"\n b absent", "
-        a  spawn  not ready yet        not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart a`
+        a  spawn  not ready yet        not_ready: not ready: no prompt; it was left running; fix what it waits for, or replace it: `reconcile restart a`
         b  spawn  new in the manifest  spawn 1
     ");
 }

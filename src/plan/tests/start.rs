@@ -74,7 +74,7 @@ fn one_that_did_not_get_ready_is_left_running_and_shown() {
     check(
         ONE,
         r#"lead running failing="no prompt""#,
-        "lead  spawn  not ready yet  not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart lead`",
+        "lead  spawn  not ready yet  not_ready: not ready: no prompt; it was left running; fix what it waits for, or replace it: `reconcile restart lead`",
     );
     // Another launch is worth a try.
     check(ONE, r#"lead running failing="no prompt" command=["old"]"#, r#"lead  replace  command[0] "old" → "run"  drain 1 by 1: keys C-c"#);
@@ -294,7 +294,7 @@ fn each_policy_has_its_own_idea_of_an_end() {
     check(
         &manifest("never"),
         look,
-        r#"lead  restart  it exited with status 2  failed: it exited with status 2, and restart.policy is "never"; change it, or have it run again: `reconcile start lead`"#,
+        r#"lead  restart  it exited with status 2  failed: it exited with status 2, and restart.policy is "never"; change it, or start it again: `reconcile start lead`"#,
     );
     // Nobody saw it end, or a signal ended it: that is no success (L-155).
     check(&manifest("on-failure"), "lead exited lost up=1s", "lead  restart  it ended unseen  again in 1s");

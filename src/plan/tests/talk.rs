@@ -3,6 +3,7 @@
 use super::*;
 
 const LEAD: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\naccept = [\"trust\"]\n";
+
 const PLAIN: &str = "[agents.lead]\ncommand = [\"run\"]\n";
 
 #[test]
@@ -97,7 +98,7 @@ fn what_only_a_person_can_do_is_blocked_and_nothing_is_typed() {
     check(
         LEAD,
         "lead running screen=exhausted message=prompt",
-        "lead  deliver  its context is full  context_full: its context is full, and it can act no more: \"what it says\"; have it begin anew: `reconcile restart lead`",
+        "lead  deliver  its context is full  context_full: its context is full, so it cannot go on: \"what it says\"; start it over: `reconcile restart lead`",
     );
     check(
         LEAD,
@@ -160,7 +161,7 @@ fn enter_follows_when_all_of_a_text_stands_there() {
     check(
         LEAD,
         &typing("5s screen=idle composer=empty"),
-        &format!("{due}  receive prompt-1 unconfirmed: 5s after it was typed, nothing of it was seen where a person types"),
+        &format!("{due}  receive prompt-1 unconfirmed: 5s after it was typed, nothing of it shows in the input box"),
     );
     // Without rules, its end is looked for on the screen.
     check(PLAIN, &typing("300ms screen=unwatched says=the-end"), &format!("{due}  submit prompt-1, enter 1"));
@@ -183,18 +184,14 @@ fn only_enter_is_pressed_again_and_every_end_has_a_receipt() {
         &format!("{due}  receive prompt-1 stranded: Enter was pressed 5 times, and it still stands where a person types"),
     );
     check(LEAD, &typing("1:1s screen=unclear"), &format!("{due}  screen, look in 100ms"));
-    check(
-        LEAD,
-        &typing("1:5s screen=unclear"),
-        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
-    );
+    check(LEAD, &typing("1:5s screen=unclear"), &format!("{due}  receive prompt-1 unconfirmed: its screen does not say: \"what it says\""));
     // Without rules, the cursor tells: it went on to another row.
     check(PLAIN, &typing("1:100ms screen=unwatched says=moved"), &format!("{due}  receive prompt-1 confirmed"));
     check(PLAIN, &typing("1:100ms screen=unwatched"), &format!("{due}  screen, look in 100ms"));
     check(
         PLAIN,
         &typing("1:5s screen=unwatched"),
-        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
+        &format!("{due}  receive prompt-1 unconfirmed: its screen does not say: \"what it says\""),
     );
     // Keys are pressed, and what they do nobody can tell.
     check(PLAIN, "lead running typing=keys:0:0s", "lead  deliver  a text waits for it  receive keys-1 confirmed");
@@ -288,7 +285,7 @@ fn a_text_that_is_seen_later_gets_its_enter_then() {
     check(
         LEAD,
         "lead running typing=prompt:0:45s screen=unclear",
-        &format!("{due}  receive prompt-1 unconfirmed: 45s after it was typed, nothing of it was seen where a person types"),
+        &format!("{due}  receive prompt-1 unconfirmed: 45s after it was typed, nothing of it shows in the input box"),
     );
     for composer in ["pasted", "dothe-end"] {
         let look = format!("lead running late=10s screen=draft composer={composer}");
@@ -299,7 +296,7 @@ fn a_text_that_is_seen_later_gets_its_enter_then() {
         LEAD,
         "lead running late=10m screen=draft composer=pasted",
         &format!(
-            "{due}  stranded: its prompt stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach lead --rw`"
+            "{due}  stranded: its prompt is in its input box and could not be submitted; submit it, or clear it: `reconcile attach lead --rw`"
         ),
     );
     check(LEAD, "lead running late=10s screen=draft composer=hello", "");
@@ -315,7 +312,7 @@ fn the_echo_of_a_terminal_confirms_nothing() {
     check(PLAIN, "lead running message=prompt screen=unwatched terminal=keys:0", &format!("{due}  type prompt-1 1"));
     let probed = format!("{PLAIN}ready = {{ file = \"up\" }}\n");
     check(&probed, "lead running message=prompt screen=unwatched terminal=lines:0", &format!("{due}  type prompt-1 1"));
-    // What was typed is echoed, and the cursor moves on, whoever reads.
+    // What was typed is echoed, and the cursor moves on, whether or not the program reads.
     let typing = |look: &str| format!("lead running typing=prompt:1:{look} lines screen=unwatched says=moved");
     check(PLAIN, &typing("100ms terminal=lines:0"), &format!("{due}  receive prompt-1 confirmed"));
     check(PLAIN, &typing("100ms terminal=lines:12"), &format!("{due}  screen, look in 100ms"));
@@ -327,7 +324,9 @@ fn the_echo_of_a_terminal_confirms_nothing() {
     check(
         PLAIN,
         &typing("5s terminal=keys:0"),
-        &format!("{due}  receive prompt-1 unconfirmed: its program took its terminal over after it was typed, and may have thrown it away"),
+        &format!(
+            "{due}  receive prompt-1 unconfirmed: its program took its terminal over after the text was typed, and may have discarded it"
+        ),
     );
 }
 
@@ -340,7 +339,7 @@ fn a_limit_and_a_login_are_no_failures() {
     check(
         LEAD,
         &ended("login"),
-        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then have it run again: `reconcile start lead`",
+        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then start it again: `reconcile start lead`",
     );
 }
 
@@ -391,8 +390,8 @@ fn a_step_that_is_done_before_its_time_is_over_then() {
 
 #[test]
 fn a_line_that_its_terminal_cannot_take_is_refused_once() {
-    let why = "one of its lines has 4095 bytes, and its terminal takes less than 4095 as long as the program leaves the editing to it; \
-               write it to a file and name that file in the text";
+    let why = "one of its lines has 4095 bytes, and its terminal takes fewer than 4095 while the kernel edits its lines; \
+               write the text to a file and name that file instead";
     let (prompt, text) = ("lead  deliver  a prompt waits for it", "lead  deliver  a text waits for it");
     check(
         PLAIN,

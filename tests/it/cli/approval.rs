@@ -36,7 +36,7 @@ fn at_a_terminal_it_is_asked_whether_to_go_beyond_a_guard() {
     person.run(["new-session", "-d", "-s", "it", "-x", "120", "-y", "50", &apply]);
     let shows = |text: &str| eventually(|| person.screen().contains(text).then_some(()), LIMIT);
     shows("refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 1; --max-stop 2 allows it");
-    shows("Apply this plan all the same? yes / no / details:");
+    shows("Apply this plan anyway? yes / no / details:");
     assert_eq!(program.pids(), before);
     person.run(["send-keys", "-t", "=it:", "yes", "Enter"]);
     shows("2 ended, 2 started. 3 at rest.");

@@ -125,7 +125,7 @@ fn a_manifest_that_was_found_is_read_only_if_no_other_user_can_write_to_it() {
     for words in [&["apply", named, "--auto-approve"][..], &["start", "ada", "-f", named], &["watch", named, "--once"]] {
         let (code, text) = program.says(words);
         let expected =
-            format!("{named} can be written by other users (mode 0666), who could have anything run as you: run `chmod go-w {named}`");
+            format!("{named} can be written by other users (mode 0666), so they could run anything as you: run `chmod go-w {named}`");
         assert!(code == 4 && text.contains(&expected), "{text}");
     }
     assert_eq!(program.code(&["down", named, "--auto-approve"]), 0, "to end what runs is no danger");

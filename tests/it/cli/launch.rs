@@ -118,8 +118,8 @@ fn a_program_that_puts_itself_into_the_background_is_told_or_kept_as_declared() 
     );
     assert_eq!(program.code(&["apply", "--auto-approve", "--timeout", "20s"]), 3);
     let history = program.says(&["history"]).1;
-    assert!(history.contains("put itself into the background and exited with status 0; what it left, pid "), "{history}");
-    assert!(history.contains("was ended: run it in the foreground, or set daemonizes = true"), "{history}");
+    assert!(history.contains("went into the background and exited with status 0; the processes that it left (pid "), "{history}");
+    assert!(history.contains("were ended: run it in the foreground, or set daemonizes = true"), "{history}");
     assert_eq!(agent(&program, "ada")["blocked"]["reason"], "failed_repeatedly");
     // The other goes on under the number that its pidfile names, and its end is seen.
     let pid = |name: &str| std::fs::read_to_string(program.at(name)).unwrap().trim().parse::<u64>().unwrap();
@@ -141,7 +141,7 @@ fn a_daemon_that_never_reaches_the_background_is_told_so() {
     );
     assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
     let history = program.says(&["history"]).1;
-    assert!(history.contains("nothing went on in the background; there is no pidfile"), "{history}");
+    assert!(history.contains("nothing kept running in the background; there is no pidfile"), "{history}");
     assert!(history.contains("exited with status 3"), "{history}");
 }
 
@@ -157,7 +157,7 @@ fn a_program_that_is_stopped_is_told_and_hears_the_signal_of_its_drain() {
     let status = program.says(&["status"]).1;
     assert!(status.contains("stopped by a signal (T)"), "{status}");
     let explained = program.says(&["explain", "ada"]).1;
-    assert!(explained.contains(&format!("set it going: kill -CONT {pid}\n")), "{explained}");
+    assert!(explained.contains(&format!("continue it: kill -CONT {pid}\n")), "{explained}");
     assert_eq!((&agent(&program, "ada")["state"], &agent(&program, "ada")["stopped"]), (&Value::from("ready"), &Value::from(true)));
     let doctor = program.says(&["doctor"]).1;
     assert!(

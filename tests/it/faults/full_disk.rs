@@ -80,7 +80,7 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
         check(&program, arguments, code, words);
     };
     full(&["doctor"], 1, &["red     state    the state folder", "no space is left on the device"]);
-    full(&["kill", "ada"], 3, &["1 ended", "error: the state folder cannot be written, for no space is left on the device"]);
+    full(&["kill", "ada"], 3, &["1 ended", "error: the state folder cannot be written, because no space is left on the device"]);
     living(&program, 2);
     full(&["stop", "bob", "--wait=false"], 3, &["that bob is to stay stopped"]);
     full(&["stop", "bob", "--json"], 3, &["\"code\": \"machine\"", "that bob is to stay stopped"]);
@@ -91,7 +91,7 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
     let (code, text) = program.says(&["restart", "cyd"]);
     assert!(matches!(code, 1 | 3), "{text}");
     living(&program, 1);
-    full(&["down", "--auto-approve"], 3, &["is not remembered"]);
+    full(&["down", "--auto-approve"], 3, &["was not recorded"]);
     living(&program, 0);
     std::fs::remove_file(disk.0.join("filler")).unwrap();
     end_all(&program);

@@ -112,7 +112,7 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
     }
 }
 
-/// What is told of an agent that stays as it is.
+/// A remark about an agent that stays as it is.
 fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
     let Vitals { pulse, silent_since: _, memory: _, unchanged_since, consent } = &sighting.vitals;
     match (&sighting.phase, consent) {
