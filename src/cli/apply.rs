@@ -265,6 +265,8 @@ impl Run<'_> {
             return Ok(Some(ExitStatus::Refused));
         }
         Ok(match self.turns.resume(&self.setup.fleet, &mut self.host)? {
+            // Another manifest may have been applied meanwhile.
+            None if !self.args.run.lock.moved && self.setup.is_anothers(self.terminal)? => Some(ExitStatus::Refused),
             None => None,
             Some(Ending::Interrupted) => Some(ExitStatus::Interrupted),
             Some(_) => {
