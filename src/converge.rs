@@ -17,6 +17,7 @@ use crate::process::ProcId;
 use crate::state::Fleet;
 use crate::time::{Duration, Timestamp};
 
+mod asked;
 #[cfg(test)]
 mod full_disk;
 mod requests;
@@ -24,6 +25,7 @@ mod round;
 mod send;
 mod turns;
 
+pub use asked::write_down;
 pub use requests::take_requests;
 use round::remember;
 pub(crate) use round::{Patience, Round, has_silent_waits, processes, wake_at};

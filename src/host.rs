@@ -35,6 +35,7 @@ mod news;
 mod notice;
 mod obstacle;
 mod output;
+mod owner;
 mod panes;
 mod port_owner;
 mod probe;
@@ -52,7 +53,7 @@ mod typing;
 mod usage;
 mod wait;
 
-pub use ask::{Ask, Found, Gap, Known, Life, Look, Successor};
+pub use ask::{Ask, Found, Gap, Known, Life, Look, Successor, Unproven};
 pub use attach::{Way, attach_command};
 pub use candidate::{Candidate, Pointer, ProgramIs};
 pub use interrupts::Interrupts;

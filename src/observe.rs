@@ -4,13 +4,12 @@
 //! ([`Seen::learned`]), who only plans does not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::desired::{AgentName, AgentSpec, Desired, OnChange, Place, Ready, Server};
 use crate::event::{Event, What};
-use crate::host::{Ask, Found, Gap, Host, Known, Look, Successor};
+use crate::host::{Found, Gap, Host, Look, Successor};
 use crate::intent::Intent;
 use crate::observed::{Condition, Message, Observed, Obstacle, Phase, Seat, Sighting};
 use crate::plan;
@@ -30,6 +29,7 @@ mod limit;
 mod live;
 mod lives;
 mod notes;
+mod question;
 mod screens;
 mod secrets;
 mod spelling;
@@ -216,7 +216,7 @@ fn look(
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, now)?;
-    let look = host.look(&question(desired, &records, claim.is_none(), depth));
+    let look = host.look(&question::question(desired, &records, claim.is_none(), depth));
     let mut secrets = secrets::ask(desired, &records, fleet, host)?;
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
@@ -338,44 +338,6 @@ fn care_of<'a>(name: &AgentName, desired: &'a Desired, spec: Option<&'a AgentSpe
     desired.agents.get(name).map(|declared| &declared.spec).or(spec).map(|spec| &*spec.care)
 }
 
-/// What to look at: everything that is declared or remembered, and what may run already where an agent is likely to be started. Where nothing is remembered,
-/// not even that there was an apply, the state folder may have been lost, and all that bears a mark of the fleet is searched for.
-fn question<'a>(desired: &'a Desired, records: &'a BTreeMap<AgentName, Record>, nothing_is_known: bool, depth: Depth) -> Ask<'a> {
-    let all_is_known = depth != Depth::Everything;
-    let mut sockets = BTreeSet::new();
-    let mut known = Vec::new();
-    for (name, record) in records.iter().filter(|(_, record)| record.generation.0 > 0) {
-        if let Some(Seat::Pane { socket, .. }) = record.instance.as_ref().map(|instance| &instance.seat) {
-            sockets.insert(socket.clone());
-        }
-        if record.ended.is_none() && join::knows_a_life(record) {
-            let (mark, instance, namespace) = (record.mark.clone(), record.instance.clone(), record.namespace);
-            let is_daemon = record.spec.as_ref().is_some_and(|spec| !in_tmux(spec));
-            known.push(Known { agent: name.clone(), mark, instance, is_daemon, namespace });
-        }
-    }
-    let unproven = records.iter().filter(|(_, record)| lives::is_unproven(record));
-    let unproven = unproven.filter_map(|(name, record)| Some((name.clone(), record.mark.clone()?))).collect();
-    // Under which name an agent was started, if it was.
-    let named = |name: &AgentName| records.get(name).and_then(|record| record.mark.as_ref()).map_or(name, |mark| &mark.agent).clone();
-    let living: BTreeSet<&AgentName> = known.iter().map(|known| &known.agent).collect();
-    let names: BTreeSet<&AgentName> = desired.agents.keys().chain(records.keys()).collect();
-    let silent = names.difference(&living).map(|name| ((*name).clone(), named(name))).collect();
-    let starts: Vec<(AgentName, &AgentSpec)> = desired
-        .agents
-        .iter()
-        .filter(|(name, declared)| !records.get(*name).is_some_and(|record| rests(record, &declared.spec)))
-        .map(|(name, declared)| (name.clone(), &declared.spec))
-        .collect();
-    let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
-    let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
-    let search = nothing_is_known || (unrecorded_daemon && !all_is_known);
-    let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
-    let left = left.collect();
-    let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();
-    Ask { fleet: &desired.fleet, server, sockets, known, starts, left, unproven, silent, search, closely: depth == Depth::Processes }
-}
-
 /// The tmux server of the fleet, if an agent is declared to be in it.
 fn server(desired: &Desired) -> Option<&Server> {
     desired.agents.values().any(|declared| in_tmux(&declared.spec)).then_some(&desired.server)
@@ -383,12 +345,6 @@ fn server(desired: &Desired) -> Option<&Server> {
 
 fn in_tmux(spec: &AgentSpec) -> bool {
     matches!(spec.launch.place, Place::Tmux { .. })
-}
-
-/// Whether nothing will have to be started for an agent, as far as its record tells. A guess: where it is wrong, tmux is asked once more.
-fn rests(record: &Record, declared: &AgentSpec) -> bool {
-    let same = record.spec.as_ref().is_some_and(|spec| spec.launch == declared.launch);
-    same && record.ended.is_none() && record.replace_up_to < record.generation
 }
 
 fn gap(gap: &Gap) -> String {

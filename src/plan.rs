@@ -216,6 +216,8 @@ pub enum Cause {
     Asked,
     /// It ended: how.
     Ended(String),
+    /// Its start was written down and never took place: the run that would have done it was interrupted.
+    StartInterrupted,
     /// It was stopped, and should run.
     WantedAgain,
     /// It runs, and is not ready yet.

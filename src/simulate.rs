@@ -19,6 +19,8 @@ use crate::time::{Duration, Timestamp};
 use crate::watch::{Rest, Turn, Watch};
 
 mod fate;
+#[cfg(test)]
+mod laws;
 mod luck;
 mod stage;
 

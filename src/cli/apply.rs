@@ -14,8 +14,8 @@ use super::setup::{Global, Setup};
 use super::status::About;
 use super::terminal::Terminal;
 use super::terms::TermFlags;
-use super::{ExitStatus, logs, order, within};
-use crate::converge::{Begin, Converged, Ending, Turns, converge, note, take_requests};
+use super::{ExitStatus, logs, within};
+use crate::converge::{Begin, Converged, Ending, Turns, converge, note, take_requests, write_down};
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
 use crate::host::{Host, Interrupts, Live, now};
@@ -157,7 +157,7 @@ impl Run<'_> {
         let approved = !refused && (self.args.run.auto_approve || named || !plan.needs_approval(&seen.observed));
         if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
-            order::remember(&self.setup.fleet, &mut seen, &intent)?;
+            write_down(&self.setup.fleet, &mut seen, &intent)?;
             note(&mut seen, &self.setup.fleet)?;
             self.lay_down_notes(&hopeless)?;
             self.note_message()?;
@@ -202,7 +202,7 @@ impl Run<'_> {
         self.host.heed(Interrupts::install().context("cannot take over the signals")?);
         // What was shown is what may be interrupted, whatever has happened since.
         terms.shown = Some(plan.interrupted());
-        order::remember(&self.setup.fleet, &mut seen, &intent)?;
+        write_down(&self.setup.fleet, &mut seen, &intent)?;
         self.lay_down_notes(&hopeless)?;
         self.claim(&desired)?;
         self.note_message()?;

@@ -18,7 +18,6 @@ use crate::intent::{Intent, Request};
 use crate::observe::Seen;
 use crate::observed::Observed;
 use crate::render::json::ErrorCode;
-use crate::state::{Fleet, Record, Unremembered};
 use crate::time::Duration;
 
 /// Which agents, and how.
@@ -257,29 +256,4 @@ impl Order {
         let meant = |agent: &AgentName| self.verb == Verb::Start || self.names_all() || !was_stopped(agent);
         Ok(found.into_iter().filter(|agent| declared.agents.contains_key(agent) && meant(agent)).collect())
     }
-}
-
-/// Writes down what is asked of agents, before anything is done for it, so that it outlives this run.
-///
-/// # Errors
-///
-/// If a record cannot be read or written. A stop goes on where the disk is full, and the fleet takes note that it is not remembered.
-pub(super) fn remember(fleet: &Fleet, seen: &mut Seen, intent: &Intent) -> Result<()> {
-    for (agent, asked) in &intent.requests {
-        let Some(sighting) = seen.observed.agents.get(agent) else { continue };
-        if let Some(why) = seen.unreadable.get(agent) {
-            bail!("what was asked of {agent} cannot be remembered: {why}");
-        }
-        let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
-        record.wanted = sighting.wanted;
-        record.replace_up_to = sighting.replace_up_to;
-        record.failures = sighting.failures.clone();
-        let written = fleet.write_wish(record);
-        match asked {
-            // It is stopped all the same.
-            Request::Stop => drop(fleet.or_unremembered(Unremembered::Stopped(agent.clone()), written)?),
-            Request::Start | Request::Restart | Request::Replace | Request::Reset => written?,
-        }
-    }
-    Ok(())
 }

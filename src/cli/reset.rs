@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
+use super::ExitStatus;
 use super::select::{Chosen, select_all};
 use super::setup::{Global, LockFlags};
 use super::terminal::Terminal;
-use super::{ExitStatus, order};
+use crate::converge::write_down;
 use crate::host::Host;
 use crate::intent::{Intent, Request};
 use crate::observe::{observe, recall};
@@ -29,7 +30,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let recalled = recall(&setup.desired, &setup.fleet, host.now())?;
     let intent = Intent::of(Request::Reset, &select_all(&args.agents.patterns()?, &setup.desired, &recalled)?);
     let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &intent)?;
-    order::remember(&setup.fleet, &mut seen, &intent)?;
+    write_down(&setup.fleet, &mut seen, &intent)?;
     setup.wake_watcher();
     Ok(ExitStatus::Done)
 }

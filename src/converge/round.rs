@@ -125,12 +125,16 @@ pub(crate) fn has_silent_waits(plan: &Plan) -> bool {
     plan.changes.values().any(|change| matches!(&change.next, Next::Wait(Wait::After { agent, .. }) if !gets_a_step(agent)))
 }
 
-/// The process of each agent that is the last to end. One that has ended is no news any more: to wait for it would be no wait.
+/// The process of each agent that is the last to end, and the programs that earlier lives left. One that has ended is no news any more: to wait for
+/// it would be no wait.
 pub(crate) fn processes<'a>(names: impl Iterator<Item = &'a AgentName>, observed: &Observed) -> Vec<ProcId> {
-    let lives = |sighting: &&Sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_));
-    let instance = |name: &AgentName| observed.agents.get(name).filter(lives)?.instance.as_ref();
+    let lives = |sighting: &Sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_));
     let process = |instance: &Instance| instance.keeper.clone().or_else(|| instance.program.clone());
-    names.filter_map(instance).filter_map(process).collect()
+    let of_agent = |sighting: &Sighting| -> Vec<ProcId> {
+        let present = sighting.instance.iter().filter(|_| lives(sighting));
+        present.chain(&sighting.remains).filter_map(process).collect()
+    };
+    names.filter_map(|name| observed.agents.get(name)).flat_map(of_agent).collect()
 }
 
 /// Steps that are taken again and again without an effect are given up, so that nobody goes round and round.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Server};
 use crate::observed::{Condition, Exit, Instance, Stranger};
-use crate::process::Remnant;
+use crate::process::{ProcId, Remnant};
 use crate::time::Timestamp;
 
 /// What is looked at.
@@ -25,7 +25,7 @@ pub struct Ask<'a> {
     /// What earlier lives were allowed to leave running: whether it still does.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,
     /// Lives that ended, and of which it is not proven that nothing is left.
-    pub unproven: Vec<(AgentName, Mark)>,
+    pub unproven: Vec<Unproven>,
     /// Agents of which nothing should live, by the names under which their instances were started: whether a fence says otherwise.
     pub silent: BTreeMap<AgentName, AgentName>,
     /// Whether the list of processes is searched for keepers of this fleet that no record knows.
@@ -47,6 +47,17 @@ pub struct Known {
     pub is_daemon: bool,
     /// The pid namespace in which its processes have their numbers; none if the record does not say.
     pub namespace: Option<u64>,
+}
+
+/// A life that ended, and of which something may be left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    /// The agent as it is called now.
+    pub agent: AgentName,
+    /// Its mark.
+    pub mark: Mark,
+    /// Its program, if that was seen: what else is left of it is no program.
+    pub program: Option<ProcId>,
 }
 
 /// An instance that would be started.

@@ -10,7 +10,9 @@ use super::tmux::{Detail, Listing, Pane, ServerAt, socket_path};
 use super::trace::Trace;
 use super::{Ask, Found, Known, Life, Look, Successor, adopted, conditions, obstacle};
 use crate::desired::{AgentName, Generation, Mark};
+use crate::keeper;
 use crate::observed::{Instance, Obstacle, Seat, Stranger};
+use crate::paths::Paths;
 use crate::process::{self, Liveness, ProcId, Remnant};
 
 mod liveness;
@@ -47,6 +49,13 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
         live.since.retain(|id, _| alive.contains(id));
     }
     look
+}
+
+/// Whether an instance lives in another pid namespace than this look, where its processes have other numbers. One whose lock is free has ended:
+/// its keeper holds that for life, and a namespace ends with all that is in it.
+fn is_elsewhere(known: &Known, namespace: Option<u64>, paths: &Paths) -> bool {
+    let is_another = known.namespace.is_some() && namespace.is_some() && known.namespace != namespace;
+    is_another && known.mark.as_ref().is_none_or(|mark| keeper::is_locked(&paths.agent_lock(&mark.agent)).unwrap_or(true))
 }
 
 /// What stands in the way of instances that would be started, by what the last look saw. Of that, only what starts may need is kept.
@@ -86,7 +95,8 @@ impl<'a> Looking<'a> {
         let lives = |left: &Vec<Remnant>| left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned().collect();
         let left = ask.left.iter().map(|(agent, left)| (agent.clone(), lives(left))).collect();
         let look = Look { at: now(), left, namespace: process::pid_namespace(), ..Look::default() };
-        let known = KnownInstances::new(&live.fleet, &ask.known, look.namespace);
+        let is_elsewhere = |known: &Known| is_elsewhere(known, look.namespace, &live.paths);
+        let known = KnownInstances::new(&live.fleet, &ask.known, ask.known.iter().map(is_elsewhere).collect());
         live.vigil.glance();
         // Whoever has ended may be started again right after.
         let detail = if (ask.starts.is_empty() && !live.vigil.saw_an_end()) || live.asked.is_some() { Detail::Look } else { Detail::Ids };
@@ -106,7 +116,7 @@ impl<'a> Looking<'a> {
     /// Known instances that are in no pane: one read of a stat file each while nothing changed.
     fn look_at_the_detached(&mut self) {
         for (at, known) in self.ask.known.iter().enumerate() {
-            if self.known.is_in_another_namespace(at) {
+            if self.known.is_elsewhere(at) {
                 let why = "it runs in another pid namespace, where its pids are those of other processes".to_owned();
                 let nowhere = || blank(known, Seat::Adrift { processes: Vec::new() });
                 self.answer(at, known.instance.clone().unwrap_or_else(nowhere), Life::Unknown(why), 0);

@@ -7,59 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Act, Answer, Ask, Found, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
-use crate::desired::{AgentName, AgentSpec, FleetName, Mark, NoticeChannel};
+use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Shown, Successor, Wake};
+use crate::desired::{AgentName, AgentSpec, Mark, NoticeChannel};
 use crate::observed::{Condition, Exit, Instance, Obstacle};
 use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
 mod act;
 mod look;
+mod script;
 mod terminal;
 
+pub use script::{Accident, Behaviour, Faults, Interlude, NATIVE, Viewer};
 pub use terminal::Terminal;
-
-/// How the instances of an agent behave.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Behaviour {
-    /// How long it lives by itself, and how it ends then; for ever without it.
-    pub life: Option<(Duration, Exit)>,
-    /// After how long every probe is answered with yes.
-    pub ready_after: Duration,
-    /// After how long it hangs: every probe is answered with no from then on, and its heart beats no more. Never without it.
-    pub hangs_after: Option<Duration>,
-    /// How long it takes to end after a drain step; it takes no notice without it.
-    pub obeys: Option<Duration>,
-    /// How long its tree takes to be gone after a kill.
-    pub dies_after: Duration,
-    /// What its terminal shows at the start, and how it takes what is typed.
-    pub terminal: Terminal,
-}
-
-impl Default for Behaviour {
-    /// Lives for ever, gets ready at once and ends at once when asked.
-    fn default() -> Self {
-        Self {
-            life: None,
-            ready_after: Duration::ZERO,
-            hangs_after: None,
-            obeys: Some(Duration::ZERO),
-            dies_after: Duration::ZERO,
-            terminal: Terminal::default(),
-        }
-    }
-}
-
-/// What happens to the living instance of an agent by itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Accident {
-    /// It ends.
-    End(AgentName, Exit),
-    /// It hangs: every probe is answered with no, its heart beats no more, and it obeys nothing but a kill.
-    Hang(AgentName),
-    /// Everything in tmux ends, and nobody sees how.
-    ServerEnds,
-}
 
 /// One life that there was.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,19 +32,21 @@ pub struct LifeSpan {
     pub ended: Option<(Timestamp, Exit)>,
     /// Since when it hung.
     pub hung: Option<Timestamp>,
+    /// By whom it was started.
+    pub home: Viewer,
+    /// Since when it has no keeper.
+    pub orphaned: Option<Timestamp>,
 }
 
-/// What goes wrong, by the number of the host call.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Faults {
-    /// Looks that see nothing of the tmux server.
-    pub blind: BTreeSet<u64>,
-    /// Acts that fail and do nothing.
-    pub failing: BTreeSet<u64>,
-    /// Acts that are done, but of which the answer is lost.
-    pub unanswered: BTreeSet<u64>,
-    /// The call at which the tool is killed; [`Crash`] is thrown.
-    pub crash_at: Option<u64>,
+/// An act that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deed {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Viewer,
+    /// What.
+    pub act: Act,
 }
 
 /// What is thrown where the simulated tool is killed.
@@ -104,8 +66,14 @@ pub struct Sim {
     pub faults: Faults,
     /// What is wrong with the machine that is no agent's fault.
     pub conditions: Vec<Condition>,
-    /// Folders that do not exist.
+    /// Folders and programs that do not exist.
     pub missing: BTreeSet<PathBuf>,
+    /// Agents of which a file cannot be read, such as a pipe in its place.
+    pub unreadable: BTreeSet<AgentName>,
+    /// Who looks and acts from here on.
+    pub viewer: Viewer,
+    /// What happens at the call of this number.
+    pub interlude: Option<(u64, Interlude)>,
     /// Sessions of strangers.
     pub strangers: BTreeSet<String>,
     /// People attached, by session.
@@ -115,19 +83,23 @@ pub struct Sim {
     /// Everything that somebody was told.
     pub told: Vec<String>,
     /// Everything that was done to somebody, for tests to judge.
-    pub done: Vec<(Timestamp, Act)>,
+    pub done: Vec<Deed>,
+    /// Instances that were started while another one of their agent lived. There should never be any.
+    pub doubles: Vec<Mark>,
     /// Whose end the last wait saw.
     ended: Vec<ProcId>,
-    /// What the last look found that saw everything.
-    last_look: Option<(FleetName, Vec<Found>, BTreeSet<String>)>,
+    /// What there was at the last look that saw everything.
+    last_look: Option<look::Trace>,
 }
 
 /// One simulated instance.
 #[derive(Clone, Debug)]
 struct Lived {
     instance: Instance,
+    home: Viewer,
     session: Option<String>,
     since: Timestamp,
+    keeper_died: Option<Timestamp>,
     ends_at: Option<(Timestamp, Exit)>,
     hung: Option<Timestamp>,
     cleared: bool,
@@ -141,6 +113,11 @@ impl Lived {
 
     fn lives(&self, now: Timestamp) -> bool {
         self.ends_at.as_ref().is_none_or(|(at, _)| now < *at)
+    }
+
+    /// Whether it has a keeper, which holds the agent's fence.
+    fn is_kept(&self, now: Timestamp) -> bool {
+        self.lives(now) && self.keeper_died.is_none_or(|at| now < at)
     }
 
     fn end_by(&mut self, at: Timestamp, exit: Exit) {
@@ -162,11 +139,15 @@ impl Sim {
             faults: Faults::default(),
             conditions: Vec::new(),
             missing: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            viewer: Viewer { folder: None, namespace: NATIVE },
+            interlude: None,
             strangers: BTreeSet::new(),
             attached: BTreeMap::new(),
             accidents: BTreeMap::new(),
             told: Vec::new(),
             done: Vec::new(),
+            doubles: Vec::new(),
             ended: Vec::new(),
             last_look: None,
         }
@@ -177,7 +158,7 @@ impl Sim {
         self.calls
     }
 
-    /// The instances that live now.
+    /// The instances of which the program lives now, with a keeper or without.
     pub fn living(&self) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(|life| life.lives(self.now)).map(|life| &life.instance)
     }
@@ -187,6 +168,15 @@ impl Sim {
         let now = self.now;
         for life in self.instances.iter_mut().filter(|life| life.instance.agent == *agent && life.lives(now)) {
             life.end_by(now, exit.clone());
+        }
+    }
+
+    /// Ends a pid namespace with all that is in it.
+    pub fn end_namespace(&mut self, namespace: u64) {
+        let now = self.now;
+        for life in self.instances.iter_mut().filter(|life| life.home.namespace == namespace && life.lives(now)) {
+            life.keeper_died.get_or_insert(now);
+            life.end_by(now, Exit::Unseen);
         }
     }
 
@@ -203,6 +193,8 @@ impl Sim {
                 since: life.since,
                 ended: life.ends_at.clone().filter(|(at, _)| *at <= self.now),
                 hung: life.hung.filter(|at| *at <= self.now),
+                home: life.home.clone(),
+                orphaned: life.keeper_died.filter(|at| *at <= self.now),
             })
         })
     }
@@ -228,15 +220,30 @@ impl Sim {
             Accident::Hang(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
                 life.hung.get_or_insert(at);
             }),
+            Accident::KeeperDies(agent) => living.filter(|life| life.instance.agent == agent).for_each(|life| {
+                life.keeper_died.get_or_insert(at);
+            }),
+            Accident::Other(what) => {
+                let viewer = self.viewer.clone();
+                what.happen(self);
+                self.viewer = viewer;
+            }
+            Accident::Vanishes(path) => drop(self.missing.insert(path)),
+            Accident::Returns(path) => drop(self.missing.remove(&path)),
             Accident::ServerEnds => living.filter(|life| life.session.is_some()).for_each(|life| life.end_by(at, Exit::Unseen)),
         }
     }
 
-    /// One call: a millisecond passes, or the tool is killed.
+    /// One call: a millisecond passes, something else happens, or the tool is killed.
     fn call(&mut self) -> u64 {
         self.calls += 1;
         self.now = self.now + Duration::from_millis(1);
         self.accidents_until_now();
+        if let Some((_, what)) = self.interlude.take_if(|(at, _)| *at == self.calls) {
+            let viewer = self.viewer.clone();
+            what.happen(self);
+            self.viewer = viewer;
+        }
         if self.faults.crash_at == Some(self.calls) {
             std::panic::panic_any(Crash);
         }
@@ -254,7 +261,9 @@ impl Sim {
 
     fn living_one(&mut self, only: &Instance) -> Option<&mut Lived> {
         let now = self.now;
-        self.instances.iter_mut().find(|life| life.instance.mark == only.mark && life.instance.keeper == only.keeper && life.lives(now))
+        // What has lost its keeper is known by its mark alone.
+        let is_meant = |life: &&mut Lived| life.instance.keeper == only.keeper || only.keeper.is_none();
+        self.instances.iter_mut().filter(|life| life.instance.mark == only.mark && life.lives(now)).find(is_meant)
     }
 }
 
@@ -268,7 +277,8 @@ impl Host for Sim {
     }
 
     fn preflight(&mut self, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
-        successors.iter().filter_map(|successor| Some((successor.agent.clone(), self.obstacle(successor.spec)?))).collect()
+        let obstacle = |successor: &Successor<'_>| Some((successor.agent.clone(), self.obstacle(&successor.agent, successor.spec)?));
+        successors.iter().filter_map(obstacle).collect()
     }
 
     fn probe(&mut self, questions: &[Query]) -> Vec<Answer> {

@@ -128,6 +128,8 @@ impl Life {
                 false
             }
         };
+        // Of a life that left no word nothing ever ran.
+        let _ = status.write(&spec.status);
         let started = start::start(&spec, signals)?;
         status.started_at = now();
         let (log_settings, path, daemonizes) = match spec.stdio {

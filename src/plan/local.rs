@@ -103,7 +103,11 @@ impl Agent<'_> {
         }
         match (&self.sighting.phase, wanted) {
             (Phase::Unknown { .. }, _) | (Phase::Absent, false) => None,
-            (Phase::Absent, true) => Some(self.spawn(Kind::Spawn, Cause::New, declared, self.sighting.failures.clone())),
+            (Phase::Absent, true) => {
+                let begun = self.sighting.generation.0 > 0;
+                let (kind, cause) = if begun { (Kind::Restart, Cause::StartInterrupted) } else { (Kind::Spawn, Cause::New) };
+                Some(self.spawn(kind, cause, declared, self.sighting.failures.clone()))
+            }
             (Phase::Exited(ended), true) => start::after_end(self, declared, ended),
             (Phase::Exited(_), false) => self.amend(declared),
             (Phase::Running { .. }, false) => Some(self.leave(Kind::Stop, Cause::WantedStopped, Purpose::Stop, Some(declared), None)),

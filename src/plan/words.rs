@@ -18,6 +18,7 @@ impl Change {
             | Cause::SecretChanged(_)
             | Cause::Asked
             | Cause::Ended(_)
+            | Cause::StartInterrupted
             | Cause::WantedAgain
             | Cause::NotReady
             | Cause::Faulty(_)
@@ -64,6 +65,7 @@ impl fmt::Display for Cause {
             Self::SecretChanged(names) => write!(f, "secret {} changed", names.join(", ")),
             Self::Asked => f.write_str("asked for"),
             Self::Ended(how) => write!(f, "it {how}"),
+            Self::StartInterrupted => f.write_str("its start was interrupted"),
             Self::WantedAgain => f.write_str("stopped, and wanted again"),
             Self::NotReady => f.write_str("not ready yet"),
             Self::Faulty(fault) => fault.fmt(f),

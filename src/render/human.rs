@@ -168,7 +168,7 @@ fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
     let class = class(change);
     let costs = || {
         let sighting = view.observed.agents.get(name)?;
-        interrupts(change.kind, sighting, view.observed.at)
+        interrupts(change, sighting, view.observed.at)
     };
     let why = cause(change);
     let (verb, cause, note) = match &change.next {

@@ -75,23 +75,26 @@ pub(super) fn class(change: &Change) -> Class {
     }
 }
 
-/// What an end costs: for how long the instance has been up, and how many people are attached. None if no living instance ends.
-pub(super) fn interrupted(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<(Duration, u32)> {
-    let ends = match kind {
+/// What an end costs: how long the instance has been up, if that is known, and how many clients are attached. None if nothing that works ends.
+pub(super) fn interrupted(change: &Change, sighting: &Sighting, now: Timestamp) -> Option<(Option<Duration>, u32)> {
+    let leftovers_end = change.cause == Cause::Remains && sighting.has_working_remains();
+    let instance_ends = match change.kind {
         Kind::Replace | Kind::Stop => true,
         Kind::Spawn | Kind::Restart | Kind::Amend | Kind::Deliver | Kind::Adopt | Kind::Forget => false,
     };
     let since = match &sighting.phase {
-        Phase::Running { since, .. } => *since,
-        Phase::Leaving(leaving) => leaving.since,
-        Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => return None,
+        Phase::Running { since, .. } if instance_ends || leftovers_end => Some(*since),
+        Phase::Leaving(leaving) if instance_ends || leftovers_end => Some(leaving.since),
+        Phase::Exited(ended) if leftovers_end => Some(ended.since),
+        Phase::Absent | Phase::Unknown { .. } if leftovers_end => None,
+        Phase::Running { .. } | Phase::Leaving(_) | Phase::Exited(_) | Phase::Absent | Phase::Unknown { .. } => return None,
     };
-    ends.then(|| (now.since(since), sighting.attached))
+    Some((since.map(|since| now.since(since)), sighting.attached))
 }
 
 /// What an end costs, in words.
-pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Option<String> {
-    let (up, attached) = interrupted(kind, sighting, now)?;
+pub(super) fn interrupts(change: &Change, sighting: &Sighting, now: Timestamp) -> Option<String> {
+    let (up, attached) = interrupted(change, sighting, now)?;
     let rests =
         sighting.screen.written_at.filter(|_| sighting.is_busy() == Some(false)).map(|at| format!(", idle {}", now.since(at).rough()));
     let work = match &sighting.screen.activity {
@@ -113,7 +116,8 @@ pub(super) fn interrupts(kind: Kind, sighting: &Sighting, now: Timestamp) -> Opt
         }
     };
     let people = if attached > 0 { format!(", {} attached", count(attached as usize, "client")) } else { String::new() };
-    Some(format!("interrupts: up {}{work}{people}", up.rough()))
+    let up = up.map_or_else(|| "a process of an earlier life".to_owned(), |up| format!("up {}", up.rough()));
+    Some(format!("interrupts: {up}{work}{people}"))
 }
 
 /// The notes that an agent gets with a change.

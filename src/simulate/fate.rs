@@ -78,6 +78,7 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::sim::Viewer;
 
     fn life(generation: u64, since: i64, ended: Option<i64>, hung: Option<i64>) -> LifeSpan {
         LifeSpan {
@@ -85,6 +86,8 @@ mod tests {
             since: at(since),
             ended: ended.map(|at_| (at(at_), Exit::Code(1))),
             hung: hung.map(at),
+            home: Viewer::default(),
+            orphaned: None,
         }
     }
 

@@ -47,6 +47,7 @@ const TESTS: &[(&str, &[&str])] = &[
             "a_second_state_folder_is_refused_and_can_take_over",
             "every_record_every_mark_every_fence",
             "a_sweep_is_held_and_asked_for_like_any_end",
+            "what_a_killed_keeper_left_is_asked_before_it_is_killed",
         ],
     ),
     ("B2", &["what_a_killed_keeper_left_is_found_whatever_the_record_says"]),

@@ -33,16 +33,17 @@ pub(super) enum PaneOwner<'p> {
 pub(super) struct KnownInstances<'a> {
     fleet: FleetName,
     known: &'a [Known],
-    namespace: Option<u64>,
+    /// Which of them live in another pid namespace.
+    elsewhere: Vec<bool>,
     /// Their places, by the last part of their mark.
     by_id: HashMap<&'a str, usize>,
 }
 
 impl<'a> KnownInstances<'a> {
-    /// These of a fleet, for a look from this pid namespace.
-    pub(super) fn new(fleet: &FleetName, known: &'a [Known], namespace: Option<u64>) -> Self {
+    /// These of a fleet, and which of them live in another pid namespace than the look.
+    pub(super) fn new(fleet: &FleetName, known: &'a [Known], elsewhere: Vec<bool>) -> Self {
         let id = |(at, known): (usize, &'a Known)| Some((&*known.mark.as_ref()?.id, at));
-        Self { fleet: fleet.clone(), known, namespace, by_id: known.iter().enumerate().filter_map(id).collect() }
+        Self { fleet: fleet.clone(), known, elsewhere, by_id: known.iter().enumerate().filter_map(id).collect() }
     }
 
     /// The place of the instance whose mark is written like this.
@@ -51,10 +52,9 @@ impl<'a> KnownInstances<'a> {
         self.known[at].mark.as_ref().is_some_and(|mark| mark.is_written(label)).then_some(at)
     }
 
-    /// Whether the processes of an instance have their numbers in another namespace than this look.
-    pub(super) fn is_in_another_namespace(&self, at: usize) -> bool {
-        let namespace = self.known[at].namespace;
-        namespace.is_some() && self.namespace.is_some() && namespace != self.namespace
+    /// Whether an instance lives in another pid namespace than this look.
+    pub(super) fn is_elsewhere(&self, at: usize) -> bool {
+        self.elsewhere[at]
     }
 
     /// The panes of instances that were adopted on this server, by their ids.
@@ -83,7 +83,7 @@ impl<'a> KnownInstances<'a> {
     fn of_keeper<'p>(&self, label: Cow<'p, str>, answered: &[bool], unrecorded: &HashSet<String>) -> PaneOwner<'p> {
         let at = self.bearing(&label);
         match at {
-            Some(at) if self.is_in_another_namespace(at) => return PaneOwner::Elsewhere,
+            Some(at) if self.is_elsewhere(at) => return PaneOwner::Elsewhere,
             Some(at) if !answered[at] => return PaneOwner::Known(at),
             Some(_) | None => {}
         }
@@ -158,9 +158,9 @@ mod tests {
         format!("v1/{fleet}/{agent}/1/{DIGEST}/{id}").parse().unwrap()
     }
 
-    fn known(agent: &str, id: Option<&str>, namespace: Option<u64>) -> Known {
+    fn known(agent: &str, id: Option<&str>) -> Known {
         let mark = id.map(|id| mark("atlas", agent, id));
-        Known { agent: agent.parse().unwrap(), mark, instance: None, is_daemon: false, namespace }
+        Known { agent: agent.parse().unwrap(), mark, instance: None, is_daemon: false, namespace: None }
     }
 
     fn server() -> ProcId {
@@ -178,7 +178,7 @@ mod tests {
             pane: "%5".to_owned(),
         };
         let instance = Instance { agent: agent.clone(), generation: Generation(1), mark: None, keeper: None, program: None, seat };
-        Known { instance: Some(instance), ..known(agent.as_str(), None, None) }
+        Known { instance: Some(instance), ..known(agent.as_str(), None) }
     }
 
     fn pane(id: &str, command: &str, option: &str) -> Pane {
@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn whose_a_pane_is() {
-        let all = [known("ada", Some("00000000000000a1"), None), known("far", Some("00000000000000f1"), Some(2)), adopted("bob")];
-        let instances = KnownInstances::new(&"atlas".parse().unwrap(), &all, Some(1));
+        let all = [known("ada", Some("00000000000000a1")), known("far", Some("00000000000000f1")), adopted("bob")];
+        let instances = KnownInstances::new(&"atlas".parse().unwrap(), &all, vec![false, true, false]);
         let panes = instances.adopted_on(&server());
         let keep = |fleet: &str, agent: &str, id: &str| format!("/x keep {} /state/f/specs/1", mark(fleet, agent, id));
         let option = |fleet: &str, agent: &str| mark(fleet, agent, "0000004d123").to_string();

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::liveness::oldest_child;
 use super::{Looking, blank};
 use crate::desired::{AgentName, Mark};
-use crate::host::{Found, Gap, Known, Life};
+use crate::host::owner::other_folder;
+use crate::host::{Found, Gap, Known, Life, story};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
 use crate::process::{self, Keeper, Liveness, ProcId};
@@ -39,7 +40,7 @@ impl Looking<'_> {
     fn name_the_holders(&mut self) {
         let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
         let over: Vec<(AgentName, AgentName)> =
-            self.ask.unproven.iter().map(|(agent, mark)| (agent.clone(), mark.agent.clone())).chain(lost).collect();
+            self.ask.unproven.iter().map(|ended| (ended.agent.clone(), ended.mark.agent.clone())).chain(lost).collect();
         for (agent, named) in over {
             let is_its =
                 |found: &Found| found.instance.agent == agent || found.instance.mark.as_ref().is_some_and(|mark| mark.agent == named);
@@ -67,16 +68,7 @@ impl Looking<'_> {
 
     /// The state folder for which a keeper with this spec works, if that is another one than this run's, is there, and has a record of the agent.
     pub(super) fn elsewhere(&self, spec: &Path, agent: &AgentName) -> Option<PathBuf> {
-        let folder = spec.parent()?.parent()?;
-        let own = self.live.paths.folder();
-        let is_own = folder == own || matches!((folder.canonicalize(), own.canonicalize()), (Ok(one), Ok(other)) if one == other);
-        let remembers = |folder: &Path| folder.join("agents").join(format!("{agent}.json")).exists();
-        if !is_own {
-            return remembers(folder).then(|| folder.to_owned());
-        }
-        // It was started for this folder, and another one may have taken it over since.
-        let moved = std::fs::read_to_string(self.live.paths.moved(agent)).ok().map(PathBuf::from)?;
-        (moved != own && remembers(&moved)).then_some(moved)
+        other_folder(spec.parent()?.parent()?, &self.live.paths, agent)
     }
 
     /// Searches the list of processes for keepers of the fleet.
@@ -89,9 +81,13 @@ impl Looking<'_> {
         // In a server that does not answer, one may be about to start.
         let may_start = |known: &Known| unreadable.clone().filter(|_| !known.is_daemon);
         let of_fleet = keepers.unwrap_or_default().into_iter().filter(|keeper| keeper.mark.fleet == self.live.fleet);
+        let keepers_known = no_list.is_none() && unreadable.is_none();
         let mut keepers: BTreeMap<Mark, Keeper> = of_fleet.map(|keeper| (keeper.mark.clone(), keeper)).collect();
         for at in missing {
             let known = &self.ask.known[*at];
+            if keepers_known && self.never_began(known, &keepers) {
+                continue;
+            }
             let mut instance = known.instance.clone().unwrap_or_else(|| blank(known, Seat::Adrift { processes: Vec::new() }));
             let keeper = known.mark.as_ref().and_then(|mark| keepers.remove(mark));
             let trouble = no_list.clone().or_else(|| may_start(known));
@@ -126,6 +122,17 @@ impl Looking<'_> {
         self.name_the_holders();
     }
 
+    /// Whether a start was written down and nothing of it ever took place: its keeper, which writes before it starts anything, wrote nothing.
+    fn never_began(&mut self, known: &Known, keepers: &BTreeMap<Mark, Keeper>) -> bool {
+        let Some(mark) = known.mark.as_ref().filter(|mark| known.instance.is_none() && !keepers.contains_key(*mark)) else { return false };
+        let is_silent = matches!(story::of(&self.live.paths, mark), Ok(None));
+        if is_silent {
+            // Its fence may be held all the same.
+            self.lost.push(mark.clone());
+        }
+        is_silent
+    }
+
     /// Whether a mark is of an agent that this look is about.
     fn is_meant(&self, mark: &Mark) -> bool {
         !self.ask.closely || self.ask.known.iter().any(|known| known.mark.as_ref() == Some(mark) || known.agent == mark.agent)
@@ -155,16 +162,15 @@ impl Looking<'_> {
             self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
         for (mark, processes) in marked {
             if mark.fleet == self.live.fleet && !living.contains(&mark) && self.is_meant(&mark) {
-                let known = self.known.bearing(&mark.to_string()).map(|at| self.ask.known[at].agent.clone());
-                let ended = || self.ask.unproven.iter().find(|(_, ended)| *ended == mark).map(|(agent, _)| agent.clone());
-                let known = Known {
-                    agent: known.or_else(ended).unwrap_or_else(|| mark.agent.clone()),
-                    mark: Some(mark.clone()),
-                    instance: None,
-                    is_daemon: false,
-                    namespace: None,
-                };
-                let instance = blank(&known, Seat::Adrift { processes: Vec::new() });
+                let known = self.known.bearing(&mark.to_string()).map(|at| &self.ask.known[at]);
+                let ended = self.ask.unproven.iter().find(|ended| ended.mark == mark);
+                let agent = known.map(|known| &known.agent).or(ended.map(|ended| &ended.agent)).unwrap_or(&mark.agent).clone();
+                let seen = known.and_then(|known| known.instance.as_ref()?.program.clone());
+                // Of a life that no record knows, what was started first is taken for its program.
+                let first = || processes.iter().min_by_key(|process| (process.start_time, process.pid)).cloned();
+                let program = seen.or_else(|| ended.and_then(|ended| ended.program.clone())).or_else(first);
+                let known = Known { agent, mark: Some(mark.clone()), instance: None, is_daemon: false, namespace: None };
+                let instance = Instance { program, ..blank(&known, Seat::Adrift { processes: Vec::new() }) };
                 self.adrift(&mark, processes, &instance);
             }
         }

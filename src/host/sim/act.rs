@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::{Act, Outcome, Spawn};
-use super::{Lived, Sim, terminal};
+use super::{Deed, Lived, Sim, terminal};
 use crate::desired::Place;
 use crate::observed::{Exit, Instance, Seat};
 use crate::process::ProcId;
@@ -60,21 +60,21 @@ impl Sim {
             Act::Freeze { .. } | Act::Thaw { .. } | Act::Dress { .. } | Act::Release { .. } | Act::Hook { .. } => {}
             Act::SetServer(_) | Act::CloseServer(_) => {}
         }
-        self.done.push((now, act.clone()));
+        self.done.push(Deed { at: now, by: self.viewer.clone(), act: act.clone() });
         Outcome::Done
     }
 
     fn spawn(&mut self, spawn: &Spawn) -> Outcome {
         let now = self.now;
-        let same = |life: &Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.agent == spawn.mark.agent) && life.lives(now);
+        let same = |life: &Lived| life.instance.mark.as_ref().is_some_and(|mark| mark.agent == spawn.mark.agent) && life.is_kept(now);
         if now > spawn.not_after {
             return Outcome::Refused("it is too late".to_owned());
         }
         if self.instances.iter().any(same) {
-            return Outcome::Failed("the agent's lock is held by a living instance".to_owned());
+            return Outcome::Failed("the agent's fence is held by a living instance".to_owned());
         }
-        if self.missing.contains(&spawn.spec.launch.cwd) {
-            return Outcome::Failed("the folder does not exist".to_owned());
+        if self.lacks_something(&spawn.mark.agent, &spawn.spec) {
+            return Outcome::Failed("something that it needs is not there".to_owned());
         }
         let behaviour = self.behaviour(&spawn.mark);
         let (keeper, program) = (self.proc(), self.proc());
@@ -99,10 +99,14 @@ impl Sim {
         if let Some(old) = &spawn.instead_of {
             self.instances.iter_mut().filter(|life| life.instance.mark == old.mark).for_each(|life| life.cleared = true);
         }
+        if self.instances.iter().any(|life| life.instance.agent == spawn.mark.agent && life.lives(now)) {
+            self.doubles.push(spawn.mark.clone());
+        }
         let ends_at = behaviour.life.map(|(length, exit)| (now + length, exit));
         let hung = behaviour.hangs_after.map(|after| now + after);
-        self.instances.push(Lived { instance, session, since: now, ends_at, hung, cleared: false, terminal: behaviour.terminal });
-        self.done.push((now, Act::Spawn(Box::new(spawn.clone()))));
+        let (home, keeper_died, terminal) = (self.viewer.clone(), None, behaviour.terminal);
+        self.instances.push(Lived { instance, home, session, since: now, keeper_died, ends_at, hung, cleared: false, terminal });
+        self.done.push(Deed { at: now, by: self.viewer.clone(), act: Act::Spawn(Box::new(spawn.clone())) });
         Outcome::Done
     }
 }

@@ -19,7 +19,7 @@ fn an_agent_that_was_asked_for_and_never_seen_is_started_in_the_next_life() {
     check(
         ONE,
         "lead absent gen=3 streak=2 recent=[30s,5s] restarts=7",
-        "lead  spawn  new in the manifest  spawn 4 (streak 2, recent 2, restarts 7)",
+        "lead  restart  its start was interrupted  spawn 4 (streak 2, recent 2, restarts 7)",
     );
 }
 

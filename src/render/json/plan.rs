@@ -91,7 +91,7 @@ pub struct ResourceChange {
     pub source: Option<Source>,
     /// Notes that a new instance is to receive.
     pub deliveries: Vec<Delivery>,
-    /// What the end of the running instance costs; null if none ends.
+    /// What the end of the running instance, or of what an earlier one left running, costs; null if nothing ends.
     pub interrupts: Option<Interrupts>,
     /// The step of this round; null for an agent at rest.
     pub next: Option<NextStep>,
@@ -139,11 +139,11 @@ pub struct Delivery {
     pub bytes: u64,
 }
 
-/// What the end of a running instance costs.
+/// What the end of an instance costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Interrupts {
-    /// For how many seconds it has been up.
-    pub uptime_s: u64,
+    /// For how many seconds it has been up; null for processes of an earlier life of which no record tells.
+    pub uptime_s: Option<u64>,
     /// Whether it is working; null if that cannot be told.
     pub busy: Option<bool>,
     /// How many people are attached.

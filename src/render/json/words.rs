@@ -19,6 +19,8 @@ words! {
         Asked = "asked",
         /// It ended.
         Ended = "ended",
+        /// Its start was interrupted.
+        StartInterrupted = "start_interrupted",
         /// It was stopped, and should run.
         WantedAgain = "wanted_again",
         /// It runs, and is not ready yet.
@@ -72,6 +74,7 @@ impl CauseReason {
             Cause::SecretChanged(_) => Self::SecretChanged,
             Cause::Asked => Self::Asked,
             Cause::Ended(_) => Self::Ended,
+            Cause::StartInterrupted => Self::StartInterrupted,
             Cause::WantedAgain => Self::WantedAgain,
             Cause::NotReady => Self::NotReady,
             Cause::Faulty(Fault::NotAlive(_)) => Self::NotAlive,

@@ -144,6 +144,52 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
+fn a_start_that_never_took_place_is_no_death() {
+    let program = Program::new(TWO);
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
+    // As if the run that starts them had been killed between its two steps.
+    for name in ["ada", "bob"] {
+        let mark = format!("v1/{}/{name}/7/{}/{}", program.fleet.1, "0".repeat(32), "0".repeat(16));
+        let text = format!(r#"{{"version": 1, "agent": "{name}", "generation": 7, "mark": "{mark}", "asked_at": "2026-01-01T00:00:00Z"}}"#);
+        std::fs::write(record(&program, name), text).unwrap();
+    }
+    let (_, plan) = program.says(&["plan"]);
+    assert_eq!(plan.matches("its start was interrupted").count(), 2, "{plan}");
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!((code, applied.contains("exited")), (0, false), "{applied}");
+    for name in ["ada", "bob"] {
+        assert_eq!((keepers(&program, name).len(), &agent(&program, name)["generation"]), (1, &Value::from(8)));
+    }
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
+}
+
+#[test]
+fn what_a_killed_keeper_left_is_asked_before_it_is_killed() {
+    // What it prints goes to its keeper: without one, a single word would end it.
+    let program = Program::new(
+        r#"
+version = 1
+fleet = "lives"
+
+[agents.bob]
+runtime = "daemon"
+command = ["sh", "-c", "exec 2>/dev/null; trap 'echo asked > asked; exit' TERM; touch ready; while :; do sleep 0.01; done"]
+ready = { file = "ready" }
+"#,
+    );
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    let keeper = keepers(&program, "bob").remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    let (_, plan) = program.says(&["plan"]);
+    assert!(plan.contains("interrupts"), "{plan}");
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!((code, program.at("asked").exists()), (0, true), "{applied}");
+    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
+}
+
+#[test]
 fn a_look_from_another_pid_namespace_changes_nothing() {
     let program = Program::new(TWO);
     assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);

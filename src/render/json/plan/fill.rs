@@ -17,7 +17,7 @@ use super::{
 use crate::desired::{AgentName, AgentSpec, Declared, canonical_digest, effective, launch_fields};
 use crate::observed::{Note, Sighting};
 use crate::plan::{Change, Kind, Next, ServerChange};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 /// A plan for programs; with [`Extent::All`], agents at rest are listed too.
 pub fn plan_document(view: &PlanView<'_>, extent: Extent) -> PlanDocument {
@@ -83,7 +83,7 @@ fn counts(view: &PlanView<'_>) -> Summary {
 }
 
 fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declared>, sighting: &Sighting, now: Timestamp) -> ResourceChange {
-    let costs = change.and_then(|change| interrupted(change.kind, sighting, now));
+    let costs = change.and_then(|change| interrupted(change, sighting, now));
     let known = sighting.spec.as_ref().map(|spec| canonical_digest(&spec.launch));
     ResourceChange {
         address: name.to_string(),
@@ -103,7 +103,7 @@ fn resource(name: &AgentName, change: Option<&Change>, declared: Option<&Declare
         why: change.map(Change::why),
         source: declared.map(|declared| Source { file: declared.source.file.to_string(), line: declared.source.line }),
         deliveries: change.map(|change| deliveries(change, Some(sighting)).map(delivery).collect()).unwrap_or_default(),
-        interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.as_secs(), busy: sighting.is_busy(), attached }),
+        interrupts: costs.map(|(up, attached)| Interrupts { uptime_s: up.map(Duration::as_secs), busy: sighting.is_busy(), attached }),
         next: change.map(|change| NextStep::of(&change.next)),
         wait: change.and_then(|change| match &change.next {
             Next::Wait(wait) => Some(WaitEntry::of(wait)),
