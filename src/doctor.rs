@@ -64,7 +64,7 @@ pub struct Ground {
     pub unreadable: Vec<String>,
     /// Notes that could not be delivered.
     pub dead_letters: usize,
-    /// Why the manifest as it stands is not in force, if it is not.
+    /// Why the manifest in its present form is not in force, if it is not.
     pub manifest_error: Option<String>,
     /// How the watcher does, if there is one.
     pub watcher: Option<Watch>,
@@ -96,7 +96,7 @@ pub struct Watch {
     pub last_round: String,
     /// Whether its next round is late.
     pub overdue: bool,
-    /// Why the manifest as it stands is not in force, if it is not.
+    /// Why the manifest in its present form is not in force, if it is not.
     pub manifest_error: Option<String>,
     /// What went wrong in its last round, if something did.
     pub error: Option<String>,
@@ -113,7 +113,7 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     let panes = desired.agents.values().filter(|declared| matches!(declared.spec.launch.place, Place::Tmux { .. })).count();
     let mut findings = vec![tmux(&ground.tmux, panes), state(ground, observed), look(observed)];
     findings.extend(room(ground, panes));
-    let hint = "mend it, or change it in the server; a configuration is read when the server is started";
+    let hint = "correct it, or change it in the server; a configuration is read when the server is started";
     findings.extend(observed.warnings.iter().map(|warning| Finding::yellow("server", warning.clone(), hint)));
     findings.extend(observed.conditions.iter().filter_map(|condition| ground_of(condition, observed)));
     if let Some(why) = &ground.manifest_error {
@@ -277,10 +277,10 @@ fn stopped(ground: &Ground, observed: &Observed) -> Option<Finding> {
     let named: Vec<String> = stopped.iter().map(|(name, pid)| format!("{name} (pid {pid})")).collect();
     let pids: Vec<String> = stopped.iter().map(|(_, pid)| pid.to_string()).collect();
     let found = format!("stopped by a signal (T): {}", named.join(", "));
-    Some(Finding::yellow("programs", found, format!("set them going again: kill -CONT {}", pids.join(" "))))
+    Some(Finding::yellow("programs", found, format!("continue them: kill -CONT {}", pids.join(" "))))
 }
 
-/// Programs that did not get what is declared, as whoever started them could not give it.
+/// Programs that did not get what is declared, because the run that started them could not give it.
 fn attributes(ground: &Ground, observed: &Observed) -> Option<Finding> {
     let mut named = Vec::new();
     for (name, program) in &ground.programs {
@@ -299,7 +299,7 @@ fn attributes(ground: &Ground, observed: &Observed) -> Option<Finding> {
             named.push(format!("{name} may open {files} files, and {wanted} are declared"));
         }
     }
-    let hint = "it was started by a run that may not give more: raise `ulimit -He` and `ulimit -Hn`, or start it by another";
+    let hint = "the run that started it could not give it more: raise `ulimit -He` and `ulimit -Hn`, or start it from elsewhere";
     (!named.is_empty()).then(|| Finding::yellow("priority", named.join("; "), hint))
 }
 

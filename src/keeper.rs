@@ -1,7 +1,7 @@
 //! The resident parent of one instance: it starts the program exactly as declared, knows how it ended, and ends its whole tree.
 //!
 //! A keeper is this same binary, started as `reconcile keep LABEL SPEC` in a pane or detached. It decides nothing: it never starts a program a second
-//! time, never looks at a manifest, looks into a record only for whether an end was asked for, and asks nobody. It holds the agent's lock and its fence while it
+//! time, never looks at a manifest, reads a record only to see whether an end was asked for, and asks no other process. It holds the agent's lock and its fence while it
 //! lives, so there is one instance at most, whichever run and state folder started it. The types here are its whole protocol: [`Spec`] in, [`Status`] and [`Pidfile`] out.
 //!
 //! Two smaller processes of this binary are its relatives: the writer of a pane's log, and the runner of a hook whose moment only the tool knows.

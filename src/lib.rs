@@ -49,7 +49,7 @@
 //! | [`desired`] | a fleet with nothing left open: `AgentSpec` is `Launch` (a change replaces the instance) and `Care` (applied in place) | time |
 //! | [`diagnostic`] | what is wrong with a manifest, where, and a hint | – |
 //! | [`paths`] | where everything of a fleet lies; names only | desired |
-//! | [`safe_open`] | opening files that others name: regular, bounded, never waited for; whom they belong to | – |
+//! | [`safe_open`] | opening files that others name: regular files of limited size, without waiting; their owners | – |
 //! | [`process`] | identity, trees and signals of processes | desired (`Mark`) |
 //! | [`quit`] | how this process ends when it is asked to, whatever hangs | process |
 //! | [`observed`] | one look at the machine | desired, process (`ProcId`), time |
@@ -75,7 +75,7 @@
 //! | [`cli`] | arguments, dispatch, exit codes; a file per command | everything; nothing imports it |
 //!
 //! Pure, that is without disk, clock, processes and network: time, desired, diagnostic, paths, event, observed, intent, manifest, schema, screen, plan, doctor,
-//! service, render and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
+//! service, render, `host/look/pane_owner.rs` and `observe/health.rs`. `tests/it/architecture.rs` holds this table and checks it.
 //!
 //! # What is deliberately absent
 //!
@@ -95,15 +95,15 @@
 //! | 4 | no wait without an end | `convergence`, `Judge`: no run goes round and round; `cli::time_that_is_over_ends_an_apply_and_not_the_work` |
 //! | 5 | one instance per agent | `World::never_two`; `keeper::refuse::there_is_one_instance_and_the_second_keeper_writes_nothing` |
 //! | 6 | steps of a drain only go forward, unless the agent is wanted again | `plan::tests::leave` |
-//! | 7 | dependencies first in, last out; nobody waits in a circle | `plan::tests::order`, `cli::down_leaves_no_process`, `examples` |
+//! | 7 | dependencies first in, last out; nobody waits in a circle | `plan::tests::order`, `plan::tests::circles`, `cli::down_leaves_no_process`, `examples` |
 //! | 8 | strangers are never touched | `reality::strangers`, `cli::what_is_blocked_says_why_and_leaves_the_rest_alone`, `keeper::refuse::a_strangers_pidfile_is_left_alone_and_nothing_starts` |
-//! | 9 | write, then act: a crash between any two calls loses nothing. One exception: on a full or read-only disk what ends an instance is done all the same, and it is said what is not remembered | `convergence::a_crash_anywhere_loses_nothing`, `reality::worst`, `a_crash_at_every_single_call_of_one_life`, `cli::an_interrupted_apply_is_finished_by_the_next`; `converge::full_disk` |
+//! | 9 | write, then act: a crash between any two calls loses nothing. One exception: on a full or read-only disk, instances are ended all the same, and what could not be recorded is reported | `convergence::a_crash_anywhere_loses_nothing`, `reality::worst`, `a_crash_at_every_single_call_of_one_life`, `cli::an_interrupted_apply_is_finished_by_the_next`; `converge::full_disk` |
 //! | 10 | an exit that was asked for is no verdict | `plan::tests::start`, `plan::tests::order` |
 //! | 11 | the journal explains every change of phase | `cli`, the events of every run |
 //! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |
 //! | 13 | guards hold at every moment | `plan::tests::guard`, `cli::more_stops_than_the_guard_allows_are_refused` |
 //! | 14 | an upgrade restarts nobody | `state::records_of_every_version_are_understood` |
-//! | 15 | nothing is typed twice, at a shell, at a dialog or over a draft; dialogs are answered by label | `plan::tests::talk`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
+//! | 15 | nothing is typed twice, at a shell, at a dialog or over a draft; dialogs are answered by label | `plan::tests::talk`, `plan::tests::dialogs`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
 //! | 16 | a note arrives exactly once, or is kept | `state::handoff::tests`, `cli::handoff::a_killed_apply_delivers_nothing_twice_and_loses_nothing` |
 //! | 17 | a watcher owns nothing, and may be killed at any moment; nobody who has nothing to do with a change is touched | `convergence::soak`, `cli::watch` |
 

@@ -48,7 +48,7 @@ pub struct Observed {
     pub server: Option<Server>,
     /// What could not be looked at, and why. Empty: the look is complete.
     pub gaps: Vec<String>,
-    /// What is odd about the tmux server: it is told, and leads to nothing.
+    /// What is odd about the tmux server: it is reported, and has no other effect.
     pub warnings: Vec<String>,
     /// Whether the tmux server ran before the fleet came: only what is in it of the fleet is ours.
     pub foreign_server: bool,

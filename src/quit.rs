@@ -114,7 +114,7 @@ pub fn within(time: Duration, code: i32) {
     }
 }
 
-/// How long something may be waited for that would otherwise be waited for so long: not beyond the time of this run.
+/// The usual limit of a wait, cut to the time that this run has left.
 pub fn patience(usual: Duration) -> Duration {
     match *lock(&TIME) {
         Some(Time { begun, over, code: _ }) => {
@@ -167,7 +167,7 @@ fn leave(code: i32) -> ! {
         std::thread::sleep(Duration::from_millis(1));
         writes = WRITING.try_write();
     }
-    let why = if code == INTERRUPTED { "interrupted" } else { "the time is over, and something did not answer" };
+    let why = if code == INTERRUPTED { "interrupted" } else { "timed out, because something did not answer" };
     let _ = writeln!(std::io::stderr(), "{why}; what was begun goes on with the next run");
     end_children();
     signal_hook::low_level::exit(code)
@@ -186,7 +186,7 @@ fn end_children() {
 }
 
 fn kill(helper: &ProcId) {
-    // The number is its own, and so is the group that it leads: who waits for it says so before it does.
+    // Its pid and its group are still its own: a thread that reaps it calls `ended` before.
     let _ = process::signal(helper, Signal::KILL);
     if let Some(group) = i32::try_from(helper.pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);

@@ -187,7 +187,7 @@ pub struct Watcher {
     /// What went wrong in its last round; null if nothing did.
     #[serde(default)]
     pub error: Option<String>,
-    /// Why it does not notice all changes of files when they happen, but only at `resync`; null if it does.
+    /// Why it notices some file changes only at `resync`; null if it notices all at once.
     #[serde(default)]
     pub blind: Option<String>,
 }

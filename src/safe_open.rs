@@ -22,13 +22,13 @@ const NULL_DEVICE: (u32, u32) = (1, 3);
 /// How far a file's owner and permissions must be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Ours, no link, and nobody else can read or write it.
+    /// Ours, no link, and no other user can read or write it.
     Private,
-    /// Ours, no link, and nobody else can write it.
+    /// Ours, no link, and no other user can write it.
     Own,
-    /// Ours or the system's, a link allowed, and nobody else can write it.
+    /// Ours or the system's, a link allowed, and no other user can write it.
     System,
-    /// Any file, a link allowed: the person who named it knows it.
+    /// Any file, a link allowed: the user chose it.
     Any,
 }
 
@@ -118,7 +118,7 @@ pub fn read_text(file: impl Read) -> io::Result<String> {
 fn open_with(path: &Path, options: &mut OpenOptions, trust: Trust) -> io::Result<File> {
     let flags = follow(trust) | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let follows_none = follow(trust) == OFlags::NOFOLLOW;
-    // Looked at first: to open a pipe and close it again would break its writer, and a device may act on being opened.
+    // Checked first: opening a pipe and closing it again would break its writer, and a device may act on being opened.
     look_first(path, trust)?;
     let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => file,

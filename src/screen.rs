@@ -69,7 +69,7 @@ pub enum Meaning {
     Permission,
     /// A person must log in.
     Login,
-    /// The usage is used up.
+    /// The usage limit is reached.
     Limit {
         /// Until when, if the screen says so.
         until: Option<Until>,

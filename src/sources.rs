@@ -296,8 +296,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
-        let own =
-            ["agent.pid", ".agent.pid.77", "agent.log", "agent.log.1", "agent.log.12", "agent.log.times", "inbox/a.json", "state/f/lock"];
+        let own = [
+            "agent.pid",
+            ".agent.pid.77",
+            "agent.log",
+            "agent.log.1",
+            "agent.log.12",
+            "agent.log.times",
+            "agent.log.life",
+            ".agent.log.life.77",
+            "inbox/a.json",
+            "state/f/lock",
+        ];
         let theirs = ["agent.log.old", "agent.pid2", "work/notes"];
         for name in own.iter().chain(&theirs) {
             std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();

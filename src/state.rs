@@ -344,7 +344,7 @@ impl Fleet {
         Ok(self.journal()?.last())
     }
 
-    /// Begins the file of one `apply` by this process, which may take so long.
+    /// Begins the file of one run of this process, with its timeout.
     pub fn begin_run(&self, command: &str, timeout: Duration, now: Timestamp) -> Result<Run> {
         Run::begin(self.make("runs")?, std::process::id(), command, timeout, now)
     }

@@ -28,6 +28,8 @@ mod notices;
 mod rest;
 mod shadow;
 mod standing;
+#[cfg(test)]
+mod told_once;
 
 use deaths::Deaths;
 use last::{Ended, Last};
@@ -36,7 +38,7 @@ use notices::Notices;
 /// A source of a note, or a request, that was changed a shorter time ago may still be being written.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How soon it is looked again whether a command is still at work.
+/// How soon it is checked again whether a command is still running.
 const BESIDE: Duration = Duration::from_secs(2);
 
 /// After so long, a step that had no effect again and again is tried again.
@@ -54,7 +56,7 @@ pub struct Watch {
     /// What a shadow said last that it would do.
     said: BTreeMap<AgentName, String>,
     last: Option<Last>,
-    /// The last entry of the journal that was read, and those since that are its own.
+    /// The last entry of the journal that was read, and those since that this watcher wrote itself.
     heard: Option<u64>,
     own: BTreeSet<u64>,
 }
@@ -148,9 +150,8 @@ impl Watch {
         let is_asked = fleet.has_requests()?;
         claim(&self.manifest, desired, fleet)?;
         let at_work = fleet.at_work()?;
+        self.hear_others(desired, fleet, host, audience)?;
         let mut heard = Heard { audience, events: Vec::new(), numbers: BTreeSet::new() };
-        let others = self.written_by_others(fleet)?;
-        others.iter().for_each(|entry| heard.audience.event(entry));
         let mut journal = fleet.journal()?;
         let ended = last.as_ref().filter(|_| !is_asked && at_work.is_empty()).and_then(|last| last.ended(desired, host));
         let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
@@ -160,7 +161,7 @@ impl Watch {
                 let desired = &desired.only(&ended.concerned);
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
                 let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
-                self.tell_of(&heard, &done.crashed, others, desired, host);
+                self.tell_of(&heard, &done.crashed, desired, host);
                 self.last = Some(Last::after(&lock, fleet, requests, memory)?.owing_a_whole());
                 return Ok(Turn::Begun);
             }
@@ -178,7 +179,7 @@ impl Watch {
         };
         let settled = keep_unsettled_back(&mut seen);
         let done = carry_out(&mut round, &mut seen, &mut self.patience, &mut self.deaths, host)?;
-        self.tell_of(&heard, &done.crashed, others, desired, host);
+        self.tell_of(&heard, &done.crashed, desired, host);
         let (memory, observed) = seen.into_memory();
         let left = Last::after(&lock, fleet, requests, memory)?;
         if let Some((leaving, pause)) = done.pause {
@@ -196,28 +197,30 @@ impl Watch {
         Ok(Turn::Done(Box::new(Rest { until, watched: everybody(&observed), plan: done.plan, observed })))
     }
 
-    /// What commands wrote into the journal since the last round, in order. Of what was written before the first round, nothing is news.
-    fn written_by_others(&mut self, fleet: &Fleet) -> Result<Vec<Entry>> {
+    /// Tells what commands wrote into the journal since the last round, in order. What was written before the first round is not news.
+    fn hear_others(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<()> {
         let Some(last) = self.heard else {
             self.heard = Some(fleet.last_entry()?);
-            return Ok(Vec::new());
+            return Ok(());
         };
         let entries = fleet.entries_after(last)?;
         self.heard = entries.last().map(|entry| entry.number).or(self.heard);
         let own = std::mem::take(&mut self.own);
-        Ok(entries.into_iter().filter(|entry| !own.contains(&entry.number)).collect())
-    }
-
-    /// Tells of what others wrote, and then of what this round brought: each thing once, in the order of the journal.
-    fn tell_of(&mut self, heard: &Heard<'_>, crashed: &BTreeSet<AgentName>, others: Vec<Entry>, desired: &Desired, host: &mut dyn Host) {
-        for Entry { event, .. } in others {
+        for entry in entries.into_iter().filter(|entry| !own.contains(&entry.number)) {
+            audience.event(&entry);
+            let Entry { event, .. } = entry;
             let is_crash = event.what == What::Exited && event.reason == Some(Word::FAILED);
             let crashed: BTreeSet<AgentName> = event.agent.iter().filter(|_| is_crash).cloned().collect();
             self.notices.hear(&[event], &crashed, self.deaths.are_many(), desired, host.now());
         }
+        Ok(())
+    }
+
+    /// Sends the notices of what a round brought, and those that were due before. A round that fails does not come here: the next one hears its events
+    /// as those of others, so no notice is lost.
+    fn tell_of(&mut self, heard: &Heard<'_>, crashed: &BTreeSet<AgentName>, desired: &Desired, host: &mut dyn Host) {
         self.own.extend(heard.numbers.iter().copied());
-        let events = &heard.events;
-        self.notices.hear(events, crashed, self.deaths.are_many(), desired, host.now());
+        self.notices.hear(&heard.events, crashed, self.deaths.are_many(), desired, host.now());
         self.notices.send(desired, host);
     }
 
@@ -248,7 +251,10 @@ impl Watch {
             Ok(lock) => {
                 // Its own turn is nobody else's.
                 self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
-                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
+                for entry in fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))? {
+                    self.own.insert(entry.number);
+                    audience.event(&entry);
+                }
             }
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
             Err(NoLock::Failed(error)) => return Err(error),

@@ -193,10 +193,8 @@ impl Run<'_> {
             }
         };
         if !approved {
-            self.turns.release(&self.setup.fleet)?;
-            let is_approved = self.approved(&desired, &seen, &plan, &terms)?;
-            if !is_approved || !self.turns.resume(&self.setup.fleet, &mut self.host)? {
-                return Ok(ExitStatus::Refused);
+            if let Some(status) = self.ask_for_approval(&desired, &seen, &plan, &terms)? {
+                return Ok(status);
             }
             seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
         }
@@ -252,12 +250,31 @@ impl Run<'_> {
         let mut document = serde_json::to_value(json::status_document(&about.view(plan, &self.setup.manifest)))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("outcomes".to_owned(), outcomes.into());
-            // One that does not wait is told nothing of what is left.
+            // A run that does not wait reports nothing of what is left.
             let error = self.terminal.tell_in_document(status).filter(|_| self.args.run.timeout > Duration::ZERO);
             fields.insert("error".to_owned(), serde_json::to_value(error)?);
         }
         self.terminal.print(&json::pretty(&document))?;
         Ok(status)
+    }
+
+    /// Asks while others have the lock. Returns how the run ends if it goes no further.
+    fn ask_for_approval(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<Option<ExitStatus>> {
+        self.turns.release(&self.setup.fleet)?;
+        if !self.approved(desired, seen, plan, terms)? {
+            return Ok(Some(ExitStatus::Refused));
+        }
+        Ok(match self.turns.resume(&self.setup.fleet, &mut self.host)? {
+            // Another manifest may have been applied meanwhile.
+            None if !self.args.run.lock.moved && self.setup.is_anothers(self.terminal)? => Some(ExitStatus::Refused),
+            None => None,
+            Some(Ending::Interrupted) => Some(ExitStatus::Interrupted),
+            Some(_) => {
+                let why = "other commands held the lock of the fleet for 30 s after the answer; nothing was done. Run it again";
+                self.terminal.error(&coded(ErrorCode::Locked, why));
+                Some(ExitStatus::Locked)
+            }
+        })
     }
 
     fn approved(&mut self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
@@ -270,13 +287,13 @@ impl Run<'_> {
 
     fn ask(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms) -> Result<bool> {
         if !self.terminal.can_ask() {
-            let why = "there is nobody to ask: nothing was done. Approve with --auto-approve";
+            let why = "not a terminal, so approval cannot be asked; nothing was done. Pass --auto-approve";
             self.terminal.error(&coded(ErrorCode::ApprovalNeeded, why));
             return Ok(false);
         }
         let question = match plan.broken_guards().next() {
             None => "\nApply this plan? yes / no / details: ",
-            Some(_) => "\nApply this plan all the same? yes / no / details: ",
+            Some(_) => "\nApply this plan anyway? yes / no / details: ",
         };
         loop {
             match self.terminal.ask(question)?.as_deref() {

@@ -18,9 +18,9 @@ use crate::render::json::ErrorCode;
 pub(super) struct Args {
     /// The manifest
     manifest: Option<PathBuf>,
-    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    /// Carry out held changes, even if that interrupts work or a person
     ///
-    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
+    /// Releases changes held as attached, busy, draft, unclear, waiting or no_note. Protection, pause, halt and guards still apply.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
@@ -38,8 +38,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     if let Some(holder) = setup.fleet.watcher()? {
         let pid = holder.map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default();
         let why = format!(
-            "a watcher of this fleet is at work{pid} and would start everything again; nothing was done. End it first, with `reconcile watch --stop` \
-             or `reconcile service uninstall`; or have the agents stay stopped, with `reconcile stop --all`"
+            "a watcher of this fleet is running{pid} and would start everything again; nothing was done. End it first with `reconcile watch --stop` \
+             or `reconcile service uninstall`, or keep the agents stopped with `reconcile stop --all`"
         );
         terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Refused);

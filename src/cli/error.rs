@@ -48,7 +48,7 @@ pub(super) fn code_for(status: ExitStatus) -> Option<ErrorCode> {
 pub(super) fn hint(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::Locked => Some("wait for it with --lock-timeout 60s"),
-        ErrorCode::Interrupted | ErrorCode::TimedOut => Some("run it again: it goes on where it was"),
+        ErrorCode::Interrupted | ErrorCode::TimedOut => Some("run it again: it continues where it stopped"),
         ErrorCode::ManifestInvalid => Some("see all errors with `reconcile validate`"),
         ErrorCode::Held | ErrorCode::Blocked | ErrorCode::NotReady | ErrorCode::NotConverged => Some("see why with `reconcile status`"),
         ErrorCode::Usage

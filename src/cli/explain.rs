@@ -63,7 +63,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     let mut text = render::status_human(&state, terminal.out());
     if let Some(pid) = about.stopped(&agent) {
-        text += &format!("\na signal has stopped its program (T), and it does nothing; set it going: kill -CONT {pid}\n");
+        text += &format!("\na signal has stopped its program (state T); continue it: kill -CONT {pid}\n");
     }
     if !plan.is_empty() {
         text += &format!("\nwhat is due\n\n{}", render::plan_human(&due, Extent::All, terminal.out()));

@@ -11,7 +11,7 @@ use crate::desired::AgentName;
 use crate::safe_open::read_text;
 use crate::state::handoff::{NoteId, archive};
 
-/// What stands for the standard input.
+/// The name that means standard input.
 const STDIN: &str = "-";
 
 /// A note for the successor of an agent.
@@ -49,7 +49,7 @@ pub(super) fn read(agent: AgentName, name: &str, terminal: &Terminal) -> Result<
         let path = std::path::absolute(name).with_context(|| format!("cannot tell where {name} is"))?;
         let file = match std::fs::File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return none("is not there"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return none("does not exist"),
             Err(error) => return none(&format!("cannot be read ({error})")),
         };
         let looks = looks(&path);

@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Only of these agents: names or globs; agents that are gone have a history too
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
-    /// Only what happened since then: a length of time such as 10m, or a time
+    /// Only what happened since a time, or within a length such as 10m
     #[arg(long, value_name = "DURATION|TIME")]
     since: Option<Moment>,
     /// Write the entries of the journal, a line of JSON each

@@ -1,4 +1,4 @@
-//! What a fleet goes by while its manifest is not valid: for commands that must work while somebody edits it.
+//! What a fleet goes by while its manifest is not valid: for commands that must work while it is being edited.
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +31,10 @@ impl Global {
             Some(setup) => {
                 let why = setup.broken.as_deref().unwrap_or_default();
                 let manifest = render::plain(&setup.manifest.manifest).into_owned();
-                terminal
-                    .say_once(&format!("warning: {manifest} is not valid, so what was declared before counts: {}\n", render::plain(why)));
+                terminal.say_once(&format!(
+                    "warning: {manifest} is not valid, so the last valid declaration is used: {}\n",
+                    render::plain(why)
+                ));
                 Ok(Some(setup))
             }
             None => Ok(None),
@@ -58,7 +60,7 @@ impl Global {
         let Some((fleet, desired)) = remembered else {
             self.set_up(read, terminal)?;
             for fleet in fleets.iter().filter(|_| fleets.len() > 1) {
-                terminal.error(&anyhow!("it was that of the fleet {}, and there are several such", fleet.name()));
+                terminal.error(&anyhow!("it was last used for several fleets, among them {}", fleet.name()));
             }
             return Ok(None);
         };

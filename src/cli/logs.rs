@@ -216,7 +216,7 @@ fn follow(reader: &mut LogReader, host: &mut Live, terminal: &Terminal) -> Resul
         let end =
             if nothing_comes { unfinished.len() } else { unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) };
         if end > 0 {
-            // A line that is written over begins anew below what was shown of it.
+            // A line that is overwritten starts again below what was shown of it.
             let begins_anew = is_within_a_line && unfinished.first() == Some(&b'\r') && unfinished.get(1) != Some(&b'\n');
             if begins_anew {
                 terminal.print("\n")?;

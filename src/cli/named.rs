@@ -1,5 +1,5 @@
 //! Which manifest is meant, and whether it may be trusted: one that was found by looking upwards is read only if no other user can write to it;
-//! one that was named is the decision of the person who named it.
+//! naming one is the user's decision.
 
 use std::cell::{Cell, OnceCell};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::render::json::ErrorCode;
 use crate::safe_open::{WrittenBy, read_text};
 use crate::sources::{Disk, Piped};
 
-/// The name of a manifest that is looked for.
+/// The file name that is searched for.
 const NAME: &str = "constellation.toml";
 
 /// What is known of how the manifest was named.
@@ -64,9 +64,9 @@ impl Naming {
         Ok(disk)
     }
 
-    /// What a person is told who may trust a manifest by naming it.
+    /// How to trust a manifest that was found: by naming it. None if it was named.
     pub(super) fn hint(&self) -> Option<&'static str> {
-        self.was_found.get().then_some("it was found by looking upwards from here; name it with -f if you trust it")
+        self.was_found.get().then_some("it was found by searching upwards from here; name it with -f if you trust it")
     }
 }
 
@@ -88,5 +88,5 @@ pub(super) fn doubt(disk: &Disk) -> Option<String> {
         WrittenBy::Owner(_) => format!("make it yours with `chown`, or name a copy of your own instead of {path}"),
         WrittenBy::Group { .. } | WrittenBy::Everybody { .. } | WrittenBy::Us => format!("run `chmod go-w {path}`"),
     };
-    Some(format!("{path} {others}, who could have anything run as you: {way_out}"))
+    Some(format!("{path} {others}, so they could run anything as you: {way_out}"))
 }

@@ -25,21 +25,21 @@ use crate::time::Duration;
 pub(super) struct Args {
     #[command(flatten)]
     agents: Chosen,
-    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    /// Carry out held changes, even if that interrupts work or a person
     ///
-    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
+    /// Releases changes held as attached, busy, draft, unclear, waiting or no_note. Protection, pause, halt and guards still apply.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
     #[arg(long, value_name = "AGENT")]
     allow_kill: Vec<String>,
-    /// Interrupt so many running agents at most, a number or a share like 30%; for labels and globs, which do not say how many they mean
+    /// Interrupt at most this many running agents: a number or a percentage
     #[arg(long, value_name = "N|P%")]
     max_stop: Option<Limit>,
     /// Write JSON: how the agents are in the end, as `status --json` does, and what came of it
     #[arg(long)]
     json: bool,
-    /// Whether to wait until it is done; if not, it is only begun, and the next run goes on
+    /// Wait until it is done; with `false`, only begin it, and let the next run go on
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
     wait: bool,
     #[command(flatten)]

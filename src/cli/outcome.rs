@@ -24,7 +24,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// That of a run that begins now and may take so long.
+    /// The account of a run that begins now and has this timeout.
     pub(super) fn new(fleet: Fleet, command: &'static str, timeout: Duration) -> Self {
         Self { fleet, command, timeout, started: now(), file: None }
     }
@@ -38,7 +38,7 @@ impl Account {
         Ok(self.file.insert(file))
     }
 
-    /// Writes how the run ended. The file is for those who look on: where it cannot be written, the run is none the worse for it.
+    /// Writes how the run ended. The file is for observers: if it cannot be written, the run itself is not affected.
     pub(super) fn close(mut self, result: &anyhow::Result<ExitStatus>, terminal: &Terminal) {
         let status = result.as_ref().copied().unwrap_or(ExitStatus::Failed);
         let failure = match result {
@@ -51,10 +51,10 @@ impl Account {
     }
 }
 
-/// Says what was done and is not remembered since this was said last, which is a reason not to end as if all were done.
+/// Reports what was done but not recorded since the last such report. Then the run does not end as if all were done.
 pub(super) fn say_what_is_lost(fleet: &Fleet, status: ExitStatus, terminal: &Terminal) -> ExitStatus {
     let Some(lost) = fleet.take_lost() else { return status };
-    let why = format!("{lost}. Make room, or let it be written to, and say it again");
+    let why = format!("{lost}. Free space or make the folder writable, then run it again");
     terminal.error(&coded(ErrorCode::Machine, why));
     match status {
         ExitStatus::Done => ExitStatus::NotAtRest,
@@ -67,7 +67,7 @@ pub(super) fn say_what_is_lost(fleet: &Fleet, status: ExitStatus, terminal: &Ter
     }
 }
 
-/// So many agents are named in the message of an error.
+/// How many agents the message of an error names.
 const NAMED: usize = 3;
 
 /// Takes note of what is left to do, and why, for programs.

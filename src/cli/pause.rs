@@ -52,7 +52,7 @@ pub(super) struct HaltArgs {
 /// Flags of all three.
 #[derive(Debug, clap::Args)]
 struct How {
-    /// Why, for the history and the status
+    /// Reason to record in the history and the status
     #[arg(short = 'm', long, value_name = "TEXT")]
     message: Option<String>,
     /// Wait so long for another run of this fleet to end
@@ -106,10 +106,10 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
         note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
         terminal.say(match (halted, args.freeze) {
             (Some(()), _) => "The fleet is halted: nothing is done until it is resumed.\n",
-            (None, false) => "The fleet is not halted, for that cannot be written down. Nothing is started as long as that is so.\n",
+            (None, false) => "The fleet is not halted, because that cannot be recorded. Nothing is started while that lasts.\n",
             (None, true) => {
-                "The fleet is stopped but not halted, for that cannot be written down: other runs may act on it. Once there is room, say it again; \
-                 after that, `reconcile resume` sets it going.\n"
+                "The fleet is stopped but not halted, because that cannot be recorded: other runs may act on it. Once there is room, run this again; \
+                 after that, `reconcile resume` continues it.\n"
             }
         });
         if !args.freeze {
@@ -129,7 +129,7 @@ fn end_halt(setup: &Setup, host: &mut Live, why: Option<&str>, terminal: &Termin
     };
     if halt.frozen {
         if all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })? == Extent::Some {
-            terminal.say("The fleet stays halted, for some of it may still be stopped. Once that is mended: `reconcile resume`\n");
+            terminal.say("The fleet stays halted, because some of it may still be stopped. Once that is fixed, run `reconcile resume`\n");
             return Ok(ExitStatus::NotAtRest);
         }
         setup.fleet.count_anew(host.now())?;

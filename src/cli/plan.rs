@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Plan as if the fleet belonged to this manifest, though another was applied before
+    /// Plan as if the fleet belonged to this manifest
     #[arg(long)]
     moved: bool,
     /// Show everything of a long plan, and what is at rest

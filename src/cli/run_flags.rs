@@ -40,7 +40,7 @@ pub(super) struct RunFlags {
     pub(super) timeout: Duration,
     #[command(flatten)]
     pub(super) lock: LockFlags,
-    /// Why, for the history
+    /// Reason to record in the history
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) message: Option<String>,
 }

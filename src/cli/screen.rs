@@ -22,13 +22,13 @@ pub(super) struct Args {
     /// The agent at whose pane to look
     #[arg(required_unless_present_any = ["capture", "presets"])]
     agent: Option<String>,
-    /// A saved screen instead, as `tmux capture-pane -p` writes it
+    /// Read a saved screen instead, as `tmux capture-pane -p` writes it
     #[arg(long, value_name = "FILE", conflicts_with = "agent")]
     capture: Option<PathBuf>,
     /// The rules: claude, codex, gemini, opencode, or files of your own; of several the later ones count. Default: those of the agent
     #[arg(long, value_name = "NAME|FILE", required_unless_present_any = ["agent", "presets"])]
     preset: Vec<String>,
-    /// List the presets: on which versions of the program each was tried, and the dialogs that `accept` can name
+    /// List the presets, the versions they were tried on, and their dialogs
     #[arg(long, conflicts_with_all = ["agent", "capture", "preset"])]
     presets: bool,
     /// Write JSON

@@ -33,7 +33,7 @@ impl Chosen {
     pub(super) fn patterns(&self) -> Result<Vec<String>> {
         match (self.all, &self.agents[..]) {
             (true, _) => Ok(vec![ALL.to_owned()]),
-            (false, []) => Err(coded(ErrorCode::Usage, "which agents? Name them, or say --all")),
+            (false, []) => Err(coded(ErrorCode::Usage, "which agents? Name them, or pass --all")),
             (false, agents) => Ok(agents.to_vec()),
         }
     }
@@ -149,9 +149,7 @@ pub(super) fn no_manifest_after_follow(command: &str, words: &[String]) -> Resul
     match words.iter().find(|word| is_a_path(word)) {
         Some(path) => Err(coded(
             ErrorCode::Usage,
-            format!(
-                "after `{command}`, -f follows what is new and takes no file; name the manifest before it: `reconcile -f {path} {command} …`"
-            ),
+            format!("after `{command}`, -f means follow and takes no file; name the manifest before it: `reconcile -f {path} {command} …`"),
         )),
         None => Ok(()),
     }

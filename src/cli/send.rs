@@ -31,7 +31,7 @@ pub(super) struct SendArgs {
     agent: String,
     /// The text; without it, what stands on the standard input
     text: Option<String>,
-    /// Type the text as it is: `/compact` is then a command of the program
+    /// Type the text as it is, so that `/compact` runs as a command
     #[arg(long)]
     raw: bool,
     #[command(flatten)]
@@ -108,7 +108,7 @@ impl Written {
             Cow::Borrowed(_) => Body::Text(text),
             Cow::Owned(typed) => {
                 let first: String = text.trim_start().chars().take(1).collect();
-                terminal.say(&format!("`{first}` begins a command there; it is sent as text, and with --raw as the command\n"));
+                terminal.say(&format!("`{first}` begins a command in that program, so it is sent as text; --raw sends the command\n"));
                 Body::Text(typed)
             }
         }

@@ -52,7 +52,7 @@ pub(super) struct LockFlags {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     pub(super) moved: bool,
-    /// Take over the agents whose records another state folder has
+    /// Take over agents that are recorded in another state folder
     #[arg(long)]
     pub(super) take_over: bool,
 }
@@ -98,7 +98,7 @@ pub(super) struct Setup {
     pub(super) vars: BTreeMap<String, String>,
     /// What is doubtful about it, in a line each.
     pub(super) warnings: Vec<String>,
-    /// Why the manifest as it stands is not in force, if it is not.
+    /// Why the manifest in its present form is not in force, if it is not.
     pub(super) broken: Option<String>,
 }
 
@@ -241,7 +241,12 @@ impl Setup {
         machine(&self.fleet, &self.path, &self.vars)
     }
 
-    /// Whether nothing may be started by the manifest, which is said.
+    /// Whether the fleet belongs to another manifest. If so, says which.
+    pub(super) fn is_anothers(&self, terminal: &Terminal) -> Result<bool> {
+        is_anothers(&self.fleet, &self.path, terminal)
+    }
+
+    /// Whether nothing may be started from this manifest. If so, says why.
     pub(super) fn is_refused(&self, terminal: &Terminal) -> bool {
         if let Some(doubt) = &self.doubt {
             terminal.error(&coded(ErrorCode::Refused, format_args!("{doubt}; nothing was done")));
@@ -281,19 +286,25 @@ pub(super) fn lock(
         Ok(lock) => lock,
         Err(status) => return Ok(Err(status)),
     };
-    if let Some(other) = fleet.claimed_by_another(manifest)? {
-        let why = format!(
-            "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
-            fleet.name(),
-            other.display()
-        );
-        terminal.error(&coded(ErrorCode::OtherManifest, why));
+    if is_anothers(fleet, manifest, terminal)? {
         return Ok(Err(ExitStatus::Refused));
     }
     Ok(Ok(lock))
 }
 
-/// The lock of a fleet, whoever it belongs to.
+/// Whether a fleet belongs to another manifest than this. If so, says which.
+fn is_anothers(fleet: &Fleet, manifest: &Path, terminal: &Terminal) -> Result<bool> {
+    let Some(other) = fleet.claimed_by_another(manifest)? else { return Ok(false) };
+    let why = format!(
+        "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or pass --moved if it is the same fleet",
+        fleet.name(),
+        other.display()
+    );
+    terminal.error(&coded(ErrorCode::OtherManifest, why));
+    Ok(true)
+}
+
+/// The lock of a fleet, even if it belongs to another manifest.
 fn lock_anyway(fleet: &Fleet, command: &str, patience: Duration, terminal: &Terminal) -> Result<Result<Lock, ExitStatus>> {
     match patiently(patience, |patience| fleet.lock(command, patience)) {
         Ok(lock) => Ok(Ok(lock)),

@@ -66,7 +66,7 @@ impl Terminal {
         }
     }
 
-    /// From here on the commands in what is said are about this manifest.
+    /// From here on, commands in messages name this manifest.
     pub(super) fn is_about(&self, manifest: &Invocation) {
         *self.about.borrow_mut() = manifest.clone();
     }
@@ -194,7 +194,7 @@ impl Terminal {
     pub(super) fn failure(&self, status: ExitStatus) -> Option<ErrorEntry> {
         let errors = self.errors.borrow();
         let (code, rest) = (code_for(status)?, errors.first()?.0);
-        // Several that differ are told by what they have in common.
+        // Several that differ share the code of the exit status.
         let code = rest.filter(|_| errors.iter().all(|(code, _)| *code == rest)).unwrap_or(code);
         let messages: Vec<&str> = errors.iter().map(|(_, message)| message.as_str()).collect();
         let complete = |agent: &Unfinished| Unfinished { message: self.complete(&agent.message), ..agent.clone() };
@@ -205,7 +205,7 @@ impl Terminal {
         })
     }
 
-    /// An error as programs are told it.
+    /// An error as JSON output has it.
     pub(super) fn failure_of(error: &anyhow::Error) -> ErrorEntry {
         ErrorEntry::new(code_of(error).unwrap_or(ErrorCode::Failed), harmless(error), None)
     }

@@ -30,9 +30,9 @@ pub(super) struct TermFlags {
     /// Stop everything that the manifest declares
     #[arg(long)]
     destroy: bool,
-    /// Interrupt attached clients, work, drafts and typing, also where a screen is unclear or a note missing
+    /// Carry out held changes, even if that interrupts work or a person
     ///
-    /// It releases what is held as attached, busy, draft, unclear, waiting or no_note, and nothing else: no protection, pause, halt or guard.
+    /// Releases changes held as attached, busy, draft, unclear, waiting or no_note. Protection, pause, halt and guards still apply.
     #[arg(long)]
     now: bool,
     /// Allow that a protected agent is stopped
@@ -167,8 +167,8 @@ impl TermFlags {
         Ok(Some(scope))
     }
 
-    /// What a person asks beyond the manifest. Agents are known by the manifest and by their records; only where that is not enough, the machine
-    /// is looked at for them.
+    /// What a person asks beyond the manifest. The manifest and the records name the agents; only if that is not enough, the machine
+    /// is observed for them.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long an agent must have waited for a person before that ends the wait.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// Wait until agents are as far as that; nothing is done for it
+/// Wait until agents are ready, idle, stopped or at rest
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
 }
 
-/// What keeps an agent from getting as far as that until a person does something, if it does.
+/// Why an agent cannot reach this state until a person does something; none if nothing like that is in the way.
 fn stuck(agent: &AgentName, state: State, desired: &Desired, observed: &Observed) -> Option<String> {
     match state {
         State::Ready | State::Idle => {}

@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// The fleet belongs to this manifest now, though another was applied before
     #[arg(long)]
     moved: bool,
-    /// Take over the agents whose records another state folder has
+    /// Take over agents that are recorded in another state folder
     #[arg(long)]
     take_over: bool,
 }
@@ -123,13 +123,7 @@ fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitS
         setup.fleet.write_claim(&Claim { manifest: setup.path.clone(), ..claim })?;
         return Ok(None);
     }
-    let why = format!(
-        "the fleet {} belongs to {}; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet",
-        setup.desired.fleet,
-        other.display()
-    );
-    terminal.error(&coded(ErrorCode::OtherManifest, why));
-    Ok(Some(ExitStatus::Refused))
+    Ok(setup.is_anothers(terminal)?.then_some(ExitStatus::Refused))
 }
 
 /// Makes sure that no other state folder has the records of what runs; an exit status, with what was said, if one has.
@@ -147,7 +141,7 @@ fn other_folder(setup: &Setup, take_over: bool, terminal: &Terminal) -> Result<O
         return Ok(None);
     }
     let why = format!(
-        "the state folder {} has the record of {agent}, which runs; nothing was done. Use that one with --state-dir, or take its agents over with \
+        "{agent} runs and is recorded in the state folder {}; nothing was done. Use that folder with --state-dir, or take over its agents with \
          --take-over",
         folder.display()
     );
@@ -161,7 +155,7 @@ fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<Exi
         None => "another process".to_owned(),
     };
     if !args.if_free {
-        let why = format!("a watcher of this fleet is at work already ({who}); end it with `reconcile watch --stop`");
+        let why = format!("a watcher of this fleet is already running ({who}); end it with `reconcile watch --stop`");
         terminal.error(&coded(ErrorCode::WatcherRunning, why));
         return Ok(ExitStatus::Locked);
     }

@@ -6,7 +6,8 @@ use crate::intent::{Intent, Request};
 use crate::observe::Seen;
 use crate::state::{Fleet, Record, Unremembered};
 
-/// Writes down what is asked of agents, before anything is done for it, so that it outlives this run.
+/// Writes down what is asked of agents, before anything is done for it, so that it outlives this run. What a look has learned is not written with it:
+/// that is told first.
 ///
 /// # Errors
 ///
@@ -17,11 +18,15 @@ pub fn write_down(fleet: &Fleet, seen: &mut Seen, intent: &Intent) -> Result<()>
         if let Some(why) = seen.unreadable.get(agent) {
             bail!("what was asked of {agent} cannot be remembered: {why}");
         }
-        let record = seen.records.entry(agent.clone()).or_insert_with(|| Record::new(agent.clone()));
-        record.wanted = sighting.wanted;
-        record.replace_up_to = sighting.replace_up_to;
-        record.failures = sighting.failures.clone();
-        let written = fleet.write_wish(record);
+        let stored = fleet.record(agent)?.transpose().map_err(anyhow::Error::msg)?;
+        let mut stored = stored.unwrap_or_else(|| Record::new(agent.clone()));
+        let learned = seen.records.entry(agent.clone()).or_insert_with(|| stored.clone());
+        for record in [&mut stored, learned] {
+            record.wanted = sighting.wanted;
+            record.replace_up_to = sighting.replace_up_to;
+            record.failures = sighting.failures.clone();
+        }
+        let written = fleet.write_wish(&stored);
         match asked {
             // It is stopped all the same.
             Request::Stop => drop(fleet.or_unremembered(Unremembered::Stopped(agent.clone()), written)?),

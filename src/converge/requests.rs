@@ -82,7 +82,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
         }
         (Verb::Resume, None) => {
             if fleet.halted()?.is_some_and(|halt| halt.frozen) {
-                return Ok(Err("the processes are stopped; a person sets them going: `reconcile resume`".to_owned()));
+                return Ok(Err("the processes are stopped; a person continues them with `reconcile resume`".to_owned()));
             }
             fleet.end_halt()?;
             return Ok(told);

@@ -69,7 +69,7 @@ impl Round<'_> {
     /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.
     pub(crate) fn remember(&mut self, begun: &Begun, acts: Option<&Plan>, seen: &mut Seen, host: &mut dyn Host) -> Result<()> {
         let lost = remember(seen, acts, self.fleet)?;
-        // Whose readiness is not written down would be greeted once more by another run.
+        // An agent whose readiness is not recorded would get its ready hook once more from another run.
         let is_kept = |event: &&Event| event.agent.as_ref().is_none_or(|agent| !lost.contains(agent));
         let kept: Vec<Event> = begun.news.iter().filter(is_kept).cloned().collect();
         let events = greet(&kept, self.desired, seen, host);

@@ -33,9 +33,9 @@ fn kept_from(agent: &AgentName, held: &Held) -> Attempt {
     let refused = |why: String| Attempt::Over(Receipt::Refused(why));
     match held {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
-        Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
+        Held::Unclear => Attempt::NotNow("its screen does not say whether it is busy".to_owned()),
         Held::NotReading => Attempt::NotNow(held.text(agent)),
-        Held::Draft => refused("a draft stands where a person types".to_owned()),
+        Held::Draft => refused("unsent text is in its input box".to_owned()),
         Held::Attached(_)
         | Held::Protected
         | Held::NotShown

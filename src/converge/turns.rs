@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 
+use super::Ending;
 use crate::host::{Host, Wake};
 use crate::state::{Fleet, Lock, NoLock, Stamp};
 use crate::time::{Duration, Timestamp};
 
-/// How long the lock is tried for before signals are looked at again.
+/// How long the lock is tried before signals are checked again.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Who has the lock, and whether anybody else had it since.
+/// The lock of a command between its rounds, and whether another process had it since.
 #[derive(Debug)]
 pub struct Turns {
     command: String,
@@ -37,7 +38,7 @@ impl Turns {
         Self { command: command.to_owned(), lock: Some(lock), last: None, is_shared: true }
     }
 
-    /// For a run beside which nobody else writes.
+    /// For a run without other writers.
     pub fn alone() -> Self {
         Self { command: String::new(), lock: None, last: None, is_shared: false }
     }
@@ -46,7 +47,7 @@ impl Turns {
     ///
     /// # Errors
     ///
-    /// If the records cannot be looked at.
+    /// If the state of the records cannot be read.
     pub fn release(&mut self, fleet: &Fleet) -> Result<()> {
         if let Some(lock) = self.lock.take() {
             self.last = Some((lock.turn(), fleet.records_stamp()?));
@@ -54,14 +55,18 @@ impl Turns {
         Ok(())
     }
 
-    /// Takes the next turn, whatever others did meanwhile. Says whether it has it: a signal may have come first.
+    /// Takes the next turn, whatever others did meanwhile; none if it has it. A signal may come first, and after half a minute it gives up.
     ///
     /// # Errors
     ///
     /// If the lock cannot be tried.
-    pub fn resume(&mut self, fleet: &Fleet, host: &mut dyn Host) -> Result<bool> {
+    pub fn resume(&mut self, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Ending>> {
         let patience = host.now() + Duration::from_secs(30);
-        Ok(self.take(fleet, host, patience)? != Taken::Never)
+        Ok(match self.take(fleet, host, patience)? {
+            Taken::Follows | Taken::Anew | Taken::AfterDeath => None,
+            Taken::Never if host.now() >= patience => Some(Ending::TimedOut),
+            Taken::Never => Some(Ending::Interrupted),
+        })
     }
 
     /// Takes the next turn, and waits for it until `deadline` at the longest.

@@ -21,7 +21,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// The soft limit of open files where none is declared: enough for servers, and not so many that closing all of them takes long.
+    /// The soft limit of open files where none is declared: enough for servers, and few enough that closing all of them is quick.
     pub const USUAL_FILES: u64 = 65_536;
 
     /// Whether they are as where nothing is written.
@@ -70,9 +70,9 @@ impl FromStr for Umask {
         match u32::from_str_radix(text, 8) {
             Ok(bits) if is_octal && bits <= 0o077 => Ok(Self(bits)),
             Ok(bits) if is_octal && bits <= 0o777 => {
-                Err(format!("`{text}` would keep it from its own files: write one from \"000\" to \"077\""))
+                Err(format!("`{text}` would lock it out of its own files: write one from \"000\" to \"077\""))
             }
-            Ok(_) | Err(_) => Err(format!("`{}` is no umask: write three octal digits such as \"022\"", text.escape_debug())),
+            Ok(_) | Err(_) => Err(format!("`{}` is not a umask: write three octal digits such as \"022\"", text.escape_debug())),
         }
     }
 }

@@ -36,7 +36,7 @@ fn matches_one(pattern: &[char], character: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(1), Some('!' | '^'));
             let from = if negated { 2 } else { 1 };
-            // A `]` right at the beginning stands for itself.
+            // A `]` right at the beginning is an ordinary character.
             let Some(end) = (from + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (character == '[').then_some(1);
             };

@@ -20,7 +20,7 @@ pub struct Guard {
 pub enum Limit {
     /// So many.
     Count(u32),
-    /// So many of a hundred, 0 to 100; rounded down, and at least one unless it is 0.
+    /// A percentage, 0 to 100; rounded down, and at least one agent unless it is 0.
     Percent(u32),
 }
 

@@ -86,7 +86,7 @@ name_type!(
 pub struct Generation(pub u64);
 
 impl Generation {
-    /// Whether it stands for no life at all.
+    /// Whether no instance has this generation.
     pub fn is_none(&self) -> bool {
         self.0 == 0
     }

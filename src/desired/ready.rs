@@ -18,7 +18,7 @@ pub struct Ready {
     pub interval: Duration,
     /// What it means when it took longer.
     pub on_timeout: OnTimeout,
-    /// Whose server it must be that answers at a port of this machine.
+    /// Which process must serve a port of this machine.
     pub owner: Owner,
 }
 
@@ -45,11 +45,11 @@ pub enum OnTimeout {
     Proceed,
 }
 
-/// Whose server it must be that answers at a port of this machine.
+/// Which process must serve a port of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
-    /// A process of the agent's own tree; or one of which it cannot be told.
+    /// A process of the agent's own tree, or one whose owner is not known.
     #[default]
     Tree,
     /// Any.

@@ -87,6 +87,6 @@ pub(super) fn told_once(at: Timestamp, agents: &[&AgentName], why: &str) -> Even
     let names: Vec<&str> = agents.iter().take(NAMED).map(|agent| agent.as_str()).collect();
     let more = agents.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let why = format!("{}{more} could not be started, which is no fault of theirs: {why}", names.join(", "));
+    let why = format!("{}{more} could not be started, through no fault of their own: {why}", names.join(", "));
     Event { at, agent: None, generation: None, what: What::Failed, reason: None, why }
 }

@@ -58,6 +58,8 @@ pub struct Unproven {
     pub mark: Mark,
     /// Its program, if that was seen: what else is left of it is no program.
     pub program: Option<ProcId>,
+    /// The pid namespace in which its processes had their numbers.
+    pub namespace: Option<u64>,
 }
 
 /// An instance that would be started.
@@ -82,11 +84,11 @@ pub struct Look {
     pub strangers: Vec<Stranger>,
     /// Parts of the machine that could not be looked at.
     pub gaps: Vec<Gap>,
-    /// What is odd about the tmux server: it is told, and keeps nothing from being started.
+    /// What is odd about the tmux server: it is reported, and blocks no start.
     pub warnings: Vec<String>,
     /// Whether the tmux server ran before the fleet came: only what is in it of the fleet is ours.
     pub foreign_server: bool,
-    /// What keeps agents from being started that is the fault of none of them.
+    /// What keeps agents from being started and is no agent's fault.
     pub conditions: Vec<Condition>,
     /// What instances left running as declared and is to be named, as far as it still runs.
     pub left: BTreeMap<AgentName, Vec<Remnant>>,

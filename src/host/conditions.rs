@@ -79,15 +79,16 @@ fn warnings(server: &Server, socket: &Path, view: Option<&View>, foreign: bool) 
     };
     let mut warnings = Vec::new();
     if !facts.config_trouble.is_empty() {
-        warnings.push(format!("the tmux server did not take all of its configuration: {}", facts.config_trouble));
+        warnings.push(format!("the tmux server rejected a part of its configuration: {}", facts.config_trouble));
     }
     if let (true, Some(config)) = (foreign, &server.config) {
         let at = socket.display();
-        warnings.push(format!("the tmux server {at} ran before this fleet came: {} was not read", config.display()));
+        warnings.push(format!("the tmux server {at} was running before this fleet: {} was not read", config.display()));
     }
     if foreign && facts.ends_unattached {
         let at = socket.display();
-        warnings.push(format!("exit-unattached is on in the tmux server {at}: it may end, and all agents in it, when nobody is attached"));
+        warnings
+            .push(format!("exit-unattached is on in the tmux server {at}: it may end, with all agents in it, when no client is attached"));
     }
     warnings
 }
@@ -111,7 +112,7 @@ fn unwritable(folder: &Path) -> Option<String> {
     too_full(room, (facts.f_files > 0).then_some(files)).map(str::to_owned)
 }
 
-/// Why nothing fits into a file system with so many free bytes and so many more files, where they are limited.
+/// Why nothing fits into a file system with this many free bytes and files; none means that there is no limit.
 fn too_full(room: Option<u64>, files: Option<u64>) -> Option<&'static str> {
     if room.is_some_and(|room| room < LEAST_ROOM) {
         return Some("no space is left on the device");

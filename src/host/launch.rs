@@ -25,7 +25,7 @@ pub(super) fn may_start(live: &Live, spawn: &Spawn) -> Result<(), Outcome> {
     match keeper::is_locked(&lock) {
         Ok(false) => Ok(()),
         Ok(true) => Err(Outcome::Refused("an instance of it still lives".to_owned())),
-        Err(error) => Err(Outcome::Hindered(format!("the lock {} could not be looked at: {error}", lock.display()))),
+        Err(error) => Err(Outcome::Hindered(format!("the lock {} could not be read: {error}", lock.display()))),
     }
 }
 

@@ -143,7 +143,7 @@ impl Live {
         self.no_commands = Some(why.to_owned());
     }
 
-    /// Why changes of some files are not noticed when they happen; none if all are.
+    /// Why some file changes are not noticed at once; none if all are.
     pub fn blind(&self) -> Option<String> {
         match &self.news {
             Some(news) => news.blind().map(str::to_owned),

@@ -1,95 +1,29 @@
-//! One look at the machine: one client call for each tmux server, and of everything else only what is not known yet.
+//! One look at the machine, in the order in which it is taken: the tmux servers are asked, daemons are looked at while they answer, then their panes,
+//! and all processes only where something is missing. Whose a pane is, whether an instance lives, and what a server says is told by its parts.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::live::{Live, now};
-use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
+use super::tmux::{Detail, Listing, Pane, ServerAt, socket_path};
 use super::trace::Trace;
-use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, conditions, obstacle, story};
-use crate::desired::{AgentName, Generation, Mark, Server};
-use crate::keeper::{self, Status};
+use super::{Ask, Found, Known, Life, Look, Successor, adopted, conditions, obstacle};
+use crate::desired::{AgentName, Generation, Mark};
+use crate::keeper;
 use crate::observed::{Instance, Obstacle, Seat, Stranger};
+use crate::paths::Paths;
 use crate::process::{self, Liveness, ProcId, Remnant};
 
+mod liveness;
+mod pane_owner;
 mod search;
+mod servers;
 
-/// How long the end of a server is waited for that gave no answer.
-const ENDING: Duration = Duration::from_millis(200);
-
-/// A tmux server as this look finds it.
-#[derive(Debug)]
-pub(super) enum View {
-    /// There is none.
-    Absent,
-    /// It could not be read.
-    Unreadable(String),
-    /// It was.
-    Listed(ServerAt, Listing),
-}
-
-impl View {
-    fn listed(self) -> Option<Listed> {
-        match self {
-            Self::Listed(server, listing) => Some(Listed { server, listing, since: Instant::now() }),
-            Self::Absent | Self::Unreadable(_) => None,
-        }
-    }
-}
-
-/// How long a listing is good enough to place starts by.
-const FRESH: Duration = Duration::from_secs(2);
-
-/// The panes of a server as the last look before some starts found them, with their ids.
-#[derive(Debug)]
-pub(super) struct Listed {
-    server: ServerAt,
-    pub(super) listing: Listing,
-    since: Instant,
-}
-
-impl Listed {
-    /// Whether it is of this server, and of just now.
-    pub(super) fn holds(&self, server: &ServerAt) -> bool {
-        self.server.id == server.id && self.since.elapsed() < FRESH
-    }
-}
-
-/// The servers that gave no answer when they were asked last, and when they had the whole time for it.
-#[derive(Debug, Default)]
-pub(super) struct Silent(BTreeMap<PathBuf, Instant>);
-
-/// How long such a server is waited for: everybody else waits with it.
-const BRIEFLY: Duration = Duration::from_millis(500);
-
-/// How often such a server has the whole time all the same: it may be slow.
-const NOW_AND_THEN: Duration = Duration::from_secs(60);
-
-impl Silent {
-    fn patience(&self, socket: &Path) -> Duration {
-        let had_time = self.0.get(socket).is_some_and(|at| at.elapsed() < NOW_AND_THEN);
-        if had_time { BRIEFLY } else { PATIENCE }
-    }
-
-    fn hear(&mut self, socket: &Path, view: &View) {
-        match view {
-            View::Absent | View::Listed(..) => drop(self.0.remove(socket)),
-            View::Unreadable(_) if self.patience(socket) == BRIEFLY => {}
-            View::Unreadable(_) => drop(self.0.insert(socket.to_owned(), Instant::now())),
-        }
-    }
-}
-
-/// Asks the server that will be looked at soon, so that it answers while other things are read.
-pub(super) fn expect(live: &mut Live, server: &Server) {
-    if let Ok(path) = socket_path(&server.socket, live.tmpdir.as_deref()) {
-        let asked = Asked::at(&path, Detail::Look, live.silent.patience(&path));
-        live.asked = Some((path, asked));
-    }
-}
+use liveness::oldest_child;
+pub(super) use pane_owner::label;
+use pane_owner::{KnownInstances, NO_MARK, PaneOwner, spec_of};
+pub(super) use servers::{Asked, Listed, Silent, View, expect};
 
 pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
     live.started.reap();
@@ -117,6 +51,19 @@ pub(super) fn look(live: &mut Live, ask: &Ask<'_>) -> Look {
     look
 }
 
+/// Which of the known instances live in another pid namespace than this look, where their processes have other numbers. A namespace ends with all
+/// that is in it. It lives while the lock of any instance in it is held; from the first namespace of the machine, everything is seen that lives.
+fn elsewhere(known: &[Known], here: Option<u64>, paths: &Paths) -> (Vec<bool>, BTreeSet<u64>) {
+    let lock = |mark: &Mark| keeper::is_locked(&paths.agent_lock(&mark.agent)).unwrap_or(true);
+    let foreign = |known: &Known| known.namespace.filter(|_| here.is_some() && known.namespace != here);
+    // No lock is looked at where all are of this namespace.
+    let held: Vec<bool> = known.iter().map(|known| foreign(known).is_some() && known.mark.as_ref().is_none_or(lock)).collect();
+    let living = known.iter().zip(&held).filter(|(_, held)| **held).filter_map(|(known, _)| foreign(known));
+    let hidden: BTreeSet<u64> = living.filter(|_| here != Some(process::FIRST_NAMESPACE)).collect();
+    let is_elsewhere = |(known, held): (&Known, bool)| held || foreign(known).is_some_and(|namespace| hidden.contains(&namespace));
+    (known.iter().zip(held).map(is_elsewhere).collect(), hidden)
+}
+
 /// What stands in the way of instances that would be started, by what the last look saw. Of that, only what starts may need is kept.
 pub(super) fn preflight(live: &mut Live, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
     let seen = live.views.take();
@@ -135,8 +82,8 @@ struct Looking<'a> {
     live: &'a mut Live,
     ask: &'a Ask<'a>,
     look: Look,
-    /// The places of known instances in `ask.known`, by the last part of their mark.
-    by_id: HashMap<&'a str, usize>,
+    /// The instances of `ask.known`, by what a pane shows of them.
+    known: KnownInstances<'a>,
     /// Those that were found, by their place in `ask.known`.
     answered: Vec<bool>,
     /// Marks in panes that no record knows.
@@ -145,17 +92,19 @@ struct Looking<'a> {
     lost: Vec<Mark>,
     /// Agents of which nothing should live and whose fence is held, by the names of their marks.
     fenced: BTreeMap<AgentName, AgentName>,
+    /// Pid namespaces that live and cannot be seen into.
+    hidden: BTreeSet<u64>,
     /// What servers are asked for.
     detail: Detail,
 }
 
 impl<'a> Looking<'a> {
     fn new(live: &'a mut Live, ask: &'a Ask<'a>) -> Self {
-        let id = |(at, known): (usize, &'a Known)| Some((&*known.mark.as_ref()?.id, at));
-        let by_id = ask.known.iter().enumerate().filter_map(id).collect();
         let lives = |left: &Vec<Remnant>| left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned().collect();
         let left = ask.left.iter().map(|(agent, left)| (agent.clone(), lives(left))).collect();
         let look = Look { at: now(), left, namespace: process::pid_namespace(), ..Look::default() };
+        let (elsewhere, hidden) = elsewhere(&ask.known, look.namespace, &live.paths);
+        let known = KnownInstances::new(&live.fleet, &ask.known, elsewhere);
         live.vigil.glance();
         // Whoever has ended may be started again right after.
         let detail = if (ask.starts.is_empty() && !live.vigil.saw_an_end()) || live.asked.is_some() { Detail::Look } else { Detail::Ids };
@@ -163,65 +112,21 @@ impl<'a> Looking<'a> {
             live,
             ask,
             look,
-            by_id,
+            known,
             answered: vec![false; ask.known.len()],
             unrecorded: HashSet::new(),
             lost: Vec::new(),
             fenced: BTreeMap::new(),
+            hidden,
             detail,
         }
-    }
-
-    /// Starts one client for each server that may have instances.
-    fn ask_servers(&mut self) -> BTreeMap<PathBuf, Asked> {
-        if self.ask.closely {
-            return BTreeMap::new();
-        }
-        let mut sockets: BTreeSet<PathBuf> = self.ask.sockets.iter().cloned().collect();
-        for known in &self.ask.known {
-            if let Some(Instance { seat: Seat::Pane { socket, .. }, .. }) = &known.instance
-                && !sockets.contains(socket)
-            {
-                sockets.insert(socket.clone());
-            }
-        }
-        if let Some(server) = self.ask.server {
-            match socket_path(&server.socket, self.live.tmpdir.as_deref()) {
-                Ok(path) => drop(sockets.insert(path)),
-                Err(why) => self.look.gaps.push(Gap::Server(PathBuf::from(&server.socket.0), why)),
-            }
-        }
-        let detail = self.detail;
-        let mut early = self.live.asked.take();
-        let silent = &self.live.silent;
-        let mut asked = |path: &PathBuf| match early.take_if(|(at, _)| at == path) {
-            // What stands in the way of starts can be told without ids; for the starts themselves there is another listing then.
-            Some((_, asked)) => asked,
-            None => Asked::at(path, detail, silent.patience(path)),
-        };
-        sockets.into_iter().map(|path| (path.clone(), asked(&path))).collect()
-    }
-
-    fn hear_servers(&mut self, asked: BTreeMap<PathBuf, Asked>) -> BTreeMap<PathBuf, View> {
-        let mut views = BTreeMap::new();
-        for (socket, asked) in asked {
-            let view = asked.heard();
-            self.live.silent.hear(&socket, &view);
-            match &view {
-                View::Absent => {}
-                View::Unreadable(why) => self.look.gaps.push(Gap::Server(socket.clone(), why.clone())),
-                View::Listed(server, _) => drop(self.live.servers.insert(socket.clone(), server.id.clone())),
-            }
-            views.insert(socket, view);
-        }
-        views
     }
 
     /// Known instances that are in no pane: one read of a stat file each while nothing changed.
     fn look_at_the_detached(&mut self) {
         for (at, known) in self.ask.known.iter().enumerate() {
-            if self.is_foreign(known) {
-                let why = "it runs in another pid namespace, where the numbers of its processes mean something else".to_owned();
+            if self.known.is_elsewhere(at) {
+                let why = "it runs in another pid namespace, where its pids are those of other processes".to_owned();
                 let nowhere = || blank(known, Seat::Adrift { processes: Vec::new() });
                 self.answer(at, known.instance.clone().unwrap_or_else(nowhere), Life::Unknown(why), 0);
                 continue;
@@ -240,101 +145,6 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Whether an instance lives in another pid namespace than this look, where its processes have other numbers. A namespace ends with all that is
-    /// in it. It lives while the lock of any instance in it is held; from the first namespace of the machine, everything is seen that lives.
-    fn is_foreign(&self, known: &Known) -> bool {
-        let here = self.look.namespace;
-        if here.is_none() || known.namespace.is_none() || known.namespace == here {
-            return false;
-        }
-        let lock = |mark: &Mark| keeper::is_locked(&self.live.paths.agent_lock(&mark.agent)).unwrap_or(true);
-        let is_held = |known: &Known| known.mark.as_ref().is_none_or(lock);
-        let is_beside = |other: &&Known| other.namespace == known.namespace && here != Some(process::FIRST_NAMESPACE);
-        is_held(known) || self.ask.known.iter().filter(is_beside).any(is_held)
-    }
-
-    /// An instance of which only its processes tell.
-    fn look_at_processes(&mut self, at: usize, known: &Known, instance: &Instance, attached: u32) {
-        let Some(process) = instance.keeper.as_ref().or(instance.program.as_ref()) else {
-            // Asked for and never seen: it is searched for.
-            return;
-        };
-        match self.live.vigil.liveness(process) {
-            Liveness::Alive => {
-                let mut instance = instance.clone();
-                let since = known.mark.as_ref().and_then(|mark| self.complete(mark, &mut instance));
-                self.answer(at, instance, Life::Alive { since }, attached);
-            }
-            Liveness::Gone => self.answer_gone(at, known, instance.clone(), attached),
-            Liveness::Unknown => {
-                let why = format!("whether {process} lives could not be told");
-                self.look.gaps.push(Gap::Agent(known.agent.clone(), why.clone()));
-                self.answer(at, instance.clone(), Life::Unknown(why), attached);
-            }
-        }
-    }
-
-    /// Fills in the program of a living instance, once its keeper has named it, and returns since when it lives.
-    fn complete(&mut self, mark: &Mark, instance: &mut Instance) -> Option<crate::time::Timestamp> {
-        if instance.program.is_none()
-            && let Ok(Some(status)) = story::of(&self.live.paths, mark)
-        {
-            instance.program.clone_from(&status.program);
-            if status.program.is_some() {
-                self.live.since.insert(mark.id.clone(), status.started_at);
-            }
-        }
-        self.live.since.get(&mark.id).copied()
-    }
-
-    /// An instance whose processes are gone: its keeper said how it ended, or nobody did.
-    fn answer_gone(&mut self, at: usize, known: &Known, mut instance: Instance, attached: u32) {
-        let life = match &known.mark {
-            Some(mark) => self.gone(mark, &mut instance),
-            None => Life::Lost,
-        };
-        self.answer(at, instance, life, attached);
-    }
-
-    fn gone(&mut self, mark: &Mark, instance: &mut Instance) -> Life {
-        let mut told = story::of(&self.live.paths, mark);
-        if let Ok(Some(status)) = &told {
-            if status.keeper.liveness() == Liveness::Alive {
-                instance.keeper = Some(status.keeper.clone());
-                instance.program = instance.program.take().or_else(|| status.program.clone());
-                return Life::Alive { since: status.program.as_ref().map(|_| status.started_at) };
-            }
-            if status.ended.is_none() {
-                // It may have ended after that was read, and has then written how.
-                told = story::of(&self.live.paths, mark);
-            }
-        }
-        let life = match told {
-            Ok(Some(status)) => {
-                if instance.program.is_none() {
-                    instance.program.clone_from(&status.program);
-                }
-                match story::end(&status) {
-                    Some((life, survivors)) => {
-                        self.adrift(mark, survivors, instance);
-                        self.hear_of_the_end(&status, &instance.agent);
-                        life
-                    }
-                    None => Life::Lost,
-                }
-            }
-            Ok(None) => Life::Lost,
-            Err(why) => {
-                self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
-                Life::Unknown(why)
-            }
-        };
-        if life == Life::Lost {
-            self.lost.push(mark.clone());
-        }
-        life
-    }
-
     fn answer(&mut self, at: usize, mut instance: Instance, life: Life, attached: u32) {
         self.answered[at] = true;
         if instance.mark.is_none() {
@@ -344,125 +154,66 @@ impl<'a> Looking<'a> {
         self.look.found.push(Found { instance, life, attached, elsewhere: None });
     }
 
+    /// Every pane of a server: what is the fleet's is looked at, the rest of the declared server is named.
     fn look_at_panes(&mut self, socket: &Path, view: &View) {
         let View::Listed(server, listing) = view else { return };
-        let known = &self.ask.known;
-        let adopted: HashMap<&str, usize> =
-            known.iter().enumerate().filter_map(|(at, known)| Some((adopted_pane(known, server)?, at))).collect();
+        let adopted = self.known.adopted_on(&server.id);
         let declared = self.ask.server.and_then(|server| socket_path(&server.socket, self.live.tmpdir.as_deref()).ok());
         for pane in &listing.panes {
-            let why = match label(&pane.command) {
-                Some(label) => match self.look_at_ours(server, listing, pane, &label) {
-                    Whose::Ours => continue,
-                    Whose::Others(why) => why,
-                },
-                None => match adopted.get(pane.id.as_str()).filter(|at| !self.answered[**at]) {
-                    Some(at) => {
-                        self.look_at_adopted(*at, server, listing, pane);
-                        continue;
-                    }
-                    None => match self.look_at_unrecorded_adopted(server, listing, pane) {
-                        Whose::Ours => continue,
-                        Whose::Others(why) => why,
-                    },
-                },
+            let strange = match self.known.owner(pane, &adopted, &self.answered, &self.unrecorded) {
+                PaneOwner::Elsewhere => None,
+                PaneOwner::Known(at) => self.look_at_known(at, server, listing, pane),
+                PaneOwner::Unrecorded { mark, label } => self.look_at_unrecorded(mark, &label, server, listing, pane),
+                PaneOwner::Adopted(at) => self.look_at_adopted(at, server, listing, pane),
+                PaneOwner::UnrecordedAdopted(mark) => self.look_at_unrecorded_adopted(mark, server, listing, pane),
+                PaneOwner::Stranger(why) => Some(why),
             };
             // Sessions that begin so are helpers of this tool.
             let session = pane.sessions.first().map_or("", String::as_str);
-            if declared.as_deref() == Some(socket) && !session.starts_with('_') {
+            if let Some(why) = strange.filter(|_| declared.as_deref() == Some(socket) && !session.starts_with('_')) {
                 let place = format!("{}:{session}", socket.file_name().unwrap_or_default().to_string_lossy());
                 self.look.strangers.push(Stranger { place, pid: Some(pane.pid).filter(|pid| *pid > 0), why });
             }
         }
     }
 
-    /// The place of the known instance whose mark is written like this.
-    fn known_as(&self, label: &str) -> Option<usize> {
-        let at = *self.by_id.get(label.rsplit('/').next()?)?;
-        self.ask.known[at].mark.as_ref().is_some_and(|mark| mark.is_written(label)).then_some(at)
+    /// A pane in which the keeper of a known instance runs.
+    fn look_at_known(&mut self, at: usize, server: &ServerAt, listing: &Listing, pane: &Pane) -> Option<String> {
+        let known = &self.ask.known[at];
+        let instance = match &known.instance {
+            Some(instance) => Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() },
+            None => blank(known, seat(server, pane, None)),
+        };
+        let (instance, life) = self.life_in_pane(pane, instance);
+        self.answer(at, instance, life, people(listing, pane));
+        None
     }
 
-    /// A pane whose command is that of a keeper.
-    fn look_at_ours(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane, label: &str) -> Whose {
-        let at = self.known_as(label);
-        if at.is_some_and(|at| self.is_foreign(&self.ask.known[at])) {
-            return Whose::Ours;
-        }
-        if let Some(at) = at.filter(|at| !self.answered[*at]) {
-            let known = &self.ask.known[at];
-            let instance = match &known.instance {
-                Some(instance) => Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() },
-                None => blank(known, seat(server, pane, None)),
-            };
-            let (instance, life) = self.life_in_pane(pane, instance);
-            self.answer(at, instance, life, people(listing, pane));
-            return Whose::Ours;
-        }
-        let Ok(mark) = label.parse::<Mark>() else { return Whose::Others("no mark".to_owned()) };
-        if mark.fleet != self.live.fleet {
-            return Whose::Others(format!("it belongs to the fleet {}", mark.fleet));
-        }
-        if at.is_some() || !self.unrecorded.insert(label.to_owned()) {
-            return Whose::Others("it bears the mark of another pane".to_owned());
-        }
+    /// A pane in which a keeper of the fleet runs that no record knows.
+    fn look_at_unrecorded(&mut self, mark: Mark, label: &str, server: &ServerAt, listing: &Listing, pane: &Pane) -> Option<String> {
+        self.unrecorded.insert(label.to_owned());
         let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark.agent));
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
         self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere });
-        Whose::Ours
+        None
     }
 
-    fn life_in_pane(&mut self, pane: &Pane, mut instance: Instance) -> (Instance, Life) {
-        let same = instance.keeper.as_ref().is_some_and(|keeper| keeper.pid == pane.pid && !self.live.vigil.saw_end_of(keeper));
-        if same && !pane.dead && instance.program.is_some() {
-            let since = instance.mark.as_ref().and_then(|mark| self.live.since.get(&mark.id).copied());
-            return (instance, Life::Alive { since });
-        }
-        let Some(mark) = instance.mark.clone() else { return (instance, Life::Lost) };
-        if pane.pid == 0 && !pane.dead {
-            let why = format!("tmux names no process of the pane {}", pane.id);
-            self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
-            return (instance, Life::Unknown(why));
-        }
-        let process = if pane.dead { Ok(None) } else { ProcId::of(pane.pid) };
-        let life = match process {
-            Ok(Some(keeper)) => {
-                instance.keeper = Some(keeper);
-                Life::Alive { since: self.complete(&mark, &mut instance) }
-            }
-            Ok(None) => self.gone(&mark, &mut instance),
-            Err(error) => {
-                let why = format!("process {} could not be looked at: {error}", pane.pid);
-                self.look.gaps.push(Gap::Agent(instance.agent.clone(), why.clone()));
-                Life::Unknown(why)
-            }
-        };
-        (instance, life)
-    }
-
-    fn look_at_adopted(&mut self, at: usize, server: &ServerAt, listing: &Listing, pane: &Pane) {
-        let known = &self.ask.known[at];
-        let Some(instance) = &known.instance else { return };
+    fn look_at_adopted(&mut self, at: usize, server: &ServerAt, listing: &Listing, pane: &Pane) -> Option<String> {
+        let instance = self.ask.known[at].instance.as_ref()?;
         let instance = Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() };
         let lives = !pane.dead && instance.program.as_ref().is_none_or(|program| program.liveness() != Liveness::Gone);
         let life = if lives { Life::Alive { since: None } } else { Life::Lost };
         self.answer(at, instance, life, people(listing, pane));
+        None
     }
 
-    /// A pane that was adopted and whose record is lost: it carries its mark as an option.
-    fn look_at_unrecorded_adopted(&mut self, server: &ServerAt, listing: &Listing, pane: &Pane) -> Whose {
-        let Some(mark) = adopted::mark_of(pane) else { return Whose::Others("no mark".to_owned()) };
-        if mark.fleet != self.live.fleet {
-            return Whose::Others(format!("it belongs to the fleet {}", mark.fleet));
-        }
-        if self.ask.known.iter().any(|known| known.mark.is_none() && known.agent == mark.agent) {
-            // Its record tells of another pane: this one was let go.
-            return Whose::Others("no mark".to_owned());
-        }
+    /// A pane that was adopted and whose record is lost. Returns why it is none of the fleet's, if another process runs in it by now.
+    fn look_at_unrecorded_adopted(&mut self, mark: Mark, server: &ServerAt, listing: &Listing, pane: &Pane) -> Option<String> {
         let living = if pane.dead { None } else { ProcId::of(pane.pid).ok().flatten() };
         if living.as_ref().is_some_and(|program| !adopted::holds_for(&mark, program)) {
-            return Whose::Others("no mark".to_owned());
+            return Some(NO_MARK.to_owned());
         }
         let life = if living.is_some() { Life::Alive { since: None } } else { Life::Lost };
         // A dead pane is known by the process that it had.
@@ -470,7 +221,7 @@ impl<'a> Looking<'a> {
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
         self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere: None });
-        Whose::Ours
+        None
     }
 
     /// Known instances that no listing showed, and what no record knows.
@@ -514,106 +265,6 @@ impl<'a> Looking<'a> {
         if is_due {
             self.search(&missing, unreadable);
         }
-    }
-
-    /// What was left running as declared, and what went wrong with hooks.
-    fn hear_of_the_end(&mut self, status: &Status, agent: &AgentName) {
-        let Some(end) = &status.ended else { return };
-        if !end.left.is_empty() {
-            let known = self.look.left.entry(agent.clone()).or_default();
-            let new = end.left.iter().filter(|remnant| remnant.process.liveness() != Liveness::Gone).cloned();
-            known.extend(new);
-            known.sort_by(|one, other| one.process.cmp(&other.process));
-            known.dedup_by(|one, other| one.process == other.process);
-        }
-        if !end.complaints.is_empty() {
-            self.look.complaints.insert(agent.clone(), end.complaints.clone());
-        }
-    }
-}
-
-/// A server that was asked and has not answered yet.
-#[derive(Debug)]
-pub(super) enum Asked {
-    Nobody,
-    Unreadable(String),
-    Answering(ServerAt, Box<Result<Layout, Trouble>>),
-}
-
-impl Asked {
-    fn at(path: &Path, detail: Detail, patience: Duration) -> Self {
-        match knock(path) {
-            Door::Nobody => Self::Nobody,
-            Door::Unreadable(why) => Self::Unreadable(why),
-            Door::Open(server) => {
-                let layout = listing(&server, detail, patience);
-                Self::Answering(server, Box::new(layout))
-            }
-        }
-    }
-
-    fn heard(self) -> View {
-        match self {
-            Self::Nobody => View::Absent,
-            Self::Unreadable(why) => View::Unreadable(why),
-            Self::Answering(server, layout) => match layout.and_then(Layout::finish) {
-                Ok(listing) => View::Listed(server, listing),
-                // What a client says is no evidence of a server's end: the socket is. One that is just ending may still hold it.
-                Err(trouble) => {
-                    if trouble != Trouble::Timeout {
-                        wait_for_end(&server.id, ENDING);
-                    }
-                    match knock(&server.socket) {
-                        Door::Nobody => View::Absent,
-                        Door::Open(_) | Door::Unreadable(_) => View::Unreadable(trouble.to_string()),
-                    }
-                }
-            },
-        }
-    }
-}
-
-enum Whose {
-    Ours,
-    Others(String),
-}
-
-/// The label in a command that is exactly `EXE keep LABEL SPEC`.
-pub(super) fn label(command: &str) -> Option<Cow<'_, str>> {
-    Some(keep_words(command)?.0)
-}
-
-/// The spec in such a command.
-fn spec_of(command: &str) -> Option<Cow<'_, str>> {
-    Some(keep_words(command)?.1)
-}
-
-fn keep_words(command: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
-    if !command.contains(" keep v1/") {
-        return None;
-    }
-    if !command.contains(['"', '\'', '\\']) {
-        let mut words = command.split(' ');
-        let (_, verb, label, spec, none) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next());
-        let is_keep = verb == process::KEEP && !spec.is_empty() && none.is_none();
-        return is_keep.then_some((Cow::Borrowed(label), Cow::Borrowed(spec)));
-    }
-    let [_, verb, label, spec] = <[String; 4]>::try_from(words(command)).ok()?;
-    (verb == process::KEEP).then_some((Cow::Owned(label), Cow::Owned(spec)))
-}
-
-/// The program of a keeper whose status was lost with its record: the first that it started and that bears its mark.
-fn oldest_child(keeper: &ProcId, label: &str) -> Option<ProcId> {
-    let children = process::children(keeper.pid).ok()?.into_iter();
-    let bears_mark = |pid: &u32| process::variable(*pid, process::MARK_VARIABLE).ok().flatten().is_some_and(|value| value == label);
-    children.filter(bears_mark).filter_map(|pid| ProcId::of(pid).ok().flatten()).min_by_key(|child| (child.start_time, child.pid))
-}
-
-/// The pane of an instance that was adopted, if it is on this server.
-fn adopted_pane<'a>(known: &'a Known, at: &ServerAt) -> Option<&'a str> {
-    match (&known.mark, &known.instance) {
-        (None, Some(Instance { seat: Seat::Pane { server, pane, .. }, .. })) if *server == at.id => Some(pane),
-        (None | Some(_), _) => None,
     }
 }
 

@@ -55,7 +55,7 @@ impl Queue {
     }
 }
 
-/// A program that is told of events.
+/// A program that gets events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Listener {
     argv: Vec<String>,
@@ -90,7 +90,7 @@ impl Telling {
     fn add(&self, job: Job) {
         let mut queue = self.queue();
         if queue.waiting.len() >= WAITING {
-            return complain(&format!("{}: {WAITING} others wait to be told already", job.to.argv[0]), &job.text);
+            return complain(&format!("{}: {WAITING} events wait already", job.to.argv[0]), &job.text);
         }
         queue.waiting.push_back(job);
         if queue.working < AT_ONCE {
@@ -162,7 +162,7 @@ impl Job {
 }
 
 fn complain(why: &str, text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {why}: {}", text.trim_end());
+    let _ = writeln!(std::io::stderr(), "warning: an event could not be delivered: {why}: {}", text.trim_end());
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {

@@ -38,21 +38,14 @@ impl LogReader {
     /// If it cannot be read.
     pub fn last(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let Some(file) = &mut self.file else { return Ok(Vec::new()) };
-        let length = file.metadata()?.len();
-        let mut cut = length > most;
-        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-        let mut bytes = Vec::new();
-        if let (Some(rest), Some(mut older)) = (most.checked_sub(length).filter(|rest| *rest > 0), open(&aside(&self.path, 1))?) {
-            let length = older.metadata()?.len();
-            cut = length > rest;
-            older.seek(SeekFrom::Start(length.saturating_sub(rest)))?;
-            older.read_to_end(&mut bytes)?;
+        let (mut bytes, mut is_cut) = tail(file, 0, most)?;
+        if let (Some(rest), Some(mut older)) =
+            (most.checked_sub(bytes.len() as u64).filter(|rest| *rest > 0 && !is_cut), open(&aside(&self.path, 1))?)
+        {
+            let older = tail(&mut older, 0, rest)?;
+            (bytes, is_cut) = ([older.0, bytes].concat(), older.1);
         }
-        file.read_to_end(&mut bytes)?;
-        if cut && let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            bytes.drain(..=end);
-        }
-        Ok(bytes)
+        Ok(if is_cut { from_next_line(bytes) } else { bytes })
     }
 
     /// As [`Self::last`], of what the present life has printed only, where its beginning is known.
@@ -62,31 +55,22 @@ impl LogReader {
     /// If it cannot be read.
     pub fn last_of_life(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let Some(begin) = LifeBegin::of(&self.path) else { return self.last(most) };
-        let mut parts = Vec::new();
-        let mut found = false;
+        let mut bytes = Vec::new();
         for number in 0..=KEPT {
             let name = if number == 0 { self.path.clone() } else { aside(&self.path, number) };
             let Some(mut file) = open(&name)? else { break };
-            let facts = file.metadata()?;
-            found = begin.is_in(&facts);
-            file.seek(SeekFrom::Start(if found { begin.place } else { facts.len().saturating_sub(most) }))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            parts.push(bytes);
-            if found {
-                break;
+            let begins_here = begin.is_in(&file.metadata()?);
+            let rest = most.saturating_sub(bytes.len() as u64);
+            let (part, is_cut) = tail(&mut file, if begins_here { begin.place } else { 0 }, rest)?;
+            bytes = [part, bytes].concat();
+            if rest == 0 || begins_here && !is_cut {
+                return Ok(bytes);
+            }
+            if is_cut {
+                return Ok(from_next_line(bytes));
             }
         }
-        if !found {
-            return self.last(most);
-        }
-        let mut bytes: Vec<u8> = parts.into_iter().rev().flatten().collect();
-        let cut = bytes.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-        if cut > 0 {
-            let end = bytes[cut..].iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            bytes.drain(..cut + end);
-        }
-        Ok(bytes)
+        self.last(most)
     }
 
     /// What was written since some time, the last `most` bytes of it at most; also of the logs that were moved aside.
@@ -110,6 +94,10 @@ impl LogReader {
         let mut bytes = Vec::new();
         let own = match &mut self.file {
             Some(file) => {
+                // It was emptied, and all that is in it now is new.
+                if file.stream_position()? > file.metadata()?.len() {
+                    file.rewind()?;
+                }
                 file.read_to_end(&mut bytes)?;
                 Some(identity(file)?)
             }
@@ -123,8 +111,25 @@ impl LogReader {
     }
 }
 
-/// Of so many logs that were moved aside the beginning of a life is looked for.
+/// In how many of the logs that were moved aside the beginning of a life is searched for.
 const KEPT: u32 = 9;
+
+/// The last `most` bytes of what a file has from `begin` on, and whether it has more than these. The file is read no further than that.
+fn tail(file: &mut File, begin: u64, most: u64) -> io::Result<(Vec<u8>, bool)> {
+    let from = begin.max(file.metadata()?.len().saturating_sub(most));
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, from > begin))
+}
+
+/// The same without the line that was cut.
+fn from_next_line(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        bytes.drain(..=end);
+    }
+    bytes
+}
 
 fn open(path: &Path) -> io::Result<Option<File>> {
     match safe_open::open(path) {
@@ -203,5 +208,41 @@ mod tests {
         assert_eq!(last(12), "three\nfour\n");
         assert_eq!(last(10), "four\n");
         assert_eq!(last(5), "four\n");
+    }
+
+    #[test]
+    fn a_log_that_was_emptied_is_followed_from_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let mut log = LogReader::open(&path).unwrap();
+        assert_eq!(log.more().unwrap(), b"one\ntwo\n");
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert_eq!(log.more().unwrap(), b"");
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(log.more().unwrap(), b"new\n");
+    }
+
+    #[test]
+    fn of_a_long_life_only_the_end_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let begins_at = |path: &Path, place: u64| {
+            let facts = std::fs::metadata(path).unwrap();
+            let begin = serde_json::json!({ "device": facts.dev(), "inode": facts.ino(), "place": place });
+            std::fs::write(folder.path().join("x.log.life"), begin.to_string()).unwrap();
+        };
+        let last = |most| String::from_utf8(LogReader::open(&path).unwrap().last_of_life(most).unwrap()).unwrap();
+        std::fs::write(&path, "before\none\ntwo\n").unwrap();
+        begins_at(&path, 7);
+        assert_eq!([last(1000), last(8), last(7), last(4)], ["one\ntwo\n", "one\ntwo\n", "two\n", ""]);
+        // It goes on in a second file.
+        std::fs::rename(&path, aside(&path, 1)).unwrap();
+        std::fs::write(&path, "three\n").unwrap();
+        assert_eq!([last(1000), last(14), last(13), last(6)], ["one\ntwo\nthree\n", "one\ntwo\nthree\n", "two\nthree\n", "three\n"]);
+        // Not all of it is read to find its end.
+        let mut file = File::open(&path).unwrap();
+        assert_eq!(tail(&mut file, 1, 3).unwrap(), (b"ee\n".to_vec(), true));
+        assert_eq!(tail(&mut file, 1, 5).unwrap(), (b"hree\n".to_vec(), false));
     }
 }

@@ -171,7 +171,7 @@ fn connect(address: &str) -> Result<TcpStream, Answer> {
 /// Whether the server at the other end is part of the instance, as far as that can be told.
 fn is_own(instance: &Instance, address: &str, stream: &TcpStream) -> Result<(), Answer> {
     foreign_owner(instance, stream).map_or(Ok(()), |owner| {
-        let way_out = "end that one, or write `owner = \"any\"` into `ready`";
+        let way_out = "end that process, or set `owner = \"any\"` in `ready`";
         Err(Answer::No(format!("{address} is served by {owner}, which is not part of the agent; {way_out}")))
     })
 }

@@ -14,40 +14,14 @@ use crate::process::ProcId;
 use crate::time::{Duration, Timestamp};
 
 mod act;
+mod history;
 mod look;
 mod script;
 mod terminal;
 
+pub use history::{Deed, LifeSpan};
 pub use script::{Accident, Behaviour, Faults, Interlude, NATIVE, Viewer};
 pub use terminal::Terminal;
-
-/// One life that there was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LifeSpan {
-    /// Whose, and which.
-    pub mark: Mark,
-    /// Its spawn.
-    pub since: Timestamp,
-    /// Its end, if that is over.
-    pub ended: Option<(Timestamp, Exit)>,
-    /// Since when it hung.
-    pub hung: Option<Timestamp>,
-    /// By whom it was started.
-    pub home: Viewer,
-    /// Since when it has no keeper.
-    pub orphaned: Option<Timestamp>,
-}
-
-/// An act that was done.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Deed {
-    /// When.
-    pub at: Timestamp,
-    /// By whom.
-    pub by: Viewer,
-    /// What.
-    pub act: Act,
-}
 
 /// What is thrown where the simulated tool is killed.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ use crate::observed::{Instance, Seat, as_typed};
 use crate::process;
 use crate::safe_open;
 
-/// A line that a terminal edits itself is cut after so many bytes: the kernel's N_TTY_BUF_SIZE.
+/// A line that the kernel edits is cut after this many bytes: N_TTY_BUF_SIZE.
 const LONGEST_EDITED_LINE: usize = 4095;
 
 /// Programs that run what is typed at them.

@@ -1,4 +1,4 @@
-//! Whether the kernel takes so many words: it limits each word and variable, and all of them together.
+//! Whether the kernel accepts a command line: it limits each word and variable, and all of them together.
 
 use std::collections::BTreeMap;
 

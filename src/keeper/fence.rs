@@ -17,7 +17,7 @@ use crate::desired::{AgentName, FleetName};
 /// How many names there are.
 const NAMES: u8 = 8;
 
-/// A start that meets another one tries again as often, each time after a random pause of up to [`LONGEST_PAUSE`]: a quarter of a second in all.
+/// How often a start tries that meets another one, with a random pause of up to [`LONGEST_PAUSE`] between two attempts: a quarter of a second in all.
 const TRIES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_millis(60);
 
@@ -29,7 +29,7 @@ const BACKLOG: i32 = 64;
 pub(super) struct Fence(OwnedFd);
 
 impl Fence {
-    /// Takes the connections of those that asked who holds it: they want nothing else.
+    /// Accepts and closes the connections of processes that asked for the holder: the connection itself is the answer.
     pub(super) fn hear(&self) {
         while rustix::net::accept_with(&self.0, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).is_ok() {}
     }
@@ -52,7 +52,7 @@ pub(super) enum NoFence {
     Failed(io::Error),
 }
 
-/// Who holds one of the names.
+/// The holder of one of the names.
 enum Name {
     Free,
     /// Our own user, or a holder that cannot be told.
@@ -63,12 +63,15 @@ enum Name {
 /// Takes the fence of an agent. Of several that try at once, at most one has it, and none if they keep meeting.
 pub(super) fn take(fleet: &FleetName, agent: &AgentName) -> Result<Fence, NoFence> {
     let mut holder = None;
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
+        // Two that meet let go and try again. The kernel announces neither, so each waits for a random time.
+        if attempt > 0 {
+            std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
+        }
         match try_once(fleet, agent)? {
             Ok(fence) => return Ok(fence),
             Err(held) => holder = held,
         }
-        std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
     }
     Err(NoFence::Held(holder))
 }
@@ -107,7 +110,7 @@ fn held_by_us(names: &[String], but: Option<usize>) -> io::Result<Option<Option<
     Ok(None)
 }
 
-/// Who holds the fence of an agent at this moment: none if no process of our own user does, an inner none if the kernel does not tell its number.
+/// The process that holds the fence of an agent now: none if no process of our own user does, an inner none if the kernel does not tell its pid.
 ///
 /// # Errors
 ///
@@ -219,7 +222,7 @@ mod tests {
     fn a_holder_that_takes_no_connection_counts_as_ours() {
         let (fleet, ada) = agent();
         let fence = take(&fleet, &ada).unwrap();
-        // Nobody accepts: the queue fills, and the answer stays the same.
+        // No process accepts: the queue fills, and the answer stays the same.
         for _ in 0..2 * BACKLOG {
             assert!(fence_holder(&fleet, &ada).unwrap().is_some());
         }

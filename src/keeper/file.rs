@@ -1,4 +1,4 @@
-//! Small files, written so that no reader sees half of one. They are read by `safe_open`, only when nobody else could have written them.
+//! Small files, written so that no reader sees half of one. They are read by `safe_open`, only when no other user could have written them.
 //! Nothing is synced to the disk: what these files say is about running processes, and none of those survives a crash of the machine.
 
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -14,8 +14,8 @@ const LAUNCH: Duration = Duration::from_secs(90);
 /// How long the pidfile may take once the first process has ended.
 const PIDFILE: Duration = Duration::from_secs(10);
 
-/// How soon it is looked again whether the pidfile is there.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How soon the pidfile is checked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long, and how often, a process that is left is given to leave its terminal session: that is its first deed after its parent's end.
 const LEAVES_WITHIN: Duration = Duration::from_millis(100);
@@ -50,6 +50,11 @@ impl Handover {
         self.launcher.pid
     }
 
+    /// When to look again at the latest: the end of the first process is a signal, and nothing announces the pidfile after it.
+    pub(super) fn look_again(&self) -> Duration {
+        if self.left.is_some() { LOOK_AGAIN } else { LAUNCH.saturating_sub(self.begun.elapsed()).max(LOOK_AGAIN) }
+    }
+
     /// How far it is, given how the first process ended if it just has.
     pub(super) fn stage(&mut self, ended: Option<Exit>) -> Stage {
         match ended {
@@ -58,7 +63,7 @@ impl Handover {
             None => {}
         }
         let Some(left) = self.left else {
-            let why = "it still runs in the foreground, and `daemonizes` says that it puts itself into the background: take that out";
+            let why = "it still runs in the foreground, but `daemonizes` says that it goes into the background: remove that";
             return if self.begun.elapsed() > LAUNCH { failed(why.to_owned()) } else { Stage::OnTheWay };
         };
         let why = match named(&self.pidfile) {
@@ -68,10 +73,10 @@ impl Handover {
         // A process that has ended may have left others, but with none there is nothing to wait for.
         let is_alone = descendants(std::process::id()).is_ok_and(|below| below.is_empty());
         if is_alone {
-            return failed(format!("its first process ended with status 0 and nothing went on in the background; {why}"));
+            return failed(format!("its first process ended with status 0 and nothing kept running in the background; {why}"));
         }
         if left.elapsed() > PIDFILE {
-            failed(format!("which process goes on in the background is not known: {why}"))
+            failed(format!("it is not known which process runs in the background: {why}"))
         } else {
             Stage::OnTheWay
         }
@@ -124,11 +129,11 @@ pub(super) fn background(keeper: &ProcId, label: &str) -> Vec<Remnant> {
     }
 }
 
-/// What is told of that where it is no failure.
+/// The message about it where it is no failure.
 pub(super) fn left_in_the_background(left: &[Remnant]) -> String {
     let named: Vec<String> = left.iter().map(|one| format!("pid {} ({})", one.process.pid, one.command)).collect();
     format!(
-        "it exited with status 0, and what it left in the background, {}, was ended; `leftovers = \"keep\"` leaves it running",
+        "it exited with status 0, and the processes that it left in the background ({}) were ended; `leftovers = \"keep\"` leaves them running",
         named.join(", ")
     )
 }

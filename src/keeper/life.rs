@@ -83,12 +83,12 @@ fn fenced_off(no_fence: NoFence) -> Refusal {
         NoFence::Held(holder) => {
             let pid = holder.map_or_else(|| "a process that cannot be seen from here".to_owned(), |pid| format!("process {pid}"));
             let folder = holder.and_then(folder_of).map(|folder| format!(" for the state folder {}", folder.display())).unwrap_or_default();
-            Refusal { code: LOCKED, why: format!("another instance of this agent lives, kept by {pid}{folder}; nothing was started") }
+            Refusal { code: LOCKED, why: format!("another instance of this agent is running, kept by {pid}{folder}; nothing was started") }
         }
         NoFence::Squatted => {
             Refusal { code: NO_LOCK, why: "other users hold all names of this agent's fence; nothing was started".to_owned() }
         }
-        NoFence::Failed(error) => Refusal { code: NO_LOCK, why: format!("the fence of this agent could not be tried: {error}") },
+        NoFence::Failed(error) => Refusal { code: NO_LOCK, why: format!("the fence of this agent could not be taken: {error}") },
     }
 }
 
@@ -319,7 +319,7 @@ impl Life {
     fn wait(&mut self, signals: &Signals, kill_at: Option<Instant>, fence: &Fence) {
         let pipe = self.output.as_ref().and_then(|output| output.pipe.as_ref()).map(AsFd::as_fd);
         let waited: Vec<_> = [signals.as_fd(), fence.as_fd()].into_iter().chain(pipe).collect();
-        let look_again = self.handover.as_ref().map(|_| handover::LOOK_AGAIN);
+        let look_again = self.handover.as_ref().map(Handover::look_again);
         let patience = kill_at.map(|at| at.saturating_duration_since(Instant::now())).into_iter().chain(look_again).min();
         let ready = wait_any(&waited, patience).unwrap_or_default();
         if ready.contains(&1) {

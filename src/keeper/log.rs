@@ -91,8 +91,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// Opens the log anew where its path leads to another file by now, or to none: it was removed or moved aside. What is gone takes no room, and
-    /// who looks for the log finds it.
+    /// Reopens the log if its path leads to another file by now, or to none: it was removed or moved aside. A removed file then frees its space, and
+    /// the log is where its path says.
     fn follow_path(&mut self) {
         let Some(Ok(own)) = self.file.as_ref().filter(|_| self.movable).map(File::metadata) else { return };
         let is_own = |there: &std::fs::Metadata| (there.dev(), there.ino()) == (own.dev(), own.ino());
@@ -100,7 +100,7 @@ impl LogFile {
             // On an error the old file stays in use.
             self.at_line_start |= self.reopen().is_ok();
         } else if own.len() < self.size {
-            // It was emptied by who keeps a copy.
+            // It was truncated, as after a copy was made.
             self.size = own.len();
             self.times = Times::open(&self.path, self.size);
         }
@@ -279,7 +279,7 @@ mod tests {
         let path = folder.path().join("x.log");
         let mut log = LogFile::open(&path, &Log::default()).unwrap();
         log.write(b"half a line");
-        // What stands under its name is not looked at.
+        // The file of its name is not checked.
         log.movable = false;
         log.file = Some(std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap());
         log.write(b"lost");

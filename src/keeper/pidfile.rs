@@ -107,7 +107,7 @@ impl std::fmt::Display for PidfileTaken {
     }
 }
 
-/// Whether a keeper may put the pidfile of `fleet`/`agent` at `path`. What names no living process never stands in the way, whatever it is; `leaves`
+/// Whether a keeper may put the pidfile of `fleet`/`agent` at `path`. A file that names no living process never blocks; `leaves`
 /// says which processes belong to the life before, and are gone by then.
 ///
 /// # Errors

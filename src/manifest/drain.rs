@@ -26,9 +26,9 @@ pub(crate) fn drain(agent: &Written<'_>, presets: &[Preset], runtime: Runtime, f
 /// What the rules of a program say of its end.
 #[derive(Default)]
 struct WayOut {
-    /// What it is told to end by.
+    /// The text that asks it to exit.
     exit: Option<String>,
-    /// Who gets TERM after that.
+    /// Which processes get TERM after that.
     term: Option<SignalTo>,
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn limits(written: &Limits, ready_timeout: Option<Duration>, fields: 
         report.error(memory.spot, "every program needs some memory: `memory` is larger than 0", None);
     }
     if let Some(runtime) = runtime.filter(|runtime| runtime.value == Duration::ZERO) {
-        report.error(runtime.spot, "nothing runs in no time: `runtime` is longer than nothing", None);
+        report.error(runtime.spot, "`runtime` must be longer than 0", None);
     } else if let (Some(runtime), Some(timeout)) = (runtime, ready_timeout)
         && runtime.value <= timeout
     {

@@ -1,4 +1,4 @@
-//! What this program itself writes for agents, as far as a manifest names it: it is no sign that somebody works in a folder.
+//! What this program itself writes for agents, as far as a manifest names it: it does not make a folder active.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,8 @@ impl Ours {
         self
     }
 
-    /// Whether it is one of them, lies in one, or is made beside one: a log that was moved aside, its notes of times, a file that is not whole yet.
+    /// Whether it is one of them, lies in one, or is made beside one: a log that was moved aside, the notes of its times and of its present life, a
+    /// file that is not whole yet.
     pub fn has(&self, path: &Path) -> bool {
         self.0.iter().any(|own| path.starts_with(own) || is_beside(path, own))
     }
@@ -48,9 +49,11 @@ fn is_beside(path: &Path, own: &Path) -> bool {
     }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_moved_aside = |rest: &str| rest.strip_prefix('.').is_some_and(is_number);
-    let unfinished = name.strip_prefix('.').and_then(|name| name.strip_prefix(&own_name)).is_some_and(is_moved_aside);
-    let beside = name.strip_prefix(&own_name).is_some_and(|rest| rest == ".times" || is_moved_aside(rest));
-    unfinished || beside
+    let is_note = |rest: &str| matches!(rest, ".times" | ".life");
+    // `.NAME.PID` until it is whole, also of the note of a life.
+    let unfinished = |rest: &str| is_moved_aside(rest.strip_prefix(".life").unwrap_or(rest));
+    name.strip_prefix('.').and_then(|name| name.strip_prefix(&own_name)).is_some_and(unfinished)
+        || name.strip_prefix(&own_name).is_some_and(|rest| is_note(rest) || is_moved_aside(rest))
 }
 
 /// What is written for the fleet and for these agents, of those that have copies for folders for their copy of this one.

@@ -43,11 +43,11 @@ fn attributes(agent: &Written<'_>, context: &Context<'_>) -> Attributes {
     const FEWEST: u64 = 64;
     let nice = agent.get(|agent| &agent.nice);
     if let Some(nice) = nice.filter(|nice| !(-20..=19).contains(&nice.value)) {
-        context.report.error(nice.spot, format!("{} is no niceness: they go from -20 to 19", nice.value), None);
+        context.report.error(nice.spot, format!("{} is not a niceness: it must be from -20 to 19", nice.value), None);
     }
     let nofile = agent.get(|agent| &agent.limits).and_then(|limits| limits.value.nofile);
     if let Some(nofile) = nofile.filter(|nofile| nofile.value < FEWEST) {
-        context.report.error(nofile.spot, format!("programs need a few open files: `nofile` is at least {FEWEST}"), None);
+        context.report.error(nofile.spot, format!("programs need a few open files: `nofile` must be at least {FEWEST}"), None);
     }
     Attributes {
         umask: agent.get(|agent| &agent.umask).map(|umask| umask.value.0).unwrap_or_default(),

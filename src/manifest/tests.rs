@@ -67,5 +67,6 @@ mod copies;
 mod layers;
 mod live;
 mod origins;
+mod references;
 mod shape;
 mod strangers;

@@ -14,7 +14,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, tell: &mut impl Fn
             record.answering = Some(Answering { at: now, ..answering.clone() });
             return true;
         }
-        // It is being drawn anew: that tells nothing yet.
+        // It is being redrawn: that says nothing yet.
         Activity::Starting | Activity::Unclear => return false,
         Activity::Unwatched
         | Activity::Idle

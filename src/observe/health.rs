@@ -89,7 +89,7 @@ fn shown(screen: &Screen) -> Option<String> {
     let last = || screen.lines.last().map_or("it is empty".to_owned(), |line| format!("its last line: {}", line.trim()));
     match &screen.activity {
         Activity::Idle | Activity::Draft | Activity::Busy | Activity::Permission | Activity::Limit { .. } | Activity::Exhausted => None,
-        Activity::Starting => Some(format!("it still starts; {}", last())),
+        Activity::Starting => Some(format!("it is still starting; {}", last())),
         Activity::Asks(Question { name: Some(name), .. }) => Some(format!("it asks `{name}`")),
         Activity::Asks(Question { name: None, .. }) => Some("it asks something that no rule knows".to_owned()),
         Activity::Login => Some("a person must log in".to_owned()),

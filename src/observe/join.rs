@@ -335,7 +335,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     changed
 }
 
-/// That the time to get ready is over is told once, also of one that counts as ready all the same.
+/// The event that an agent was not ready in time: once, even if it counts as ready.
 fn late(record: &Record, sighting: &Sighting, now: Timestamp) -> Option<Event> {
     let Phase::Running { health, .. } = &sighting.phase else { return None };
     let late = sighting.vitals.pulse.late.as_ref().filter(|_| record.live.late.is_none())?;

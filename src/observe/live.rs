@@ -192,21 +192,9 @@ pub(super) fn unchanged_since(sighting: &Sighting, care: Option<&Care>, now: Tim
     (now.since(last) >= longest && is_suspicious(&sighting.screen)).then_some(last)
 }
 
-/// Whether nobody would wonder that a screen stays as it is: one that rests waits for work, and one whose usage is used up for its end.
+/// Whether a screen that stays the same is suspicious: not where the agent waits for work, or for its usage limit to end.
 fn is_suspicious(screen: &Screen) -> bool {
-    match screen.activity {
-        Activity::Idle | Activity::Limit { .. } => false,
-        Activity::Unwatched
-        | Activity::Unclear
-        | Activity::Starting
-        | Activity::Draft
-        | Activity::Busy
-        | Activity::Asks(_)
-        | Activity::Permission
-        | Activity::Login
-        | Activity::Exhausted
-        | Activity::Crashed => true,
-    }
+    !matches!(screen.activity, Activity::Idle | Activity::Limit { .. })
 }
 
 /// Takes into the record what was learned of how alive an agent is; says whether that changed it.

@@ -30,7 +30,9 @@ pub(super) fn question<'a>(
     let unproven = records.iter().filter(|(_, record)| lives::is_unproven(record));
     let program = |record: &Record| record.instance.as_ref().and_then(|instance| instance.program.clone());
     let unproven = unproven
-        .filter_map(|(name, record)| Some(Unproven { agent: name.clone(), mark: record.mark.clone()?, program: program(record) }))
+        .filter_map(|(name, record)| {
+            Some(Unproven { agent: name.clone(), mark: record.mark.clone()?, program: program(record), namespace: record.namespace })
+        })
         .collect();
     // Under which name an agent was started, if it was.
     let named = |name: &AgentName| records.get(name).and_then(|record| record.mark.as_ref()).map_or(name, |mark| &mark.agent).clone();

@@ -17,7 +17,7 @@ use crate::time::{Duration, Timestamp};
 /// How many lines of a screen are shown to a person.
 const LINES: usize = 6;
 
-/// A program that draws where a person types and writes nothing for so long has started, whatever still stands above.
+/// A program that shows an empty input box and has written nothing for this long has started, whatever is still on its screen.
 const STARTED: Duration = Duration::from_secs(30);
 
 /// So much of the end of a screen is kept to look for a typed text in: a text's tail is shorter.
@@ -236,7 +236,7 @@ fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: Unsettled, limit_s
     }
 }
 
-/// What one does whose window was written to so long ago.
+/// The activity, given how long ago the window was written to.
 fn settled(activity: Activity, composer: Option<&Composed>, (length, unsettled): Unsettled, quiet: Duration) -> Activity {
     if activity == Activity::Idle && length.is_some_and(|length| quiet < length) {
         return unsettled;

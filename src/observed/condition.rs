@@ -66,11 +66,11 @@ impl Condition {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoTmux { .. } => "install tmux 3.2 or newer, or mend PATH",
+            Self::NoTmux { .. } => "install tmux 3.2 or newer, or correct PATH",
             Self::ServerUnreachable { .. } => "if it hangs, end it: agents start again in a new server",
-            Self::TmuxFails { .. } | Self::MachineFails { .. } => "it is tried again by itself",
+            Self::TmuxFails { .. } | Self::MachineFails { .. } => "the next attempt is automatic",
             Self::NoRoom { .. } => "raise the limit, or declare fewer agents",
-            Self::StateUnwritable { .. } => "make room, or let your user write there",
+            Self::StateUnwritable { .. } => "free space, or make it writable for your user",
         }
     }
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Condition {
             Self::NoTmux { path } => write!(f, "tmux is not in PATH ({path})"),
             Self::ServerUnreachable { socket, why } => write!(f, "tmux server {}: {why}", socket.display()),
             Self::TmuxFails { why, until } | Self::MachineFails { why, until } => {
-                write!(f, "nothing could be started, tried again at {}: {why}", until.clock())
+                write!(f, "nothing could be started; next attempt at {}: {why}", until.clock())
             }
             Self::NoRoom { why } => f.write_str(why),
             Self::StateUnwritable { folder, why } => write!(f, "the state folder {} cannot be written: {why}", folder.display()),

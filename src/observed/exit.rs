@@ -16,7 +16,7 @@ pub enum Exit {
     Failed(String),
     /// With status 0, after it had put itself into the background, from where it was ended: this names what was.
     Backgrounded(String),
-    /// Nobody saw it: no result is invented.
+    /// No process saw it: no result is invented.
     Unseen,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Exit {
             Self::Failed(why) => write!(f, "could not start: {why}"),
             Self::Backgrounded(left) => write!(
                 f,
-                "put itself into the background and exited with status 0; what it left, {left}, was ended: run it in the foreground, or set \
+                "went into the background and exited with status 0; the processes that it left ({left}) were ended: run it in the foreground, or set \
                  daemonizes = true"
             ),
             Self::Unseen => f.write_str("ended unseen"),

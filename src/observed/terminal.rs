@@ -30,13 +30,13 @@ pub struct Screen {
 /// How a terminal takes what is typed, as the kernel tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// Who edits and echoes what is typed.
+    /// Whether the kernel or the program edits and echoes what is typed.
     pub mode: InputMode,
     /// How many bytes of it the program has not read yet. Of a line that the kernel edits, none count before Enter.
     pub unread: u64,
 }
 
-/// Who edits and echoes what is typed.
+/// Whether the kernel or the program edits and echoes what is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputMode {
@@ -79,7 +79,7 @@ pub enum Activity {
     Permission,
     /// A person must log in.
     Login,
-    /// Its usage is used up.
+    /// Its usage limit is reached.
     Limit {
         /// Until when, if that could be told.
         until: Option<Timestamp>,
@@ -216,7 +216,7 @@ pub struct Typing {
     /// The end of the text without blanks: by which it is found on a screen that no rule reads.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
-    /// Who edited and echoed what is typed when this was.
+    /// Whether the kernel or the program edited and echoed input when this was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<InputMode>,
 }

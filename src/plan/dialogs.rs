@@ -30,11 +30,8 @@ pub(super) fn asked(agent: &Agent<'_>, care: &Care, kind: Kind) -> Option<Change
             ("it waits for a login".to_owned(), blocked(Reason::Login, what))
         }
         Activity::Exhausted => {
-            let what = format!(
-                "its context is full, and it can act no more: {}; have it begin anew: `reconcile restart {}`",
-                said(screen),
-                agent.name
-            );
+            let what =
+                format!("its context is full, so it cannot go on: {}; start it over: `reconcile restart {}`", said(screen), agent.name);
             ("its context is full".to_owned(), blocked(Reason::ContextFull, what))
         }
         Activity::Crashed => {

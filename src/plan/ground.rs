@@ -15,7 +15,7 @@ pub(super) fn keeps_back(conditions: &[Condition], place: &Place, now: Timestamp
         Condition::StateUnwritable { .. } => Some(blocked(Reason::StateUnwritable, condition.to_string())),
         Condition::TmuxFails { until, .. } => (in_tmux && *until > now).then_some(Next::Wait(Wait::Backoff { until: *until })),
         Condition::MachineFails { until, .. } => (!in_tmux && *until > now).then_some(Next::Wait(Wait::Backoff { until: *until })),
-        // Some still fit: who does not has an obstacle of its own.
+        // Some still fit: an agent that does not has an obstacle of its own.
         Condition::NoRoom { .. } => None,
     })
 }

@@ -82,7 +82,7 @@ fn given_up(agent: &Agent<'_>, declared: &Declared, since: Timestamp, health: &H
         return None;
     };
     let message = format!(
-        "{fault}; after {often} it is left running as it is; mend what is looked for, or have it replaced: `reconcile restart {}`",
+        "{fault}; after {often} it is left running as it is; fix what is checked, or replace it: `reconcile restart {}`",
         agent.name
     );
     Some(blocked(Reason::Unhealthy, message))

@@ -184,10 +184,7 @@ impl Agent<'_> {
             }
             Health::Failing { why } => blocked(
                 Reason::NotReady,
-                format!(
-                    "not ready: {why}; it was left running; mend what it waits for, or have it replaced: `reconcile restart {}`",
-                    self.name
-                ),
+                format!("not ready: {why}; it was left running; fix what it waits for, or replace it: `reconcile restart {}`", self.name),
             ),
         };
         Some(Change { kind: Kind::Spawn, cause: Cause::NotReady, fields: Vec::new(), next })
@@ -281,7 +278,7 @@ impl Agent<'_> {
         Change { kind, cause, fields: self.fields(Some(declared)), next }
     }
 
-    /// What keeps an instance from being started as declared: first what is nobody's fault, then what is wrong with its own launch.
+    /// What keeps an instance from being started as declared: first conditions of the fleet, then what is wrong with its own launch.
     pub(super) fn kept_back(&self, declared: &Declared) -> Option<Next> {
         let of_all = ground::keeps_back(self.conditions, &declared.spec.launch.place, self.now);
         of_all.or_else(|| self.sighting.obstacle.as_ref().map(blocked_by))

@@ -44,7 +44,7 @@ fn unread(agent: &Agent<'_>, care: &Care) -> Option<Change> {
             blocked(
                 Reason::NotAcknowledged,
                 format!(
-                    "the note {id} was not acknowledged within {}: {said}; have it begin anew: `reconcile restart {}`",
+                    "the note {id} was not acknowledged within {}: {said}; start it over: `reconcile restart {}`",
                     ack.timeout, agent.name
                 ),
             ),

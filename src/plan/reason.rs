@@ -1,5 +1,5 @@
 //! Why a change is not carried out now, as one word each: what it waits for, what holds it, what needs a person. Programs act on these words, so
-//! each stands for one fact.
+//! each means one fact.
 
 /// Defines a closed set of words, each with its fact; the word is that of the JSON documents.
 macro_rules! words {
@@ -69,7 +69,7 @@ words! {
         Login = "login",
         /// It asks whether it may do something.
         Permission = "permission",
-        /// A text that was typed stands in its terminal and could not be submitted.
+        /// A text that was typed is in its input box and could not be submitted.
         Stranded = "stranded",
         /// Another state folder has its record.
         OtherStateFolder = "other_state_folder",
@@ -97,12 +97,12 @@ words! {
 }
 
 impl Reason {
-    /// The reason in a few words, where the whole message is told elsewhere.
+    /// The reason in a few words, where the whole message is shown elsewhere.
     pub fn in_short(self) -> String {
         self.as_str().replace('_', " ")
     }
 
-    /// Whether it is that of the machine or the fleet as a whole: many agents have it at once, and it is told once for all of them.
+    /// Whether it is a reason of the machine or the whole fleet: many agents have it at once, and it is reported once for all of them.
     pub fn is_shared(self) -> bool {
         match self {
             Self::TooManyPanes | Self::NoTmux | Self::ServerUnreachable | Self::StateUnwritable => true,
@@ -136,7 +136,7 @@ impl Reason {
 }
 
 words! {
-    /// What holds a change that is due.
+    /// Why a change that is due is held.
     HoldReason {
         /// A client is attached to its session.
         Attached = "attached",
@@ -206,7 +206,7 @@ words! {
 words! {
     /// A limit on what a plan may do.
     GuardName {
-        /// So many agents may be stopped or replaced.
+        /// How many agents may be stopped or replaced.
         MaxStop = "max_stop",
         /// Whether a manifest without agents stops everything.
         AllowEmpty = "allow_empty",

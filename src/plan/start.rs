@@ -43,10 +43,7 @@ pub(super) fn after_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -
         Policy::OnFailure | Policy::Never if success => return agent.amend(declared),
         Policy::Never => blocked(
             Reason::Failed,
-            format!(
-                "it {}, and restart.policy is \"never\"; change it, or have it run again: `reconcile start {}`",
-                ended.exit, agent.name
-            ),
+            format!("it {}, and restart.policy is \"never\"; change it, or start it again: `reconcile start {}`", ended.exit, agent.name),
         ),
         Policy::OnFailure | Policy::Always if !success && failures.recent.len() >= restart.give_up.failures as usize => blocked(
             Reason::FailedRepeatedly,
@@ -76,10 +73,8 @@ fn after_asked_end(agent: &Agent<'_>, declared: &Declared, ended: &Ended, kind: 
     };
     let cause = Cause::Faulty(fault.clone());
     if declared.spec.care.restart.policy == Policy::Never {
-        let message = format!(
-            "it has failed: {fault}; restart.policy is \"never\"; change it, or have it run again: `reconcile start {}`",
-            agent.name
-        );
+        let message =
+            format!("it has failed: {fault}; restart.policy is \"never\"; change it, or start it again: `reconcile start {}`", agent.name);
         return Change { kind, cause, fields: Vec::new(), next: blocked(Reason::Failed, message) };
     }
     if !fault.is_failure() {
@@ -143,7 +138,7 @@ fn excused(agent: &Agent<'_>, declared: &Declared, ended: &Ended) -> Option<Chan
         }
         Excuse::Login => blocked(
             Reason::Login,
-            format!("it ended where a person must log in; log in, then have it run again: `reconcile start {}`", agent.name),
+            format!("it ended where a person must log in; log in, then start it again: `reconcile start {}`", agent.name),
         ),
     };
     Some(Change { kind: Kind::Restart, cause, fields: Vec::new(), next })

@@ -188,7 +188,7 @@ pub enum Wait {
     },
 }
 
-/// What holds a change that is due.
+/// Why a change that is due is held.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Held {
     /// People are attached to its session.
@@ -214,7 +214,7 @@ pub enum Held {
     },
     /// Nothing tells whether its program reads its terminal, which would echo what is typed all the same.
     NotReading,
-    /// Its usage is used up, until then.
+    /// Its usage limit is reached, until then.
     Limit(Option<Timestamp>),
     /// The plan as it was shown did not say that it would be interrupted.
     NotShown,

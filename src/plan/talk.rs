@@ -30,10 +30,10 @@ const ENTER_PATIENCE: Duration = Duration::from_secs(1);
 /// So many times Enter is pressed at most.
 pub(super) const MOST_ENTERS: u32 = 5;
 
-/// A line that a terminal edits itself is cut after so many bytes: the kernel's N_TTY_BUF_SIZE.
+/// A line that the kernel edits is cut after this many bytes: N_TTY_BUF_SIZE.
 const LONGEST_EDITED_LINE: usize = 4095;
 
-/// How soon a screen is looked at again that may take long to change.
+/// How soon a screen that may take long to change is checked again.
 const LOOK_LATER: Duration = Duration::from_secs(1);
 
 /// How soon a screen is looked at again that is about to change.
@@ -50,7 +50,7 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     }
     if let Some(stranded) = stranded(agent.sighting) {
         let what = format!(
-            "its {} stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
+            "its {} is in its input box and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
             stranded.as_str(),
             agent.name
         );
@@ -147,8 +147,8 @@ fn too_long(body: &Body, input: Option<Input>) -> Option<String> {
     let is_edited = input.is_some_and(|input| input.mode == InputMode::Lines);
     (is_edited && longest >= LONGEST_EDITED_LINE).then(|| {
         format!(
-            "one of its lines has {longest} bytes, and its terminal takes less than {LONGEST_EDITED_LINE} as long as the program leaves the \
-             editing to it; write it to a file and name that file in the text"
+            "one of its lines has {longest} bytes, and its terminal takes fewer than {LONGEST_EDITED_LINE} while the kernel edits its lines; \
+             write the text to a file and name that file instead"
         )
     })
 }
@@ -186,10 +186,9 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
             Arrived::NotYet if !waited(arrival(screen)) => wait_long(typing.at + arrival(screen)),
             // What stands there may be shown otherwise than it was typed.
             Arrived::NotYet if matches!(screen.composer, Some(Composed::Text(_))) || screen.activity == Activity::Unwatched => enter(),
-            Arrived::NotYet => conclude(Receipt::Unconfirmed(format!(
-                "{} after it was typed, nothing of it was seen where a person types",
-                arrival(screen)
-            ))),
+            Arrived::NotYet => {
+                conclude(Receipt::Unconfirmed(format!("{} after it was typed, nothing of it shows in the input box", arrival(screen))))
+            }
         };
     }
     match taken(screen, typing) {
@@ -214,9 +213,9 @@ fn untold(screen: &Screen, typing: &Typing) -> String {
     match (screen.input, typing.mode) {
         (Some(Input { unread, .. }), _) if unread > 0 => format!("its program has not read it: {unread} bytes wait in its terminal"),
         (Some(Input { mode: InputMode::Keys, .. }), Some(InputMode::Lines)) => {
-            "its program took its terminal over after it was typed, and may have thrown it away".to_owned()
+            "its program took its terminal over after the text was typed, and may have discarded it".to_owned()
         }
-        (Some(_) | None, _) => format!("what its screen shows does not tell: {}", said(screen)),
+        (Some(_) | None, _) => format!("its screen does not say: {}", said(screen)),
     }
 }
 

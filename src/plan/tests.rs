@@ -39,6 +39,8 @@ use crate::process::ProcId;
 
 mod adopt;
 mod care;
+mod circles;
+mod dialogs;
 mod foresee;
 mod ground;
 mod guard;
@@ -50,7 +52,9 @@ mod notes;
 mod order;
 mod rename;
 mod start;
+mod sweep;
 mod talk;
+mod turns;
 mod watch;
 
 /// Noon of some day, when all looks are taken.

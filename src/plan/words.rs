@@ -235,22 +235,22 @@ impl Held {
             Self::Attached(1) => "a client is attached; released when it detaches, or with --now".to_owned(),
             Self::Attached(count) => format!("{count} clients are attached; released when they detach, or with --now"),
             Self::Protected => format!("it is protected; released with --allow-kill {agent}"),
-            Self::Busy => "it works; released when it rests, or with --now".to_owned(),
-            Self::Draft => "a draft stands where a person types; released when that is submitted or gone, or with --now".to_owned(),
+            Self::Busy => "it is busy; released when it is idle, or with --now".to_owned(),
+            Self::Draft => "unsent text is in its input box; released when that is submitted or gone, or with --now".to_owned(),
             Self::Shell(name) => format!("`{name}` waits for commands in its terminal, and would run the text"),
             Self::NoNote => {
                 "there is no note for its successor, and handoff.require asks for one; released by a note, or with --now".to_owned()
             }
-            Self::Unclear => "it cannot be told whether it works; released when its screen can be read, or with --now".to_owned(),
-            Self::Waiting { on, shows } => format!("{}: {shows}; released when a person sees to it, or with --now", on.said()),
+            Self::Unclear => "its screen does not say whether it is busy; released when it does, or with --now".to_owned(),
+            Self::Waiting { on, shows } => format!("{}: {shows}; released when a person answers, or with --now", on.said()),
             Self::NotReading => {
-                "nothing tells whether its program reads its terminal yet; released when it takes its terminal over, or give it a \
+                "it is not known whether its program reads its terminal yet; released when it takes its terminal over, or by a \
                                  `ready` probe"
                     .to_owned()
             }
-            Self::Limit(Some(until)) => format!("its usage is used up until {}", until.clock()),
-            Self::Limit(None) => "its usage is used up, and its screen does not say until when".to_owned(),
-            Self::NotShown => "the plan that was approved did not say so; plan again".to_owned(),
+            Self::Limit(Some(until)) => format!("its usage limit is reached until {}", until.clock()),
+            Self::Limit(None) => "its usage limit is reached, and its screen does not say until when".to_owned(),
+            Self::NotShown => "the approved plan did not show it; plan again".to_owned(),
             Self::Paused { until, why } => {
                 let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                 match until {

@@ -114,7 +114,7 @@ pub(super) fn is_tmux_server(comm: &str) -> bool {
     comm.starts_with("tmux: server")
 }
 
-/// Whether a process serves all sessions of its user, whoever started it: a tmux server, or the server that Codex starts for its sessions. It is part
+/// Whether a process serves all sessions of its user, no matter which session started it: a tmux server, or the server that Codex starts for its sessions. It is part
 /// of no tree, with everything below it. What cannot be told is not.
 pub(super) fn is_shared(pid: u32, comm: &str) -> bool {
     is_tmux_server(comm) || cmdline(pid).is_ok_and(|words| is_shared_command(&words))

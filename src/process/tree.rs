@@ -22,7 +22,7 @@ pub fn descendants(pid: u32) -> io::Result<Vec<ProcId>> {
     Ok(family.walk(&[pid], |_| true))
 }
 
-/// The same of an instance with this mark: without what belongs to somebody else, and what is below that. Errors when `/proc` could not be read.
+/// The same for an instance with this mark: without processes that belong to something else, and without their descendants. Errors when `/proc` could not be read.
 pub fn own_descendants(pid: u32, own_mark: &str) -> io::Result<Vec<ProcId>> {
     Ok(Family::read()?.walk(&[pid], |process| belongs(process.pid, own_mark)))
 }

@@ -17,7 +17,7 @@ impl Invocation {
         Self { manifest, flags: words.iter().map(|word| format!(" {}", quoted(word))).collect() }
     }
 
-    /// The text with these flags at the end of each command of this program in it. A command stands in backticks: `reconcile start lead`.
+    /// The text with these flags at the end of each command of this program in it. A command is in backticks: `reconcile start lead`.
     pub fn complete<'a>(&self, text: &'a str) -> Cow<'a, str> {
         const COMMAND: &str = "`reconcile ";
         if self.flags.is_empty() || !text.contains(COMMAND) {

@@ -79,7 +79,7 @@ pub(super) fn halted(manifest: &Invocation, observed: &Observed, style: Style, o
     folded_line(&manifest.complete(&text), YELLOW, style, out);
 }
 
-/// What could not be looked at, and what keeps agents from being started: each once.
+/// What could not be observed, and what keeps agents from being started: each once.
 pub(super) fn gaps(observed: &Observed, style: Style, out: &mut String) {
     for gap in &observed.gaps {
         folded_line(&format!("not looked at: {}", plain(gap)), YELLOW, style, out);
@@ -183,7 +183,7 @@ fn row(view: &PlanView<'_>, name: &AgentName, change: &Change) -> Row {
     Row { class, name: name.to_string(), verb, cause, note }
 }
 
-/// What blocks agents for a reason that is the fault of none of them and is told above: a line for each reason.
+/// What blocks agents for a reason that is no agent's fault and is shown above: a line for each reason.
 fn shared(plan: &Plan) -> impl Iterator<Item = Row> {
     let mut gathered: BTreeMap<Reason, Vec<&AgentName>> = BTreeMap::new();
     for (name, change) in &plan.changes {

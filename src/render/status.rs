@@ -100,7 +100,7 @@ fn cells(view: &StatusView<'_>, agent: &AgentStatus) -> [String; 8] {
 /// That it does nothing, and how it goes on; a fleet that was frozen is thawed as a whole.
 fn stopped(view: &StatusView<'_>, agent: &AgentStatus) -> String {
     match agent.pid.filter(|_| agent.stopped) {
-        Some(pid) if view.observed.halted.is_none() => format!("stopped by a signal (T); set it going: kill -CONT {pid}"),
+        Some(pid) if view.observed.halted.is_none() => format!("stopped by a signal (T); continue it: kill -CONT {pid}"),
         Some(_) => "stopped by a signal (T)".to_owned(),
         None => String::new(),
     }
@@ -129,7 +129,7 @@ fn why(view: &StatusView<'_>, agent: &AgentStatus) -> String {
                 let overdue = overdue.map(|since| format!(" (overdue, for {})", view.observed.at.since(since).rough())).unwrap_or_default();
                 format!("{} held{overdue}: {}", change.kind, held.text(&name))
             }
-            // The whole is told once, above.
+            // The whole message is shown once, above.
             Next::Blocked(blocked) if blocked.reason.is_shared() => format!("blocked: {}", blocked.reason.in_short()),
             Next::Blocked(blocked) => format!("blocked: {}", blocked.message),
         };
@@ -161,10 +161,10 @@ fn at_work(activity: &Activity) -> String {
         Activity::Busy => "at work".to_owned(),
         Activity::Idle => "idle".to_owned(),
         Activity::Draft => "a draft is not submitted".to_owned(),
-        Activity::Limit { until: Some(until) } => format!("its usage is used up until {}", until.clock()),
-        Activity::Limit { until: None } => "its usage is used up".to_owned(),
-        Activity::Starting => "still starts".to_owned(),
-        Activity::Unclear => "its screen does not tell what it does".to_owned(),
+        Activity::Limit { until: Some(until) } => format!("its usage limit is reached until {}", until.clock()),
+        Activity::Limit { until: None } => "its usage limit is reached".to_owned(),
+        Activity::Starting => "is still starting".to_owned(),
+        Activity::Unclear => "its screen does not say what it is doing".to_owned(),
         Activity::Unwatched | Activity::Asks(_) | Activity::Permission | Activity::Login | Activity::Exhausted | Activity::Crashed => {
             String::new()
         }

@@ -81,7 +81,7 @@ pub fn refusal(guard: &GuardCheck) -> String {
     }
     if *name == GuardName::Moved {
         return format!(
-            "refused by guard moved: the fleet belongs to {}; give this manifest another `fleet` name, or say --moved if it is the same fleet",
+            "refused by guard moved: the fleet belongs to {}; give this manifest another `fleet` name, or pass --moved if it is the same fleet",
             plain(limit)
         );
     }

@@ -35,7 +35,7 @@ pub fn printed(bytes: &[u8]) -> String {
     lines.join("\n").chars().filter(|letter| matches!(letter, '\n' | '\t') || !is_unsafe(*letter)).collect()
 }
 
-/// A line as it stood at last: a carriage return begins it anew, and a zero, which no text has by then, clears what follows.
+/// A line in its last state: a carriage return moves to its beginning, and a zero, which no text has by then, clears the rest.
 fn as_it_stood(line: &str) -> String {
     if !line.contains(['\r', '\0']) {
         return line.to_owned();
@@ -74,7 +74,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The text as it may go to a terminal, with what this program itself writes there: colours, ends of lines and tabs. The last door for all that is
+/// The text as it may go to a terminal, with what this program itself writes there: colours, line ends and tabs. The last check of all that is
 /// printed: of what comes from outside, nothing that a terminal obeys or hides gets through [`plain`] before.
 pub fn defused(text: &str) -> Cow<'_, str> {
     let is_ours = |letter: char| matches!(letter, '\n' | '\r' | '\t' | '\x1b');

@@ -1,15 +1,15 @@
-//! Whom a file belongs to: root's or ours, and who else can write to it. A group without other members is no other user, as where every user has a
+//! Whether a file is root's or ours, and which other users can write to it. A group without other members is no other user, as where every user has a
 //! group of their own and files are commonly writable by it.
 
 use std::fmt;
 use std::sync::LazyLock;
 
-/// Who can write to a file, beside root and us.
+/// Which users can write to a file, besides root and us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrittenBy {
     /// Nobody.
     Us,
-    /// The user whom it belongs to.
+    /// Its owner, who is another user.
     Owner(u32),
     /// Members of a group that is not ours alone.
     Group {
@@ -39,7 +39,7 @@ impl fmt::Display for WrittenBy {
     }
 }
 
-/// Who can write to a file of this owner, group and mode.
+/// Which users can write to a file of this owner, group and mode.
 pub fn written_by(owner: u32, group: u32, mode: u32) -> WrittenBy {
     let user = rustix::process::geteuid().as_raw();
     // Two files are read for it, so only where it matters.

@@ -79,7 +79,7 @@ pub(super) fn composer(text: &str, lines: &Lines, rule: &ComposerRule, signs: &S
 }
 
 /// A composer that is a block of lines with a mark at their left above a foot; its last line tells of the program's state. It is as wide as its foot
-/// is drawn: what stands to the right of that, such as a sidebar, is no part of it.
+/// is drawn: what is to the right of that, such as a sidebar, is no part of it.
 fn block(text: &str, lines: &Lines, rule: &ComposerRule, foot: char) -> Option<Found> {
     let end = text.lines().collect::<Vec<_>>().iter().rposition(|line| line.trim_start().starts_with(foot))?;
     let edge = text.lines().nth(end).map_or(0, drawn_until);

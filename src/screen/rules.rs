@@ -28,13 +28,13 @@ pub struct Rules {
     pub version: u32,
     /// The name of the program, for messages.
     pub name: String,
-    /// The versions of the program on which these rules were tried, for a person who wonders whether they still fit.
+    /// The versions of the program that these rules were tried on.
     #[serde(default)]
     pub tried: Vec<String>,
     /// What is typed to end the program.
     #[serde(default)]
     pub exit: Option<String>,
-    /// Who gets TERM when the program does not end by itself: `tree` for one whose first process ignores it.
+    /// Which processes get TERM when the program does not end by itself: `tree` if its first process ignores TERM.
     #[serde(default)]
     pub term: Option<SignalTo>,
     /// The program looks as if it took input while it still starts: it has started once nothing was written to its window for this long.
@@ -92,7 +92,7 @@ pub struct Signs {
     pub said: Vec<Pattern>,
     /// What stands in the composer for a long text that was pasted.
     pub pasted: Vec<Pattern>,
-    /// The usage is used up.
+    /// The usage limit is reached.
     pub limit: Vec<Pattern>,
     /// A person must log in, and the composer is still there.
     pub login: Vec<Pattern>,

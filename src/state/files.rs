@@ -272,7 +272,7 @@ impl Folder {
                     && name.ends_with(UNFINISHED)
                 {
                     match self.remove(name) {
-                        // It is in nobody's way.
+                        // It does no harm.
                         Err(error) if is_full(&error) => {}
                         outcome => outcome?,
                     }

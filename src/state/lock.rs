@@ -168,9 +168,9 @@ fn sign(mut lock: Lock, command: &str) -> anyhow::Result<Lock> {
     let holder = Holder { pid: std::process::id(), command: command.to_owned(), started: Timestamp::from_millis(started) };
     let text = serde_json::to_string(&holder)?;
     match write(&mut lock.file, &text) {
-        // Who holds it cannot be told. A number that was left from a turn before this one would mislead those who count them.
+        // The holder cannot be written down. The number of an earlier turn would mislead a process that counts turns.
         Err(error) if is_full(&error) || is_read_only(&lock.file) => drop(lock.file.set_len(0)),
-        outcome => outcome.context("cannot write into the lock who holds it")?,
+        outcome => outcome.context("cannot write the holder into the lock")?,
     }
     Ok(lock)
 }

@@ -61,7 +61,7 @@ impl fmt::Display for Unremembered {
 /// How many things are named in a message.
 const NAMED: usize = 6;
 
-/// All that is not remembered of a run, shared by all who work for it.
+/// All that is not recorded of a run, shared by all its parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger(Arc<Mutex<Option<Lost>>>);
 
@@ -78,11 +78,11 @@ impl fmt::Display for Lost {
         let named: Vec<String> = what.iter().take(NAMED).map(Unremembered::to_string).collect();
         let more = what.len().saturating_sub(NAMED);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        write!(f, "the state folder cannot be written, {why}. This is not remembered: {}{more}", named.join("; "))
+        write!(f, "the state folder cannot be written, because {why}. This was not recorded: {}{more}", named.join("; "))
     }
 }
 
-/// Why nothing can be written, whoever tries: no fault of the run's.
+/// Why nothing can be written by any process: no fault of this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Full {
     NoSpace,
@@ -104,9 +104,9 @@ impl Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSpace => "for no space is left on the device",
-            Self::Quota => "for the disk quota is used up",
-            Self::ReadOnly => "for its file system is read-only",
+            Self::NoSpace => "no space is left on the device",
+            Self::Quota => "the disk quota is used up",
+            Self::ReadOnly => "its file system is read-only",
         })
     }
 }
@@ -158,7 +158,7 @@ impl Fleet {
         self.ledger.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Writes events into the journal. Where the disk is full or read-only, they have no number, and whoever hears of them hears of them all the same.
+    /// Writes events into the journal. On a full or read-only disk, events have no number, and listeners still get them.
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(fleet.or_unremembered(Unremembered::Run, Ok(7)).unwrap(), Some(7));
         assert_eq!(
             other.take_lost().unwrap().to_string(),
-            "the state folder cannot be written, for no space is left on the device. This is not remembered: the events, for `history`"
+            "the state folder cannot be written, because no space is left on the device. This was not recorded: the events, for `history`"
         );
         assert!(fleet.remembers_all(), "it is said once");
     }

@@ -1,4 +1,4 @@
-//! Whom to tell of what has happened. Each thing is a change and is told once, in the order of the journal; what several agents have for one reason is
+//! Notices of what has happened. Each change is sent once, in the order of the journal; what several agents have for one reason is
 //! told as one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use crate::observe::Seen;
 use crate::plan::MANY;
 use crate::time::{Duration, Timestamp};
 
-/// What several agents may have for one reason is told after this time: by then it is known of how many it is true.
+/// What several agents may have for one reason is sent after this time: by then the number of agents is known.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// So many agents are named in the text of what is told of several.
+/// How many agents a notice about several names.
 const NAMED: usize = 3;
 
 /// What is to be told, oldest first.
@@ -32,7 +32,7 @@ struct Pending {
     event: Event,
 }
 
-/// What is told at once: one event, or those of several agents for one reason.
+/// One notice: an event, or those of several agents for one reason.
 #[derive(Debug, PartialEq)]
 struct Told {
     on: Occasion,
@@ -82,7 +82,7 @@ impl Notices {
         }
     }
 
-    /// What is due: nothing is told before what happened before it.
+    /// What is due, in the order in which it happened.
     fn take_due(&mut self, now: Timestamp) -> Vec<Told> {
         // What is due later than ever was meant was written down before the clock was set back.
         let is_due = |pending: &&Pending| pending.due <= now || pending.due > now + TOGETHER;
@@ -114,7 +114,7 @@ fn gather(due: impl Iterator<Item = Pending>) -> Vec<Told> {
     told
 }
 
-/// Whether a listener hears of something. Ends that are told as one are crashes all the same.
+/// Whether a listener gets a notice. A mass death is a notice about crashes too.
 fn hears(notice: &Notice, on: Occasion) -> bool {
     notice.on.contains(&on) || on == Occasion::MassDeath && notice.on.contains(&Occasion::Crash)
 }
@@ -130,12 +130,12 @@ fn is_gathered(on: Occasion) -> bool {
     }
 }
 
-/// Whether it is told only when it is known of how many agents it is true.
+/// Whether it waits until the number of agents is known.
 fn waits_for_others(on: Occasion) -> bool {
     on == Occasion::Crash || is_gathered(on)
 }
 
-/// What is told, as one line of JSON.
+/// A notice as one line of JSON.
 fn text(desired: &Desired, told: &Told) -> String {
     let Told { on, events } = told;
     let Some(Event { at, agent, generation, what, reason, why }) = events.first() else { return String::new() };
@@ -226,7 +226,7 @@ mod tests {
         Event { at: at(0), agent: agent.parse().ok(), generation: None, what, reason, why: format!("{agent}'s") }
     }
 
-    /// What is told after so many milliseconds: the occasion, and whom it is about.
+    /// What is sent after this many milliseconds: the occasions, and the agents.
     fn told(notices: &mut Notices, millis: i64) -> Vec<(Occasion, String)> {
         let name = |event: &Event| event.agent.as_ref().map(ToString::to_string);
         let names = |told: &Told| told.events.iter().filter_map(name).collect::<Vec<_>>().join(" ");

@@ -66,7 +66,7 @@ fn compare(before: &Standings, plan: &Plan, desired: &Desired, observed: &Observ
         }
         standings.insert(agent.clone(), standing);
     }
-    // What blocks many for one reason is told once, however many more it blocks later.
+    // What blocks many for one reason is reported once, however many more it blocks later.
     let is_known = |reason: &Reason| before.values().any(|known| known.reason == reason.as_str());
     for (reason, (message, count)) in shared.into_iter().filter(|(reason, _)| !is_known(reason)) {
         let agents = if count == 1 { "an agent".to_owned() } else { format!("{count} agents") };

@@ -257,7 +257,7 @@ fn a_fleet_is_planned_approved_and_comes_to_rest() {
       + cyd    spawn      new in the manifest    waits for bob to be ready
 
     3 to spawn. 0 at rest.--- stderr
-    error: there is nobody to ask: nothing was done. Approve with --auto-approve
+    error: not a terminal, so approval cannot be asked; nothing was done. Pass --auto-approve
     "#);
     assert!(program.keepers().is_empty());
     assert_snapshot!(program.brief(&["apply", "--auto-approve"]), @r#"
@@ -628,7 +628,7 @@ fn a_fleet_belongs_to_the_manifest_that_was_applied() {
     assert_snapshot!(program.shot(&["apply", "other.toml", "--auto-approve"]), @r#"
     exit 4
     --- stderr
-    error: the fleet slow belongs to FOLDER/constellation.toml; nothing was done. Give this manifest another `fleet` name, or say --moved if it is the same fleet
+    error: the fleet slow belongs to FOLDER/constellation.toml; nothing was done. Give this manifest another `fleet` name, or pass --moved if it is the same fleet
     "#);
     assert_eq!(program.code(&["apply", "other.toml", "--auto-approve", "--moved"]), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -177,6 +177,11 @@ impl Drop for Tmux {
     }
 }
 
+/// What a command said on stdout, and after it on stderr.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// The program itself, with a folder for its manifest, its state and its tmux server. All that it started ends with this.
 pub(crate) struct Program {
     pub(crate) folder: tempfile::TempDir,
@@ -212,6 +217,12 @@ impl Program {
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env("HOME", self.folder.path());
         command.env("TMUX_TMPDIR", self.folder.path()).env("RECONCILE_STATE_DIR", self.at("state"));
         command
+    }
+
+    /// The exit code of a command, and what it said.
+    pub(crate) fn says(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.command(arguments).output().unwrap();
+        (output.status.code().expect("no signal ended it"), said(&output))
     }
 
     /// The socket of the fleet's tmux server, where `tmux -L` puts it.

@@ -30,7 +30,7 @@ pub(super) struct Speaker {
 impl Speaker {
     pub(super) fn new() -> Self {
         let (words, waiting) = sync_channel::<Words>(WAITING);
-        // Where no thread can be started, nobody hears it, and each word is said where it is found.
+        // If no thread can be started, each message is written by the thread that has it.
         let _ = std::thread::Builder::new().name("speaker".to_owned()).spawn(move || waiting.into_iter().for_each(speak));
         Self { words, unsaid: 0 }
     }

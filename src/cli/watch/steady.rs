@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::time::{Duration, Timestamp};
 
-/// By so much a clock may fall behind between two looks at it.
+/// How far a clock may fall behind between two readings.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// A clock beside one that no one sets.
@@ -20,7 +20,7 @@ impl Steady {
         Self { clock, steady: Instant::now() }
     }
 
-    /// Whether the clock, which says `now`, was set back since it was looked at last.
+    /// Whether the clock, which says `now`, was set back since the last reading.
     pub(super) fn is_set_back(&mut self, now: Timestamp) -> bool {
         self.is_set_back_at(now, Instant::now())
     }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Looking, blank, oldest_child};
+use super::liveness::oldest_child;
+use super::{Looking, blank};
 use crate::desired::{AgentName, Mark};
 use crate::host::owner::other_folder;
 use crate::host::{Found, Gap, Known, Life, story};
@@ -32,10 +33,10 @@ impl Looking<'_> {
     }
 
     fn agent_of(&self, mark: &Mark) -> AgentName {
-        self.known_as(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
+        self.known.bearing(&mark.to_string()).map_or_else(|| mark.agent.clone(), |at| self.ask.known[at].agent.clone())
     }
 
-    /// Says who holds the fences of those of which the search has found nothing either, and whose lock is held against their record.
+    /// Names the holders of fences whose agents the search has not found either, and locks that are held although the record says that the agent ended.
     fn name_the_holders(&mut self) {
         let lost = self.lost.iter().map(|mark| (self.agent_of(mark), mark.agent.clone()));
         let over: Vec<(AgentName, AgentName)> =
@@ -49,6 +50,10 @@ impl Looking<'_> {
                 self.look.fenced.insert(agent, why.to_owned());
             }
         }
+        for ended in self.ask.unproven.iter().filter(|ended| ended.namespace.is_some_and(|namespace| self.hidden.contains(&namespace))) {
+            let why = "what is left of its last life cannot be seen from this pid namespace";
+            self.look.fenced.insert(ended.agent.clone(), why.to_owned());
+        }
         for (agent, named) in std::mem::take(&mut self.fenced) {
             let lives = |found: &Found| found.instance.mark.as_ref().is_some_and(|mark| mark.agent == named);
             if self.look.found.iter().any(|found| lives(found) && matches!(found.life, Life::Alive { .. })) {
@@ -59,7 +64,7 @@ impl Looking<'_> {
                 Ok(None) => continue,
                 Ok(Some(Some(pid))) => format!("its fence is held by process {pid}, which bears no mark of it that can be read"),
                 Ok(Some(None)) => "its fence is held by a process that cannot be seen from this pid namespace".to_owned(),
-                Err(error) => format!("whether its fence is held could not be told: {error}"),
+                Err(error) => format!("it is not known whether its fence is held: {error}"),
             };
             self.look.fenced.insert(agent, why);
         }
@@ -137,7 +142,7 @@ impl Looking<'_> {
         !self.ask.closely || self.ask.known.iter().any(|known| known.mark.as_ref() == Some(mark) || known.agent == mark.agent)
     }
 
-    /// Where a keeper is that stands in no listing: detached, or in a pane of a server that nobody asked for.
+    /// Where a keeper is that no listing shows: detached, or in a pane of a server that was not asked.
     fn seat_of(&self, keeper: &ProcId, mark: &Mark) -> Seat {
         let parent = process::stat(keeper.pid).ok().flatten().and_then(|seen| process::stat(seen.ppid).ok().flatten());
         if parent.is_some_and(|parent| parent.comm.starts_with("tmux: server")) {
@@ -161,7 +166,7 @@ impl Looking<'_> {
             self.look.found.iter().filter(|found| lives(found)).filter_map(|found| found.instance.mark.clone()).collect();
         for (mark, processes) in marked {
             if mark.fleet == self.live.fleet && !living.contains(&mark) && self.is_meant(&mark) {
-                let known = self.known_as(&mark.to_string()).map(|at| &self.ask.known[at]);
+                let known = self.known.bearing(&mark.to_string()).map(|at| &self.ask.known[at]);
                 let ended = self.ask.unproven.iter().find(|ended| ended.mark == mark);
                 let agent = known.map(|known| &known.agent).or(ended.map(|ended| &ended.agent)).unwrap_or(&mark.agent).clone();
                 let seen = known.and_then(|known| known.instance.as_ref()?.program.clone());

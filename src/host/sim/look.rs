@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::super::owner::other_folder;
-use super::super::{Ask, Found, Gap, Known, Life, Look};
+use super::super::{Ask, Found, Gap, Known, Life, Look, Unproven};
 use super::{Lived, Sim};
 use crate::desired::{AgentName, AgentSpec, Command, FleetName, Generation, Mark, Place};
 use crate::observed::{Exit, Instance, Obstacle, Seat, Stranger};
@@ -172,8 +172,13 @@ impl<'a> Gaze<'a> {
             self.look_for_orphans();
         }
         fenced.retain(|agent, named| !self.has_life(agent, named));
-        let why = "its fence is held by a process that cannot be seen from this pid namespace";
-        (!closely, fenced.into_keys().map(|agent| (agent, why.to_owned())).collect())
+        let is_hidden = |ended: &&Unproven| {
+            let beside = |known: &Known| known.namespace == ended.namespace && self.is_foreign(known);
+            sim.viewer.namespace != super::NATIVE && self.ask.known.iter().any(beside)
+        };
+        let hidden = unproven.iter().filter(is_hidden).map(|ended| ended.agent.clone());
+        let why = "it cannot be seen from this pid namespace";
+        (!closely, fenced.into_keys().chain(hidden).map(|agent| (agent, why.to_owned())).collect())
     }
 
     fn look_for_orphans(&mut self) {

@@ -33,7 +33,7 @@ pub(in crate::host) struct Facts {
     pub(in crate::host) starter: String,
     /// Whether it stays when its last session is gone.
     pub(in crate::host) stays_empty: bool,
-    /// Whether it ends as soon as nobody is attached to it.
+    /// Whether it ends as soon as no client is attached to it.
     pub(in crate::host) ends_unattached: bool,
     /// What it did not take of the configuration that it was to read.
     pub(in crate::host) config_trouble: String,

@@ -92,7 +92,7 @@ fn configure(at: &ServerAt, server: &Server) -> Result<(), String> {
     run(&client, &lines, at)
 }
 
-/// Why a configuration cannot be read, as far as that can be told before a server tries: one that is no file would hold it up for good.
+/// Why a configuration cannot be read, as far as that can be told before a server tries: a pipe in its place would block the server for ever.
 pub(in crate::host) fn config_trouble(config: &Path) -> Option<String> {
     match std::fs::metadata(config) {
         Ok(facts) if !facts.is_file() && config != Path::new("/dev/null") => Some(format!("{}: it is no file", config.display())),
@@ -145,7 +145,7 @@ pub(in crate::host) fn options(at: &ServerAt, server: &Server, fleet: &FleetName
     match refused.first() {
         None => Ok(()),
         Some(name) => Err(format!(
-            "{name} is an option of the whole tmux server {}, which this fleet did not start: set it there yourself, or take it out of [tmux]",
+            "{name} is an option of the whole tmux server {}, which this fleet did not start: set it there yourself, or remove it from [tmux]",
             at.socket.display()
         )),
     }

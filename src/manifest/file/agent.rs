@@ -35,7 +35,7 @@ pub(crate) struct Agent<'a> {
     /// The pidfile of a daemon. Default: one in the state folder.
     #[schemars(length(min = 1))]
     pub(crate) pidfile: Option<At<&'a str>>,
-    /// Whether the program of a daemon puts itself into the background and writes its `pidfile` itself. Default false: it runs in the foreground.
+    /// Whether the program of a daemon daemonizes itself and writes its `pidfile` itself. Default false: it runs in the foreground.
     pub(crate) daemonizes: Option<At<bool>>,
     /// The working folder. Default: the manifest's.
     #[schemars(length(min = 1))]
@@ -57,7 +57,7 @@ pub(crate) struct Agent<'a> {
     pub(crate) stdin_file: Option<At<&'a str>>,
     /// The permissions that its new files do not get, in octal. Default `"022"`.
     pub(crate) umask: Option<At<Umask>>,
-    /// Its niceness, from -20 to 19. Default 0; a run that is nicer itself and may not lower it starts it all the same.
+    /// Its niceness, from -20 to 19. Default 0; a caller that may not lower its own niceness starts the agent anyway.
     #[schemars(range(min = -20, max = 19))]
     pub(crate) nice: Option<At<i32>>,
     /// Files whose content is part of what it is started with, so that a change replaces it; `"exe"` is the program's own file.
@@ -85,7 +85,7 @@ pub(crate) struct Agent<'a> {
     pub(crate) ready: Option<At<Ready<'a>>>,
     /// By what it is seen to be alive while it is ready. Default: that it runs.
     pub(crate) live: Option<At<Live<'a>>>,
-    /// How much an instance may use. Over it, it is drained and another is started; a task, with `restart.policy = "never"`, has failed. Default: no limit.
+    /// How much an instance may use. Above a limit, the agent is replaced; a task (`restart.policy = "never"`) has failed. Default: no limit.
     pub(crate) limits: Option<At<Limits>>,
     /// What happens when it ends by itself.
     pub(crate) restart: Option<Restart<'a>>,

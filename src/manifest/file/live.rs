@@ -81,7 +81,7 @@ pub(crate) struct Condition<'a> {
     pub(crate) max_age: Option<At<Duration>>,
 }
 
-/// How much an instance may use. Over `memory` or `runtime`, it is drained and another is started; a task, with `restart.policy = "never"`, has failed.
+/// How much an instance may use. Above `memory` or `runtime`, the agent is replaced; a task (`restart.policy = "never"`) has failed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { memory = \"4GiB\" }")]
 pub(crate) struct Limits {

@@ -57,7 +57,7 @@ pub(crate) struct Ready<'a> {
     pub(crate) interval: Option<At<Duration>>,
     /// What it means when it took longer. Default `"fail"`.
     pub(crate) on_timeout: Option<OnTimeout>,
-    /// Whose server must answer where `tcp` or `http` asks a loopback address: one of its own tree of processes (`"tree"`, the default), so that it is
+    /// Which process must serve a loopback address of `tcp` or `http`: one of the agent's own process tree (`"tree"`, the default), so that it is
     /// not ready while another process holds the port; or `"any"`, for a port that a container or a parent outside of the tree serves.
     pub(crate) owner: Option<At<Owner>>,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Log<'a> {
 pub(crate) struct Folders<'a> {
     /// A glob: one copy for each folder that matches. `${each}` is its name and `${each.path}` its path.
     pub(crate) dirs: Option<At<&'a str>>,
-    /// Only folders in which something changed within this time, but for what `reconcile` itself writes there.
+    /// Only folders in which something changed within this time. Files that `reconcile` itself writes there do not count.
     pub(crate) active_within: Option<At<Duration>>,
     /// Where in a folder to look for changes. Default: everywhere in it.
     pub(crate) activity: Option<At<Vec<At<&'a str>>>>,

@@ -190,7 +190,7 @@ limits = { runtime = "0s" }
         @r#"
         Error 9 «"90s"»: it would be ended after 1m30s, and it has 1m30s to get ready
           hint: set a longer `runtime`, or a shorter `ready.timeout`
-        Error 13 «"0s"»: nothing runs in no time: `runtime` is longer than nothing
+        Error 13 «"0s"»: `runtime` must be longer than 0
         "#
     );
 }
@@ -216,12 +216,12 @@ drain = [{ signal = "TERM", until = { tcp = "a:1", owner = "any" } }]
 "#
         ),
         @r#"
-        Error 6 «"777"»: `777` would keep it from its own files: write one from "000" to "077"
-        Error 7 «20»: 20 is no niceness: they go from -20 to 19
-        Error 8 «3»: programs need a few open files: `nofile` is at least 64
+        Error 6 «"777"»: `777` would lock it out of its own files: write one from "000" to "077"
+        Error 7 «20»: 20 is not a niceness: it must be from -20 to 19
+        Error 8 «3»: programs need a few open files: `nofile` must be at least 64
         Error 9 «true»: `daemonizes` makes no sense in a tmux pane
           hint: it is for daemons: set `runtime = "daemon"`, or take it out
-        Error 13 «"u=rwx"»: `u=rwx` is no umask: write three octal digits such as "022"
+        Error 13 «"u=rwx"»: `u=rwx` is not a umask: write three octal digits such as "022"
         Error 14 «true»: `daemonizes` needs `pidfile`: that file tells which process went into the background
           hint: add the file that the program writes, such as: pidfile = "run/server.pid"
         Error 15 «"any"»: `owner` goes with `tcp` or `http`

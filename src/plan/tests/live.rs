@@ -72,7 +72,7 @@ fn who_waits_for_a_person_or_the_end_of_a_limit_is_as_alive_as_can_be() {
 fn a_hopeless_one_is_not_replaced_for_ever_and_left_running() {
     let left = |why: &str, often: &str| {
         format!(
-            "lead  replace  it is not alive: {why}  unhealthy: it is not alive: {why}; after {often} it is left running as it is; mend what is looked for, or have it replaced: `reconcile restart lead`"
+            "lead  replace  it is not alive: {why}  unhealthy: it is not alive: {why}; after {often} it is left running as it is; fix what is checked, or replace it: `reconcile restart lead`"
         )
     };
     let refused = "refused, 3 times in a row";
@@ -155,7 +155,7 @@ fn a_task_over_its_limits_has_failed_and_is_not_run_again() {
     );
     // Whatever its status says when it was asked to end, it did not succeed, and what waits for that never starts.
     let over = "it has run for 9h, and limits.runtime is 8h";
-    let failed = format!("it has failed: {over}; restart.policy is \"never\"; change it, or have it run again: `reconcile start lead`");
+    let failed = format!("it has failed: {over}; restart.policy is \"never\"; change it, or start it again: `reconcile start lead`");
     check(
         TASK,
         "lead exited code=0 asked=stop fault=runtime\n two absent",

@@ -67,7 +67,7 @@ fn what_was_delivered_is_waited_for_until_it_was_read() {
         &manifest(""),
         "lead running unread=1m:no",
         &format!(
-            "{due}  not_acknowledged: the note 00000000000000aa was not acknowledged within 1m: no; have it begin anew: `reconcile restart lead`"
+            "{due}  not_acknowledged: the note 00000000000000aa was not acknowledged within 1m: no; start it over: `reconcile restart lead`"
         ),
     );
     check(&manifest(", on_timeout = \"proceed\""), "lead running unread=1m:no", "");

@@ -1,4 +1,4 @@
-//! Dependencies first in, last out; circles; turns.
+//! Dependencies first in, last out.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn ready_is_reached_by_what_is_ready_or_done() {
     bob(
         "ready",
         r#"running failing="no prompt""#,
-        "dependency_ended: waits for ada to be ready, but ada is blocked: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart ada`",
+        "dependency_ended: waits for ada to be ready, but ada is blocked: not ready: no prompt; it was left running; fix what it waits for, or replace it: `reconcile restart ada`",
     );
     bob("ready", "exited code=0 unready", "spawn 1");
     bob("ready", "exited code=1", "waits for ada to be ready");
@@ -332,93 +332,6 @@ fn the_way_out_is_that_of_the_care_under_which_they_live() {
 }
 
 #[test]
-fn a_circle_made_of_two_manifests_is_cut() {
-    // ada waits for bob by the manifest that applies now; bob waits for ada by that under which it was started.
-    let manifest = "[guard]\nmax_stop = 2\n[agents.bob]\ncommand = [\"run\"]\n[agents.ada]\ncommand = [\"run\"]\nafter = [\"bob\"]\n";
-    let look = "ada running command=[\"old\"] after=[]\n bob running command=[\"old\"] after=[\"ada\"]";
-    check_rounds("", manifest, look, "bob drain 1 by 1: keys C-c\n ada drain 1 by 1: keys C-c, bob spawn 2\n ada spawn 2");
-}
-
-/// A look in which some live under cares that wait for each other, which no one manifest can say.
-fn in_a_circle(manifest: &str, look: &str, edges: &[(&str, &str)], terms: &str) -> (String, Desired, Observed) {
-    let desired = desired(manifest);
-    let mut observed = look::read(manifest, &desired, look);
-    for (from, to) in edges {
-        let spec = observed.agents.get_mut(*from).unwrap().spec.as_mut().unwrap();
-        spec.care.after.insert(name(to), Milestone::Ready);
-    }
-    let terms = read_terms(terms);
-    let plan = plan(&desired, &observed, &terms);
-    laws::hold(&desired, &observed, &terms, &plan);
-    (show(&plan), desired, observed)
-}
-
-#[test]
-fn a_circle_of_those_who_go_is_cut_at_one_place() {
-    let look = "ada running\n bob running\n cyd running";
-    let (plan, ..) = in_a_circle("", look, &[("ada", "bob"), ("bob", "cyd"), ("cyd", "ada")], "unbound");
-    assert_eq!(
-        plan,
-        tidy(
-            "
-        ada  stop  asked for  drain 1 by 1: keys C-c
-        bob  stop  asked for  waits for the end of ada
-        cyd  stop  asked for  waits for the end of bob
-    "
-        )
-    );
-    // What stands behind a circle waits for it, and is held with it.
-    let circle = [("ada", "bob"), ("bob", "ada"), ("bob", "zoe")];
-    let (plan, ..) = in_a_circle("", "ada running\n bob running\n zoe running", &circle, "unbound");
-    assert_eq!(
-        plan,
-        tidy(
-            "
-        ada  stop  asked for  drain 1 by 1: keys C-c
-        bob  stop  asked for  waits for the end of ada
-        zoe  stop  asked for  waits for the end of bob
-    "
-        )
-    );
-    let (plan, ..) = in_a_circle("", "ada running\n bob running protect=true\n zoe running", &circle, "unbound");
-    assert_eq!(
-        plan,
-        tidy(
-            "
-        ada  stop  asked for  held: by bob
-        bob  stop  asked for  held: protected
-        zoe  stop  asked for  held: by bob
-    "
-        )
-    );
-    // Waiting for oneself is no wait.
-    let (plan, ..) = in_a_circle("", "ada running", &[("ada", "ada")], "unbound");
-    assert_eq!(plan, tidy("ada  stop  asked for  drain 1 by 1: keys C-c"));
-}
-
-#[test]
-fn a_circle_of_those_who_start_is_blocked() {
-    // The loader refuses it; whoever makes a fleet by other means is told.
-    let manifest = "[agents.ada]\ncommand = [\"run\"]\n[agents.bob]\ncommand = [\"run\"]\n[agents.cyd]\ncommand = [\"run\"]\n";
-    let mut desired = desired(manifest);
-    for (from, to) in [("ada", "bob"), ("bob", "ada"), ("cyd", "cyd")] {
-        desired.agents.get_mut(from).unwrap().spec.care.after.insert(name(to), Milestone::Ready);
-    }
-    let observed = look::read(manifest, &desired, "ada absent\n bob absent\n cyd absent");
-    let plan = plan(&desired, &observed, &Terms::default());
-    assert_eq!(
-        show(&plan),
-        tidy(
-            "
-        ada  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
-        bob  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
-        cyd  spawn  new in the manifest  dependency_cycle: waits for itself in a circle of `after`
-    "
-        )
-    );
-}
-
-#[test]
 fn nobody_is_interrupted_for_a_successor_that_could_not_start() {
     let manifest = after_ada("ready");
     check(&manifest, "ada absent cwd_missing\n bob running command=[\"old\"]", "
@@ -451,107 +364,6 @@ fn an_end_that_was_begun_is_not_stopped_by_a_dependency() {
             ),
         );
     }
-}
-
-#[test]
-fn so_many_at_a_time_set_out() {
-    let manifest = "[agents.a]\ncommand = [\"run\"]\n[agents.b]\ncommand = [\"run\"]\n[agents.c]\ncommand = [\"run\"]\n";
-    let all = "a absent\n b absent\n c absent";
-    check_under(
-        "parallelism=2",
-        manifest,
-        all,
-        "
-        a  spawn  new in the manifest  spawn 1
-        b  spawn  new in the manifest  spawn 1
-        c  spawn  new in the manifest  waits for its turn
-    ",
-    );
-    check_rounds("parallelism=1", manifest, all, "a spawn 1\n b spawn 1\n c spawn 1");
-    check_rounds("parallelism=2", manifest, all, "a spawn 1, b spawn 1\n c spawn 1");
-    // None at all would be for ever.
-    check_rounds("parallelism=0", manifest, all, "a spawn 1\n b spawn 1\n c spawn 1");
-    check_rounds("", manifest, all, "a spawn 1, b spawn 1, c spawn 1");
-}
-
-#[test]
-fn those_on_their_way_take_up_a_turn() {
-    let manifest = "[agents.a]\ncommand = [\"run\"]\n[agents.b]\ncommand = [\"run\"]\n[agents.c]\ncommand = [\"run\"]\n";
-    check_under(
-        "parallelism=1",
-        manifest,
-        "a running starting up=300ms\n b absent",
-        "
-        a  spawn  not ready yet        ready? look in 700ms, until 1m29s700ms
-        b  spawn  new in the manifest  waits for its turn
-    ",
-    );
-    check_under(
-        "parallelism=2 max_stop=100%",
-        manifest,
-        "a running starting up=300ms\n b running command=[\"old\"]\n c running command=[\"old\"]",
-        "
-        a  spawn    not ready yet                 ready? look in 700ms, until 1m29s700ms
-        b  replace  command[0] \"old\" → \"run\"  drain 1 by 1: keys C-c
-        c  replace  command[0] \"old\" → \"run\"  waits for its turn
-    ",
-    );
-    // One on its way needs no second turn for its next step.
-    check_under(
-        "parallelism=1",
-        manifest,
-        "a leaving drain=1 asked=10s purpose=replace command=[\"old\"]\n b absent",
-        "
-        a  replace  command[0] \"old\" → \"run\"  drain 1 by 2: signal TERM
-        b  spawn    new in the manifest           waits for its turn
-    ",
-    );
-    // Care, names and what is let go take no turn.
-    check_under(
-        "parallelism=1",
-        manifest,
-        "a running starting up=300ms\n b running title=\"was\"\n c running record=lost\n d exited code=0",
-        "
-        a  spawn   not ready yet           ready? look in 700ms, until 1m29s700ms
-        b  amend   title \"was\" → (none)  amend
-        c  adopt   runs as declared, and no record knows it  adopt 1
-        d  forget  not in the manifest     forget
-    ",
-    );
-}
-
-#[test]
-fn one_that_does_not_get_on_takes_up_no_turn() {
-    // Else nobody else would ever set out (invariant 4).
-    let manifest = "[agents.a]\ncommand = [\"run\"]\n[agents.b]\ncommand = [\"run\"]\n";
-    check_under(
-        "parallelism=1",
-        manifest,
-        "a leaving kill asked=1h purpose=replace command=[\"old\"]\n b absent",
-        "
-        a  replace  command[0] \"old\" → \"run\"  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101
-        b  spawn    new in the manifest           spawn 1
-    ",
-    );
-    check_under("parallelism=1", manifest, "a running failing=\"no prompt\"\n b absent", "
-        a  spawn  not ready yet        not_ready: not ready: no prompt; it was left running; mend what it waits for, or have it replaced: `reconcile restart a`
-        b  spawn  new in the manifest  spawn 1
-    ");
-}
-
-#[test]
-fn who_is_held_for_another_is_no_reason_to_wait() {
-    // eve cannot be killed, so cyd, on whom it depends, is kept; and dan, who needs cyd, has it.
-    let manifest = "[agents.cyd]\ncommand = [\"run\"]\n[agents.dan]\ncommand = [\"run\"]\nafter = [\"cyd\"]\n[agents.eve]\ncommand = [\"run\"]\nafter = [\"cyd\"]\n";
-    check(
-        manifest,
-        "cyd running command=[\"old\"]\n dan absent\n eve leaving kill asked=1h purpose=replace command=[\"old\"]",
-        "
-        cyd  replace  command[0] \"old\" → \"run\"  held: by eve
-        dan  spawn    new in the manifest           spawn 1
-        eve  replace  command[0] \"old\" → \"run\"  kill_failed: still there 5s after the kill of its whole tree: pid 100, pid 101
-    ",
-    );
 }
 
 #[test]

@@ -1,126 +1,10 @@
-//! What is answered and typed on terminals, and what keeps from it.
+//! What is typed on terminals, and what keeps from it.
 
 use super::*;
 
 const LEAD: &str = "[agents.lead]\ncommand = [\"run\"]\npreset = \"claude\"\naccept = [\"trust\"]\n";
+
 const PLAIN: &str = "[agents.lead]\ncommand = [\"run\"]\n";
-
-#[test]
-fn an_accepted_dialog_is_answered_key_by_key() {
-    let asks = "lead  spawn  it asks `trust`";
-    check(LEAD, "lead running starting screen=asks:trust key=Down", &format!("{asks}  answer trust by Down, press 1"));
-    // Keys that come too fast get lost.
-    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:1:0:100ms", &format!("{asks}  dialog, look in 100ms"));
-    check(
-        LEAD,
-        "lead running starting screen=asks:trust key=Enter answering=trust:1:0:200ms",
-        &format!("{asks}  answer trust by Enter, press 2"),
-    );
-    // After the answer it is looked for the end of the dialog, and only then answered again.
-    check(LEAD, "lead running starting screen=asks:trust key=Enter answering=trust:2:1:1s", &format!("{asks}  dialog, look in 100ms"));
-    check(
-        LEAD,
-        "lead running starting screen=asks:trust key=Enter answering=trust:2:1:2s",
-        &format!("{asks}  answer trust by Enter, press 3"),
-    );
-    check(
-        LEAD,
-        "lead running starting screen=asks:trust answering=trust:7:5:2s",
-        &format!("{asks}  dialog: `trust` does not go away, whatever is pressed; answer it: `reconcile attach lead --rw`"),
-    );
-    // A key whose effect is not seen yet may only be late: it is not pressed again at once, and if it was, Enter waits until both took effect.
-    let late = |look: &str| format!("lead running starting screen=asks:trust {look}");
-    check(LEAD, &late("key=Down row=0 stood=0 answering=trust:1:0:1s"), &format!("{asks}  dialog, look in 100ms"));
-    check(LEAD, &late("key=Down row=0 stood=0 answering=trust:1:0:2s"), &format!("{asks}  answer trust by Down, press 2"));
-    check(LEAD, &late("key=Down row=1 stood=0 answering=trust:1:0:200ms"), &format!("{asks}  answer trust by Down, press 2"));
-    check(LEAD, &late("key=Enter row=1 stood=0 answering=trust:1:0:200ms"), &format!("{asks}  answer trust by Enter, press 2"));
-    check(LEAD, &late("key=Enter row=1 stood=0 doubled answering=trust:2:0:1s"), &format!("{asks}  dialog, look in 100ms"));
-    check(LEAD, &late("key=Enter row=1 stood=0 doubled answering=trust:2:0:2s"), &format!("{asks}  answer trust by Enter, press 3"));
-    // What was begun for another dialog says nothing about this one.
-    check(
-        LEAD,
-        "lead running starting screen=asks:trust key=Down answering=bypass:3:1:10ms",
-        &format!("{asks}  answer trust by Down, press 1"),
-    );
-}
-
-#[test]
-fn a_dialog_that_is_not_accepted_needs_a_person_and_says_how_to_accept_it() {
-    check(
-        LEAD,
-        "lead running starting screen=asks:bypass",
-        "lead  spawn  it asks `bypass`  dialog: it asks `bypass`: \"what it says\"; allow it with accept = [\"bypass\"], or answer it: `reconcile attach lead --rw`",
-    );
-    check(
-        LEAD,
-        "lead running starting screen=asks",
-        "lead  spawn  it asks something  dialog: no rule knows what it asks: \"what it says\"; answer it: `reconcile attach lead --rw`",
-    );
-    check(
-        LEAD,
-        "lead running starting screen=asks:trust key=none",
-        "lead  spawn  it asks `trust`  dialog: `trust` cannot be answered: no row fits; answer it: `reconcile attach lead --rw`",
-    );
-    check(
-        LEAD,
-        "lead running screen=asks:trust answered=trust",
-        "lead  deliver  it asks `trust`  dialog: it asks `trust` again, which was answered in this life before; answer it: `reconcile attach lead --rw`",
-    );
-}
-
-#[test]
-fn rules_of_the_manifest_are_answered_as_often_as_they_say() {
-    let rule = |more: &str| format!("{PLAIN}dialogs = [{{ name = \"update\", match = \"Update\", {more} }}]\n");
-    let asks = "lead running screen=asks:update answered=update";
-    check(&rule("keys = [\"s\"], max = 2"), asks, "lead  deliver  it asks `update`  answer update by Enter, press 1");
-    let again = "it asks `update` again, which was answered in this life before; answer it: `reconcile attach lead --rw`";
-    check(&rule("keys = [\"s\"]"), asks, &format!("lead  deliver  it asks `update`  dialog: {again}"));
-    check(
-        &rule("stop = true"),
-        "lead running screen=asks:update",
-        "lead  deliver  it asks `update`  dialog: it asks `update`: \"what it says\"; answer it: `reconcile attach lead --rw`",
-    );
-}
-
-#[test]
-fn what_only_a_person_can_do_is_blocked_and_nothing_is_typed() {
-    check(
-        LEAD,
-        "lead running screen=permission message=prompt",
-        "lead  deliver  it asks for a permission  permission: it asks for a permission: \"what it says\"; answer it: `reconcile attach lead --rw`",
-    );
-    check(
-        LEAD,
-        "lead running starting screen=login",
-        "lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`",
-    );
-    check(
-        LEAD,
-        "lead running screen=exhausted message=prompt",
-        "lead  deliver  its context is full  context_full: its context is full, and it can act no more: \"what it says\"; have it begin anew: `reconcile restart lead`",
-    );
-    check(
-        LEAD,
-        "lead running screen=crashed",
-        "lead  deliver  it crashed  crashed: it crashed and left its screen behind: \"what it says\"; `reconcile restart lead`",
-    );
-}
-
-#[test]
-fn whom_a_dialog_keeps_from_being_ready_is_not_waited_for() {
-    let fleet = format!("{LEAD}[agents.clone]\ncommand = [\"run\"]\nafter = [\"lead\"]\n");
-    check(
-        &fleet,
-        "lead running starting screen=asks:trust key=Down\nclone absent",
-        "clone  spawn  new in the manifest  waits for lead to be ready\nlead  spawn  it asks `trust`  answer trust by Down, press 1",
-    );
-    check(
-        &fleet,
-        "lead running starting screen=login\nclone absent",
-        "clone  spawn  new in the manifest  dependency_ended: waits for lead to be ready, but lead is blocked: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`
-         lead  spawn  it waits for a login  login: a person must log in: \"what it says\"; do it: `reconcile attach lead --rw`",
-    );
-}
 
 #[test]
 fn a_prompt_is_typed_when_the_agent_rests_and_never_over_something() {
@@ -160,7 +44,7 @@ fn enter_follows_when_all_of_a_text_stands_there() {
     check(
         LEAD,
         &typing("5s screen=idle composer=empty"),
-        &format!("{due}  receive prompt-1 unconfirmed: 5s after it was typed, nothing of it was seen where a person types"),
+        &format!("{due}  receive prompt-1 unconfirmed: 5s after it was typed, nothing of it shows in the input box"),
     );
     // Without rules, its end is looked for on the screen.
     check(PLAIN, &typing("300ms screen=unwatched says=the-end"), &format!("{due}  submit prompt-1, enter 1"));
@@ -183,18 +67,14 @@ fn only_enter_is_pressed_again_and_every_end_has_a_receipt() {
         &format!("{due}  receive prompt-1 stranded: Enter was pressed 5 times, and it still stands where a person types"),
     );
     check(LEAD, &typing("1:1s screen=unclear"), &format!("{due}  screen, look in 100ms"));
-    check(
-        LEAD,
-        &typing("1:5s screen=unclear"),
-        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
-    );
+    check(LEAD, &typing("1:5s screen=unclear"), &format!("{due}  receive prompt-1 unconfirmed: its screen does not say: \"what it says\""));
     // Without rules, the cursor tells: it went on to another row.
     check(PLAIN, &typing("1:100ms screen=unwatched says=moved"), &format!("{due}  receive prompt-1 confirmed"));
     check(PLAIN, &typing("1:100ms screen=unwatched"), &format!("{due}  screen, look in 100ms"));
     check(
         PLAIN,
         &typing("1:5s screen=unwatched"),
-        &format!("{due}  receive prompt-1 unconfirmed: what its screen shows does not tell: \"what it says\""),
+        &format!("{due}  receive prompt-1 unconfirmed: its screen does not say: \"what it says\""),
     );
     // Keys are pressed, and what they do nobody can tell.
     check(PLAIN, "lead running typing=keys:0:0s", "lead  deliver  a text waits for it  receive keys-1 confirmed");
@@ -288,7 +168,7 @@ fn a_text_that_is_seen_later_gets_its_enter_then() {
     check(
         LEAD,
         "lead running typing=prompt:0:45s screen=unclear",
-        &format!("{due}  receive prompt-1 unconfirmed: 45s after it was typed, nothing of it was seen where a person types"),
+        &format!("{due}  receive prompt-1 unconfirmed: 45s after it was typed, nothing of it shows in the input box"),
     );
     for composer in ["pasted", "dothe-end"] {
         let look = format!("lead running late=10s screen=draft composer={composer}");
@@ -299,7 +179,7 @@ fn a_text_that_is_seen_later_gets_its_enter_then() {
         LEAD,
         "lead running late=10m screen=draft composer=pasted",
         &format!(
-            "{due}  stranded: its prompt stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach lead --rw`"
+            "{due}  stranded: its prompt is in its input box and could not be submitted; submit it, or clear it: `reconcile attach lead --rw`"
         ),
     );
     check(LEAD, "lead running late=10s screen=draft composer=hello", "");
@@ -315,7 +195,7 @@ fn the_echo_of_a_terminal_confirms_nothing() {
     check(PLAIN, "lead running message=prompt screen=unwatched terminal=keys:0", &format!("{due}  type prompt-1 1"));
     let probed = format!("{PLAIN}ready = {{ file = \"up\" }}\n");
     check(&probed, "lead running message=prompt screen=unwatched terminal=lines:0", &format!("{due}  type prompt-1 1"));
-    // What was typed is echoed, and the cursor moves on, whoever reads.
+    // What was typed is echoed, and the cursor moves on, whether or not the program reads.
     let typing = |look: &str| format!("lead running typing=prompt:1:{look} lines screen=unwatched says=moved");
     check(PLAIN, &typing("100ms terminal=lines:0"), &format!("{due}  receive prompt-1 confirmed"));
     check(PLAIN, &typing("100ms terminal=lines:12"), &format!("{due}  screen, look in 100ms"));
@@ -327,7 +207,9 @@ fn the_echo_of_a_terminal_confirms_nothing() {
     check(
         PLAIN,
         &typing("5s terminal=keys:0"),
-        &format!("{due}  receive prompt-1 unconfirmed: its program took its terminal over after it was typed, and may have thrown it away"),
+        &format!(
+            "{due}  receive prompt-1 unconfirmed: its program took its terminal over after the text was typed, and may have discarded it"
+        ),
     );
 }
 
@@ -340,7 +222,7 @@ fn a_limit_and_a_login_are_no_failures() {
     check(
         LEAD,
         &ended("login"),
-        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then have it run again: `reconcile start lead`",
+        "lead  restart  it exited with status 1  login: it ended where a person must log in; log in, then start it again: `reconcile start lead`",
     );
 }
 
@@ -369,19 +251,6 @@ fn a_request_to_end_is_typed_like_any_text() {
 }
 
 #[test]
-fn a_stop_answers_no_dialogs_and_a_replacement_those_that_are_accepted() {
-    let steps = "drain = [{ ask = \"save and stop\", wait = \"1m\" }, { keys = [\"C-c\"] }]\n";
-    let stop = format!("{LEAD}desired = \"stopped\"\n{steps}");
-    let asked = |look: &str| format!("lead leaving drain=1 {look} desired=\"running\"");
-    check(&stop, &asked("asked=1s screen=asks:trust"), "lead  stop  should be stopped  leaves by drain 1, has 59s");
-    check(&stop, &asked("asked=1m screen=asks:trust"), "lead  stop  should be stopped  drain 1 by 2: keys C-c");
-    let replace = format!("{LEAD}{steps}");
-    let asked = |look: &str| format!("lead leaving drain=1 {look} replace_up_to=1 purpose=replace");
-    check(&replace, &asked("asked=1s screen=asks:trust"), "lead  replace  asked for  answer trust by Enter, press 1");
-    check(&replace, &asked("asked=1s screen=asks:bypass"), "lead  replace  asked for  leaves by drain 1, has 59s");
-}
-
-#[test]
 fn a_step_that_is_done_before_its_time_is_over_then() {
     let stop = format!("{PLAIN}desired = \"stopped\"\ndrain = [{{ keys = [\"C-c\"], wait = \"1m\", until = {{ file = \"saved\" }} }}]\n");
     let asked = |look: &str| format!("lead leaving drain=1 asked=10s {look} desired=\"running\"");
@@ -391,8 +260,8 @@ fn a_step_that_is_done_before_its_time_is_over_then() {
 
 #[test]
 fn a_line_that_its_terminal_cannot_take_is_refused_once() {
-    let why = "one of its lines has 4095 bytes, and its terminal takes less than 4095 as long as the program leaves the editing to it; \
-               write it to a file and name that file in the text";
+    let why = "one of its lines has 4095 bytes, and its terminal takes fewer than 4095 while the kernel edits its lines; \
+               write the text to a file and name that file instead";
     let (prompt, text) = ("lead  deliver  a prompt waits for it", "lead  deliver  a text waits for it");
     check(
         PLAIN,

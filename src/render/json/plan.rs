@@ -37,7 +37,7 @@ pub struct PlanDocument {
     /// What is odd about the tmux server, such as a line of its configuration that it did not take.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What keeps agents from being started that is the fault of none of them.
+    /// What keeps agents from being started and is no agent's fault.
     #[serde(default)]
     pub conditions: Vec<ConditionEntry>,
     /// That the whole fleet is to be left alone; null if it is not.

@@ -44,7 +44,7 @@ pub struct StatusDocument {
     /// What is odd about the tmux server, such as a line of its configuration that it did not take.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What keeps agents from being started that is the fault of none of them.
+    /// What keeps agents from being started and is no agent's fault.
     #[serde(default)]
     pub conditions: Vec<ConditionEntry>,
     /// Every agent that is declared or remembered.
@@ -59,7 +59,7 @@ pub struct StatusDocument {
     /// The last watcher, if it was killed and none took its place; null otherwise.
     #[serde(default)]
     pub lost_watcher: Option<LostWatcher>,
-    /// The other manifest that the fleet belongs to: this one is refused without `--moved`; null if the fleet is its own.
+    /// The other manifest that the fleet belongs to, so that this one needs `--moved`; null if the fleet belongs to this one.
     #[serde(default)]
     pub claimed_by: Option<String>,
 }
@@ -121,14 +121,14 @@ pub struct AgentStatus {
     /// Whether its executable file on the disk is another one than it runs, or was written to since it was started; null if that cannot be told. Of a
     /// script, that is the interpreter. It is told and leads to nothing: `replace_on = ["exe"]` does.
     pub stale: Option<bool>,
-    /// Whether a signal has stopped its program (state T), which does nothing until it is set going again with CONT. Its `state` stays what it was.
+    /// Whether a signal has stopped its program (state T), which does nothing until CONT continues it. Its `state` stays what it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
     /// Notes that wait for it.
     pub handoffs_waiting: u32,
     /// When its usage limit ends; null if it is in none, or that is not known.
     pub usage_limit: Option<Timestamp>,
-    /// That it counts as ready because its time was over, with `on_timeout = "proceed"`: what was waited for in vain. Null if it does not.
+    /// What was missing when an agent counted as ready after its timeout, with `on_timeout = "proceed"`; null if it did not.
     #[serde(default)]
     pub ready_assumed: Option<String>,
     /// Its labels, by which commands can choose it.
@@ -178,7 +178,7 @@ pub struct LeftEntry {
     pub command: String,
 }
 
-/// What holds a change that is due.
+/// Why a change that is due is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
     /// The reason as one word.

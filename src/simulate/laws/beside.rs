@@ -72,7 +72,7 @@ fn watch(sim: &mut Sim, desired: &Desired, fleet: &Fleet, seconds: u64) -> Rc<Re
             match watcher.borrow_mut().round(&desired, &fleet, sim, &mut Unheard).unwrap() {
                 Turn::Begun => {}
                 Turn::Busy(_) => break,
-                _ => {
+                Turn::Done(_) | Turn::Still(_) | Turn::Displaced(_) => {
                     *counted.borrow_mut() += 1;
                     break;
                 }
@@ -122,7 +122,8 @@ fn play(deaths: &[(bool, u64)]) {
     assert!(world.sim.now().since(begun) > Duration::from_secs(600), "it did not wait");
     assert!(*rounds.borrow() > 300, "the watcher looked {} times", rounds.borrow());
     drop(held);
-    world.sim.pass(Duration::from_secs(60));
+    let later = world.sim.now() + Duration::from_secs(40);
+    world.sim.wait(&[], later);
     world.judge().unwrap();
     for agent in ["bob", "cyd"] {
         for (at, next) in gaps(&world.sim, agent) {

@@ -204,8 +204,5 @@ fn ended_by(act: &Act) -> Option<&Mark> {
 }
 
 fn word(act: &Act) -> &'static str {
-    match act {
-        Act::Kill { .. } => "a kill",
-        _ => "a request for the end",
-    }
+    if matches!(act, Act::Kill { .. }) { "a kill" } else { "a request for the end" }
 }

@@ -103,7 +103,7 @@ fn away(trouble: Trouble) -> Duration {
             Turn::Done(rest) => last = (rest.until, rest.watched),
             Turn::Still(until) => last.0 = until,
             Turn::Begun => continue,
-            other => panic!("{other:?}"),
+            other @ (Turn::Busy(_) | Turn::Displaced(_)) => panic!("{other:?}"),
         }
         let until: Timestamp = last.0;
         world.sim.wait(&last.1, until);

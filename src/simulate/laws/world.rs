@@ -189,9 +189,10 @@ impl World {
         let failed = Rc::new(RefCell::new(None));
         let (told, other, failed_too) = (Rc::new(RefCell::new(Vec::new())), other.clone(), failed.clone());
         let (fleets, desired, heard) = (self.fleets.clone(), self.desired().clone(), told.clone());
-        let act = move |sim: &mut Sim| match &other {
-            Move::Happen(accident) => happen(sim, accident),
-            Move::Round(who) => {
+        let act = move |sim: &mut Sim| {
+            if let Move::Happen(accident) = &other {
+                happen(sim, accident);
+            } else if let Move::Round(who) = &other {
                 let fleet = &fleets[usize::from(*who == Who::Second)];
                 let viewer = viewer(*who, fleet);
                 let outcome = run(sim, fleet, &desired, viewer, (&Intent::default(), Terms::default(), Duration::ZERO));
@@ -199,8 +200,9 @@ impl World {
                     Ok((_, unwritten)) => heard.borrow_mut().extend(unwritten),
                     Err(why) => *failed_too.borrow_mut() = Some(why),
                 }
+            } else {
+                panic!("{other:?} does not happen meanwhile");
             }
-            other => panic!("{other:?} does not happen meanwhile"),
         };
         self.sim.interlude = Some((self.sim.calls() + call, Interlude::new(act)));
         let outcome = self.take(step);

@@ -63,7 +63,7 @@ pub(super) fn keep(folder: &Folder, id: NoteId, name: &str, content: &[u8]) -> R
         folder.rename(&unfinished, name)?;
         folder.sync()
     };
-    // Those of an attempt that a crash ended, which is made anew: else there would be two.
+    // Removes the copies of an attempt that a crash ended and that is repeated now: otherwise there would be two.
     remove(folder, id)?;
     write().with_context(|| format!("cannot write {}", folder.path_of(name).display()))
 }

@@ -57,7 +57,7 @@ pub(super) fn is_name(name: &str) -> bool {
     is_stamp(stamp) && name.ends_with(END) && next(name).is_some()
 }
 
-/// Writes the envelope where nobody sees it yet, in place of what a crash left of it. The name that it is to have is part of the one it has.
+/// Writes the envelope under a hidden name, in place of what a crash left of it. The final name is part of the hidden one.
 pub(super) fn write(inbox: &Folder, id: NoteId, name: &str, content: &[u8]) -> Result<()> {
     withdraw(inbox, id)?;
     let unseen = format!(".{id}.{name}.tmp");
@@ -67,7 +67,7 @@ pub(super) fn write(inbox: &Folder, id: NoteId, name: &str, content: &[u8]) -> R
     Ok(inbox.sync()?)
 }
 
-/// The name and the content of the envelope that nobody has seen yet, if there is one.
+/// The final name and the content of the envelope that is still hidden, if there is one.
 pub(super) fn waiting(inbox: &Folder, id: NoteId) -> Result<Option<(String, Vec<u8>)>> {
     let Some((unseen, name)) = unseen(inbox, id)?.pop() else { return Ok(None) };
     let mut content = Vec::new();

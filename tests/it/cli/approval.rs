@@ -25,23 +25,47 @@ fn at_a_terminal_it_is_asked_whether_to_go_beyond_a_guard() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let before = program.pids();
     program.edit("sleep\", \"100", "sleep\", \"101");
+    let person = at_a_terminal(&program);
+    let shows = |text: &str| eventually(|| person.screen().contains(text).then_some(()), LIMIT);
+    shows("refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 1; --max-stop 2 allows it");
+    shows("Apply this plan anyway? yes / no / details:");
+    assert_eq!(program.pids(), before);
+    person.run(["send-keys", "-t", "=it:", "yes", "Enter"]);
+    shows("2 ended, 2 started. 3 at rest.");
+    let after = program.pids();
+    assert!(after["ada"] != before["ada"] && after["bob"] != before["bob"] && after["cyd"] == before["cyd"]);
+}
+
+#[test]
+fn a_fleet_that_another_manifest_took_during_the_question_is_left_alone() {
+    let program = Program::new(&FLEET.replace("[defaults]", "[guard]\nmax_stop = 1\n\n[defaults]"));
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let same = std::fs::read_to_string(program.at("constellation.toml")).unwrap();
+    program.edit("sleep\", \"100", "sleep\", \"101");
+    let person = at_a_terminal(&program);
+    let shows = |text: &str| eventually(|| person.screen().contains(text).then_some(()), LIMIT);
+    shows("Apply this plan anyway? yes / no / details:");
+    program.write("other.toml", &same);
+    assert_eq!(program.code(&["apply", "other.toml", "--moved", "--auto-approve"]), 0);
+    let before = program.pids();
+    person.run(["send-keys", "-t", "=it:", "yes", "Enter"]);
+    shows("belongs to");
+    shows("exit status 4");
+    assert_eq!(program.pids(), before);
+}
+
+/// A terminal at which a person applies the program's manifest, and which says then with what status the command ended.
+fn at_a_terminal(program: &Program) -> Tmux {
     let person = Tmux::in_folder(program.folder.path());
     let apply = format!(
-        "env RECONCILE_STATE_DIR={} TMUX_TMPDIR={} {} apply {}; exec sleep 1000",
+        "env RECONCILE_STATE_DIR={} TMUX_TMPDIR={} {} apply {}; echo exit status $?; exec sleep 1000",
         program.at("state").display(),
         program.folder.path().display(),
         env!("CARGO_BIN_EXE_reconcile"),
         program.at("constellation.toml").display(),
     );
     person.run(["new-session", "-d", "-s", "it", "-x", "120", "-y", "50", &apply]);
-    let shows = |text: &str| eventually(|| person.screen().contains(text).then_some(()), LIMIT);
-    shows("refused by guard max_stop: 2 agents would be stopped or replaced, and the limit is 1; --max-stop 2 allows it");
-    shows("Apply this plan all the same? yes / no / details:");
-    assert_eq!(program.pids(), before);
-    person.run(["send-keys", "-t", "=it:", "yes", "Enter"]);
-    shows("2 ended, 2 started. 3 at rest.");
-    let after = program.pids();
-    assert!(after["ada"] != before["ada"] && after["bob"] != before["bob"] && after["cyd"] == before["cyd"]);
+    person
 }
 
 #[test]

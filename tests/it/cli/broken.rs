@@ -40,7 +40,7 @@ fn works(program: &Program, arguments: &[&str], code: i32) -> String {
     let output = program.command(arguments).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{}", shown(&output, str::to_owned));
-    let warning = "warning: constellation.toml is not valid, so what was declared before counts: constellation.toml:";
+    let warning = "warning: constellation.toml is not valid, so the last valid declaration is used: constellation.toml:";
     assert_eq!(err.lines().filter(|line| line.starts_with(warning)).count(), 1, "{arguments:?}\n{err}");
     assert!(!err.contains(" --> "), "{err}");
     String::from_utf8(output.stdout).unwrap()

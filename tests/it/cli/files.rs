@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use crate::support::{Program, command};
+use crate::support::{Program, command, said};
 
 fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
@@ -13,17 +13,6 @@ fn chmod(path: &Path, mode: u32) {
 
 fn pipe(path: &Path) {
     assert!(command("mkfifo").arg(path).status().unwrap().success());
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-impl Program {
-    fn says(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.command(arguments).output().unwrap();
-        (output.status.code().unwrap(), said(&output))
-    }
 }
 
 #[test]
@@ -136,7 +125,7 @@ fn a_manifest_that_was_found_is_read_only_if_no_other_user_can_write_to_it() {
     for words in [&["apply", named, "--auto-approve"][..], &["start", "ada", "-f", named], &["watch", named, "--once"]] {
         let (code, text) = program.says(words);
         let expected =
-            format!("{named} can be written by other users (mode 0666), who could have anything run as you: run `chmod go-w {named}`");
+            format!("{named} can be written by other users (mode 0666), so they could run anything as you: run `chmod go-w {named}`");
         assert!(code == 4 && text.contains(&expected), "{text}");
     }
     assert_eq!(program.code(&["down", named, "--auto-approve"]), 0, "to end what runs is no danger");

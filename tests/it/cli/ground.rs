@@ -53,7 +53,7 @@ fn without_tmux_there_is_one_reason_and_nothing_is_tried() {
     exit 0
     --- stdout
     fleet ground · constellation.toml · 3 agents, 0 running · observed HH:MM:SS
-    agents cannot start: tmux is not in PATH (FOLDER/bin); install tmux 3.2 or newer, or mend PATH
+    agents cannot start: tmux is not in PATH (FOLDER/bin); install tmux 3.2 or newer, or correct PATH
 
       + cyd         spawn      new in the manifest
       ✗ 2 agents    blocked    no tmux: ada, bob

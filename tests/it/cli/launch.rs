@@ -19,11 +19,6 @@ fn agent(program: &Program, name: &str) -> Value {
     status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == name).unwrap().clone()
 }
 
-fn text(program: &Program, arguments: &[&str]) -> String {
-    let output = program.command(arguments).output().unwrap();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 fn script(program: &Program, name: &str, text: &str) {
     program.write(name, text);
     std::fs::set_permissions(program.at(name), PermissionsExt::from_mode(0o755)).unwrap();
@@ -38,7 +33,7 @@ fn a_script_whose_interpreter_is_missing_replaces_no_healthy_agent() {
     script(&program, "next.sh", "#!/bin/sh\r\nexec sleep 1001\r\n");
     let next = std::fs::read_to_string(program.at("constellation.toml")).unwrap().replace("./start.sh", "./next.sh");
     std::fs::write(program.at("constellation.toml"), next).unwrap();
-    let said = text(&program, &["apply", "--auto-approve"]);
+    let said = program.says(&["apply", "--auto-approve"]).1;
     let why = r"./next.sh: its interpreter `/bin/sh\r` does not exist (the script has CRLF line ends)";
     assert!(said.contains(why), "{said}");
     assert_eq!(program.pids(), before, "it lives");
@@ -55,7 +50,7 @@ fn a_daemon_with_a_pidfile_of_its_own_form_is_started_again_and_restarted() {
     let written = || eventually(|| std::fs::read_to_string(program.at("ada.pid")).ok().filter(|text| text.contains("schema")), LIMIT);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     written();
-    assert_eq!(text(&program, &["plan", "--replace", "ada"]).matches("blocked").count(), 0);
+    assert_eq!(program.says(&["plan", "--replace", "ada"]).1.matches("blocked").count(), 0);
     assert_eq!(program.code(&["restart", "ada"]), 0);
     written();
     // What a killed one left behind names nobody.
@@ -105,9 +100,9 @@ fn what_an_instance_has_of_the_kernel_does_not_depend_on_the_caller() {
     let manifest = std::fs::read_to_string(program.at("constellation.toml")).unwrap();
     let written = manifest.replace("[agents.bob]", "umask = \"022\"\nnice = 0\n[agents.bob]");
     std::fs::write(program.at("constellation.toml"), &written).unwrap();
-    assert!(text(&program, &["plan"]).contains("No changes"));
+    assert!(program.says(&["plan"]).1.contains("No changes"));
     std::fs::write(program.at("constellation.toml"), written.replace("nofile = 300", "nofile = 400")).unwrap();
-    let plan = text(&program, &["plan"]);
+    let plan = program.says(&["plan"]).1;
     assert!(plan.contains("limits.nofile 300 → 400"), "{plan}");
 }
 
@@ -122,9 +117,9 @@ fn a_program_that_puts_itself_into_the_background_is_told_or_kept_as_declared() 
         "#!/bin/sh\nsetsid -f sh -c 'echo $$ > \"$RECONCILE_AGENT.pid\"; exec sleep 1001'\nuntil test -s \"$RECONCILE_AGENT.pid\"; do :; done\n",
     );
     assert_eq!(program.code(&["apply", "--auto-approve", "--timeout", "20s"]), 3);
-    let history = text(&program, &["history"]);
-    assert!(history.contains("put itself into the background and exited with status 0; what it left, pid "), "{history}");
-    assert!(history.contains("was ended: run it in the foreground, or set daemonizes = true"), "{history}");
+    let history = program.says(&["history"]).1;
+    assert!(history.contains("went into the background and exited with status 0; the processes that it left (pid "), "{history}");
+    assert!(history.contains("were ended: run it in the foreground, or set daemonizes = true"), "{history}");
     assert_eq!(agent(&program, "ada")["blocked"]["reason"], "failed_repeatedly");
     // The other goes on under the number that its pidfile names, and its end is seen.
     let pid = |name: &str| std::fs::read_to_string(program.at(name)).unwrap().trim().parse::<u64>().unwrap();
@@ -145,8 +140,8 @@ fn a_daemon_that_never_reaches_the_background_is_told_so() {
         "[agents.ada]\ncommand = [\"true\"]\npidfile = \"ada.pid\"\ndaemonizes = true\n[agents.bob]\ncommand = \"exit 3\"\npidfile = \"bob.pid\"\ndaemonizes = true\n",
     );
     assert_eq!(program.code(&["apply", "--auto-approve"]), 3);
-    let history = text(&program, &["history"]);
-    assert!(history.contains("nothing went on in the background; there is no pidfile"), "{history}");
+    let history = program.says(&["history"]).1;
+    assert!(history.contains("nothing kept running in the background; there is no pidfile"), "{history}");
     assert!(history.contains("exited with status 3"), "{history}");
 }
 
@@ -159,12 +154,12 @@ fn a_program_that_is_stopped_is_told_and_hears_the_signal_of_its_drain() {
     let pid = u32::try_from(program.pids()["ada"]).unwrap();
     process::signal(&ProcId::of(pid).unwrap().unwrap(), Signal::STOP).unwrap();
     eventually(|| (process::stat(pid).unwrap().unwrap().state == process::State::Stopped).then_some(()), LIMIT);
-    let status = text(&program, &["status"]);
+    let status = program.says(&["status"]).1;
     assert!(status.contains("stopped by a signal (T)"), "{status}");
-    let explained = text(&program, &["explain", "ada"]);
-    assert!(explained.contains(&format!("set it going: kill -CONT {pid}\n")), "{explained}");
+    let explained = program.says(&["explain", "ada"]).1;
+    assert!(explained.contains(&format!("continue it: kill -CONT {pid}\n")), "{explained}");
     assert_eq!((&agent(&program, "ada")["state"], &agent(&program, "ada")["stopped"]), (&Value::from("ready"), &Value::from(true)));
-    let doctor = text(&program, &["doctor"]);
+    let doctor = program.says(&["doctor"]).1;
     assert!(
         doctor.contains(&format!("stopped by a signal (T): ada (pid {pid})")) && doctor.contains(&format!("kill -CONT {pid}")),
         "{doctor}"

@@ -2,13 +2,13 @@
 
 use crate::support::{LIMIT, Program, eventually};
 
-/// A program that crashes in its first life, after one line, and rests in the next.
-const CRASHES_ONCE: &str = "if [ -e once ]; then echo second life; exec /bin/sleep 1081; fi; touch once; echo boom; exit 3";
+/// A program that crashes in its first life, after one line, and is ready and rests in the next.
+const CRASHES_ONCE: &str = "if [ -e once ]; then echo second life; touch ready; exec /bin/sleep 1081; fi; touch once; echo boom; exit 3";
 
 fn world(runtime: &str) -> Program {
     Program::new(&format!(
         "version = 1\nfleet = \"lives\"\n[agents.ada]\nruntime = \"{runtime}\"\ncommand = \"{CRASHES_ONCE}\"\n\
-         ready = {{ delay = \"100ms\" }}\nrestart = {{ backoff = {{ first = \"10ms\" }} }}\n"
+         ready = {{ file = \"ready\" }}\nrestart = {{ backoff = {{ first = \"10ms\" }} }}\n"
     ))
 }
 
@@ -34,6 +34,7 @@ fn what_a_daemon_printed_in_earlier_lives_is_no_evidence_of_this_one() {
     let program = world("daemon");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     assert!(text(&program, &["history"]).contains("exited with status 3: boom"));
+    std::fs::remove_file(program.at("ready")).unwrap();
     let restarted = text(&program, &["restart", "ada", "--json"]);
     assert!(restarted.contains("second life") && !restarted.contains("boom"), "{restarted}");
     // The log itself has all of them.

@@ -205,7 +205,7 @@ restart = { policy = "never" }
 
     fleet why · constellation.toml · 1 agent, 0 running · observed HH:MM:SS
 
-      ✗ ada    blocked    it exited with status 3, and restart.policy is "never"; change it, or have it run again: `reconcile start ada`
+      ✗ ada    blocked    it exited with status 3, and restart.policy is "never"; change it, or start it again: `reconcile start ada`
 
     Nothing to do now. 1 blocked, 0 at rest.
 

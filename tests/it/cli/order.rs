@@ -87,7 +87,7 @@ fn patterns_need_an_approval_and_keep_to_the_guard() {
       - bob    stop       should be stopped    interrupts: up AGE
 
     1 to stop. 0 at rest.--- stderr
-    error: there is nobody to ask: nothing was done. Approve with --auto-approve
+    error: not a terminal, so approval cannot be asked; nothing was done. Pass --auto-approve
     ");
     assert_snapshot!(program.brief(&["stop", "label:tier", "--auto-approve", "--json", "--max-stop", "1"]), @r#"
     exit 4
@@ -164,7 +164,7 @@ fn who_is_not_there_is_named() {
     assert_snapshot!(program.brief(&["stop"]), @"
     exit 1
     --- stderr
-    error: which agents? Name them, or say --all
+    error: which agents? Name them, or pass --all
     ");
     program.edit("[agents.cyd]\ncommand = \"sleep 1003\"\nafter = [\"bob\"]\n", "");
     assert_snapshot!(program.brief(&["start", "cyd"]), @"
@@ -219,7 +219,7 @@ fn a_note_of_a_restart_is_for_the_successor() {
     program.write("note.md", "what I was at");
     // Nothing to say is no reason not to restart.
     program.write("empty.md", "");
-    for (nothing, why) in [("missing.md", "is not there"), ("empty.md", "is empty"), ("/dev/null", "is empty"), ("-", "is empty")] {
+    for (nothing, why) in [("missing.md", "does not exist"), ("empty.md", "is empty"), ("/dev/null", "is empty"), ("-", "is empty")] {
         let before = program.pids()["ada"];
         let output = program.command(&["restart", "ada", "--handoff", nothing]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -118,7 +118,7 @@ fn what_cannot_be_submitted_is_stranded_and_never_typed_again() {
 fn a_draft_is_never_typed_over() {
     let program = fleet("--draft half", "prompt = \"go\"");
     let report = program.brief(&["apply", "--auto-approve"]);
-    assert!(report.starts_with("exit 3") && report.contains("a draft stands where a person types"), "{report}");
+    assert!(report.starts_with("exit 3") && report.contains("unsent text is in its input box"), "{report}");
     assert_eq!(program.code(&["send", "ada", "hello"]), 4);
     // The person submits it, and the prompt follows.
     let submit = crate::support::Tmux { socket: program.socket() };
@@ -143,7 +143,7 @@ fn work_is_waited_for_unless_it_may_be_interrupted_and_holds_a_replacement() {
 
     program.edit("--busy", "--no-exit\", \"--busy");
     let report = program.brief(&["apply", "--auto-approve"]);
-    assert!(report.starts_with("exit 3") && report.contains("it works; released when it rests, or with --now"), "{report}");
+    assert!(report.starts_with("exit 3") && report.contains("it is busy; released when it is idle, or with --now"), "{report}");
     assert_eq!(ada(&program)["generation"], 1);
     assert_eq!(program.code(&["wait", "ada", "--for", "idle", "--timeout", "0s"]), 3);
     assert_eq!(program.code(&["keys", "ada", "Escape", "--interrupt"]), 0);
@@ -179,7 +179,7 @@ fn a_limit_parks_the_agent_and_a_permission_needs_a_person() {
     eventually(|| ada(&program)["usage_limit"].is_string().then_some(()), LIMIT);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let receipt = program.json(&["send", "ada", "more", "--json"]);
-    assert!(receipt["reason"].as_str().unwrap().contains("its usage is used up until"), "{receipt}");
+    assert!(receipt["reason"].as_str().unwrap().contains("its usage limit is reached until"), "{receipt}");
 
     let program = fleet("--permission", "prompt = \"go\"");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 3);

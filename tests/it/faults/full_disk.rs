@@ -37,16 +37,10 @@ impl Drop for Mount {
     }
 }
 
-/// What a command said, with its exit code.
-fn said(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = program.command(arguments).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
-}
-
 #[track_caller]
 fn check(program: &Program, arguments: &[&str], code: i32, words: &[&str]) {
-    let (status, text) = said(program, arguments);
-    assert_eq!(status, Some(code), "{arguments:?}: {text}");
+    let (status, text) = program.says(arguments);
+    assert_eq!(status, code, "{arguments:?}: {text}");
     for word in words {
         assert!(text.contains(word), "{arguments:?} does not say {word:?}: {text}");
     }
@@ -86,7 +80,7 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
         check(&program, arguments, code, words);
     };
     full(&["doctor"], 1, &["red     state    the state folder", "no space is left on the device"]);
-    full(&["kill", "ada"], 3, &["1 ended", "error: the state folder cannot be written, for no space is left on the device"]);
+    full(&["kill", "ada"], 3, &["1 ended", "error: the state folder cannot be written, because no space is left on the device"]);
     living(&program, 2);
     full(&["stop", "bob", "--wait=false"], 3, &["that bob is to stay stopped"]);
     full(&["stop", "bob", "--json"], 3, &["\"code\": \"machine\"", "that bob is to stay stopped"]);
@@ -94,10 +88,10 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
     full(&["halt"], 3, &["The fleet is not halted", "that the fleet is halted"]);
     // A few bytes may fit all the same: then it is remembered, and cyd waits for its turn.
     fill(&disk);
-    let (code, text) = said(&program, &["restart", "cyd"]);
-    assert!(matches!(code, Some(1 | 3)), "{text}");
+    let (code, text) = program.says(&["restart", "cyd"]);
+    assert!(matches!(code, 1 | 3), "{text}");
     living(&program, 1);
-    full(&["down", "--auto-approve"], 3, &["is not remembered"]);
+    full(&["down", "--auto-approve"], 3, &["was not recorded"]);
     living(&program, 0);
     std::fs::remove_file(disk.0.join("filler")).unwrap();
     end_all(&program);

@@ -1,12 +1,11 @@
 //! One instance, whichever state folder, record or namespace looks at it: the newest living mark is the truth.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use reconcile::process::{self, Liveness, ProcId, Signal};
 use serde_json::Value;
 
-use crate::support::{self, LIMIT, Program, eventually};
+use crate::support::{self, LIMIT, Program, eventually, said};
 
 /// A protected agent in tmux and a daemon.
 const TWO: &str = r#"
@@ -25,19 +24,10 @@ runtime = "daemon"
 command = ["sleep", "1002"]
 "#;
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-fn run(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = program.command(arguments).output().unwrap();
-    (output.status.code(), said(&output))
-}
-
-/// The same command with another state folder.
-fn elsewhere(program: &Program, folder: &str, arguments: &[&str]) -> (Option<i32>, String) {
+/// The exit code of a command with another state folder, and what it said.
+fn elsewhere(program: &Program, folder: &str, arguments: &[&str]) -> (i32, String) {
     let output = program.command(arguments).env("RECONCILE_STATE_DIR", program.at(folder)).output().unwrap();
-    (output.status.code(), said(&output))
+    (output.status.code().unwrap(), said(&output))
 }
 
 fn agent(program: &Program, name: &str) -> Value {
@@ -63,51 +53,51 @@ fn record(program: &Program, name: &str) -> PathBuf {
 #[test]
 fn an_older_record_takes_up_what_runs_and_ends_nothing() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
     let old: Vec<String> = ["ada", "bob"].iter().map(|name| std::fs::read_to_string(record(&program, name)).unwrap()).collect();
-    assert_eq!(run(&program, &["restart", "ada", "bob", "--allow-kill", "ada"]).0, Some(0));
+    assert_eq!(program.says(&["restart", "ada", "bob", "--allow-kill", "ada"]).0, 0);
     let before = (pid(&program, "ada"), pid(&program, "bob"));
     for (name, text) in ["ada", "bob"].iter().zip(old) {
         std::fs::write(record(&program, name), text).unwrap();
     }
-    let (code, plan) = run(&program, &["plan"]);
-    assert_eq!(code, Some(0));
+    let (code, plan) = program.says(&["plan"]);
+    assert_eq!(code, 0);
     assert!(!plan.contains("sweep") && !plan.contains("interrupts"), "{plan}");
-    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
-    assert_eq!(code, Some(0), "{applied}");
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!(code, 0, "{applied}");
     assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before, "{applied}");
     assert_eq!((&agent(&program, "ada")["generation"], &agent(&program, "bob")["generation"]), (&Value::from(2), &Value::from(2)));
     assert_eq!((keepers(&program, "ada").len(), keepers(&program, "bob").len()), (1, 1));
-    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
+    assert!(program.says(&["plan"]).1.starts_with("No changes"));
 }
 
 #[test]
 fn a_second_state_folder_is_refused_and_can_take_over() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
-    assert_eq!(run(&program, &["pause", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_eq!(program.says(&["pause", "bob"]).0, 0);
     let before = (pid(&program, "ada"), pid(&program, "bob"));
     let folder = program.at("state").join(&program.fleet.1);
     let folder = folder.to_str().unwrap();
     for command in [&["apply", "--auto-approve"][..], &["restart", "ada", "--allow-kill", "ada"], &["stop", "bob"], &["watch", "--once"]] {
         let (code, text) = elsewhere(&program, "cron", command);
-        assert_eq!(code, Some(4), "{command:?}: {text}");
+        assert_eq!(code, 4, "{command:?}: {text}");
         assert!(text.contains(folder), "{command:?}: {text}");
     }
     let (_, text) = elsewhere(&program, "cron", &["status"]);
     assert!(text.contains("state folder"), "{text}");
     assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before);
     let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve", "--take-over"]);
-    assert!(matches!(code, Some(0 | 3)), "{text}");
+    assert!(matches!(code, 0 | 3), "{text}");
     assert!(!record(&program, "bob").exists());
     let moved = std::fs::read_to_string(program.at("cron").join(&program.fleet.1).join("agents/bob.json")).unwrap();
     assert!(moved.contains("\"paused\""), "what was asked for moves along: {moved}");
     assert_eq!((keepers(&program, "ada").len(), keepers(&program, "bob").len()), (1, 1));
     // And now it is the first folder that is refused.
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(4));
-    assert_eq!(elsewhere(&program, "cron", &["resume", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 4);
+    assert_eq!(elsewhere(&program, "cron", &["resume", "bob"]).0, 0);
     let (code, text) = elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]);
-    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(code, 0, "{text}");
     assert_eq!((keepers(&program, "ada"), keepers(&program, "bob")), (Vec::new(), Vec::new()));
 }
 
@@ -133,59 +123,59 @@ fn two_state_folders_that_start_at_once_start_one_instance() {
 #[test]
 fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve", "--target", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve", "--target", "bob"]).0, 0);
     let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
     let keeper = keepers(&program, "bob").remove(0);
     process::signal(&keeper, Signal::KILL).unwrap();
     eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
     // A run that is about another agent writes the end down and sweeps nothing.
-    run(&program, &["apply", "--auto-approve", "--target", "ada"]);
-    run(&program, &["reset", "bob"]);
+    program.says(&["apply", "--auto-approve", "--target", "ada"]);
+    program.says(&["reset", "bob"]);
     assert_eq!(orphan.liveness(), Liveness::Alive);
-    let (_, plan) = run(&program, &["plan"]);
+    let (_, plan) = program.says(&["plan"]);
     assert!(plan.contains("an earlier life left processes behind"), "{plan}");
-    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
-    assert_eq!(code, Some(0), "{applied}");
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!(code, 0, "{applied}");
     assert_eq!(orphan.liveness(), Liveness::Gone, "{applied}");
     assert_eq!(keepers(&program, "bob").len(), 1);
-    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
-    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    assert!(program.says(&["plan"]).1.starts_with("No changes"));
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
     assert_eq!(keepers(&program, "bob"), Vec::new());
 }
 
 #[test]
 fn what_a_killed_keeper_left_is_that_of_its_folder() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve", "--target", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve", "--target", "bob"]).0, 0);
     let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
     let keeper = keepers(&program, "bob").remove(0);
     process::signal(&keeper, Signal::KILL).unwrap();
     eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
     let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve"]);
-    assert_eq!((code, orphan.liveness()), (Some(4), Liveness::Alive), "{text}");
-    assert_eq!(run(&program, &["down", "--auto-approve"]).0, Some(0));
+    assert_eq!((code, orphan.liveness()), (4, Liveness::Alive), "{text}");
+    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
     assert_eq!(orphan.liveness(), Liveness::Gone);
 }
 
 #[test]
 fn a_start_that_never_took_place_is_no_death() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
-    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
     // As if the run that starts them had been killed between its two steps.
     for name in ["ada", "bob"] {
         let mark = format!("v1/{}/{name}/7/{}/{}", program.fleet.1, "0".repeat(32), "0".repeat(16));
         let text = format!(r#"{{"version": 1, "agent": "{name}", "generation": 7, "mark": "{mark}", "asked_at": "2026-01-01T00:00:00Z"}}"#);
         std::fs::write(record(&program, name), text).unwrap();
     }
-    let (_, plan) = run(&program, &["plan"]);
+    let (_, plan) = program.says(&["plan"]);
     assert_eq!(plan.matches("its start was interrupted").count(), 2, "{plan}");
-    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
-    assert_eq!((code, applied.contains("exited")), (Some(0), false), "{applied}");
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!((code, applied.contains("exited")), (0, false), "{applied}");
     for name in ["ada", "bob"] {
         assert_eq!((keepers(&program, name).len(), &agent(&program, name)["generation"]), (1, &Value::from(8)));
     }
-    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
 }
 
 #[test]
@@ -202,21 +192,21 @@ command = ["sh", "-c", "exec 2>/dev/null; trap 'echo asked > asked; exit' TERM; 
 ready = { file = "ready" }
 "#,
     );
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
     let keeper = keepers(&program, "bob").remove(0);
     process::signal(&keeper, Signal::KILL).unwrap();
     eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
-    let (_, plan) = run(&program, &["plan"]);
+    let (_, plan) = program.says(&["plan"]);
     assert!(plan.contains("interrupts"), "{plan}");
-    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
-    assert_eq!((code, program.at("asked").exists()), (Some(0), true), "{applied}");
-    assert_eq!(run(&program, &["down", "--auto-approve"]).0, Some(0));
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!((code, program.at("asked").exists()), (0, true), "{applied}");
+    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
 }
 
 #[test]
 fn a_look_from_another_pid_namespace_changes_nothing() {
     let program = Program::new(TWO);
-    assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
     let before = (pid(&program, "ada"), pid(&program, "bob"));
     let inside = |arguments: &[&str]| {
         let plain = program.command(arguments);
@@ -235,9 +225,9 @@ fn a_look_from_another_pid_namespace_changes_nothing() {
         assert!(said(&output).contains("namespace"), "{command:?}: {}", said(&output));
     }
     // What was asked inside is remembered; what is seen outside is as it was.
-    assert_eq!(run(&program, &["start", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["start", "bob"]).0, 0);
     assert_eq!((pid(&program, "ada"), pid(&program, "bob")), before);
-    assert_eq!(run(&program, &["kill", "bob"]).0, Some(0));
+    assert_eq!(program.says(&["kill", "bob"]).0, 0);
     assert_eq!(keepers(&program, "bob"), Vec::new());
 }
 
@@ -253,10 +243,10 @@ fn what_ended_with_its_pid_namespace_is_started_again() {
         // This machine makes no pid namespaces, or not for this user.
         return;
     }
-    let (code, applied) = run(&program, &["apply", "--auto-approve"]);
-    assert_eq!((code, keepers(&program, "bob").len()), (Some(0), 1), "{applied}");
-    assert!(run(&program, &["plan"]).1.starts_with("No changes"));
-    assert_eq!(run(&program, &["down", "--auto-approve", "--allow-kill", "ada"]).0, Some(0));
+    let (code, applied) = program.says(&["apply", "--auto-approve"]);
+    assert_eq!((code, keepers(&program, "bob").len()), (0, 1), "{applied}");
+    assert!(program.says(&["plan"]).1.starts_with("No changes"));
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
 }
 
 #[test]
@@ -268,14 +258,14 @@ fn another_spelling_of_the_same_folder_is_no_change() {
     let text = std::fs::read_to_string(program.at("real/constellation.toml")).unwrap();
     std::fs::write(program.at("real/constellation.toml"), text + "[agents.cyd]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1003\"]\nlog = { file = \"cyd.log\" }\nenv_file = [\"cyd.env\"]\n").unwrap();
     std::fs::write(program.at("real/cyd.env"), "A=1\n").unwrap();
-    let apply = |path: &str| run(&program, &["apply", path, "--auto-approve"]);
-    assert_eq!(apply("real/constellation.toml").0, Some(0));
+    let apply = |path: &str| program.says(&["apply", path, "--auto-approve"]);
+    assert_eq!(apply("real/constellation.toml").0, 0);
     let before: Vec<u32> = keepers(&program, "cyd").into_iter().chain(keepers(&program, "ada")).map(|keeper| keeper.pid).collect();
     let real = program.at("real/constellation.toml");
     let link = program.at("link/constellation.toml");
     for path in [&link, &real, &link] {
         let (code, text) = apply(path.to_str().unwrap());
-        assert_eq!(code, Some(0), "{text}");
+        assert_eq!(code, 0, "{text}");
         assert!(text.starts_with("No changes"), "{}: {text}", path.display());
     }
     let after: Vec<u32> = keepers(&program, "cyd").into_iter().chain(keepers(&program, "ada")).map(|keeper| keeper.pid).collect();
@@ -283,7 +273,7 @@ fn another_spelling_of_the_same_folder_is_no_change() {
     // Another folder is a change, and says so.
     std::fs::remove_file(program.at("link")).unwrap();
     copy(&program.at("real"), &program.at("link"));
-    let (_, text) = run(&program, &["plan", link.to_str().unwrap(), "--state-dir", program.at("state").to_str().unwrap()]);
+    let (_, text) = program.says(&["plan", link.to_str().unwrap(), "--state-dir", program.at("state").to_str().unwrap()]);
     assert!(!text.starts_with("No changes"), "{text}");
 }
 

@@ -14,13 +14,13 @@ pub enum Doing {
     Starting,
     /// It rests and takes input.
     Idle,
-    /// It rests, and a text that was not submitted stands where a person types.
+    /// It is idle, and unsent text is in its input box.
     Draft,
     /// It works.
     Busy,
     /// It waits for a person.
     Waiting,
-    /// Its usage is used up.
+    /// Its usage limit is reached.
     Limit,
     /// Its screen does not tell.
     Unclear,

@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 /// How a life ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExitStatus {
-    /// The exit code; null if it did not exit by itself, or nobody saw it.
+    /// The exit code; null if it did not exit by itself, or its end was not seen.
     pub code: Option<i32>,
-    /// The signal that ended it; null if none did, or nobody saw it.
+    /// The signal that ended it; null if none did, or its end was not seen.
     pub signal: Option<i32>,
     /// When.
     pub at: Timestamp,

@@ -108,24 +108,11 @@ fn agent(view: &StatusView<'_>, name: &AgentName) -> AgentStatus {
         ready_assumed: ready_assumed(sighting).map(str::to_owned),
         labels: spec.map(|spec| spec.care.labels.clone()).unwrap_or_default(),
         note: note(sighting, view.observed.at),
-        usage_limit: match sighting.screen.activity {
-            Activity::Limit { until } => until,
-            Activity::Unwatched
-            | Activity::Unclear
-            | Activity::Starting
-            | Activity::Idle
-            | Activity::Draft
-            | Activity::Busy
-            | Activity::Asks(_)
-            | Activity::Permission
-            | Activity::Login
-            | Activity::Exhausted
-            | Activity::Crashed => None,
-        },
+        usage_limit: if let Activity::Limit { until } = sighting.screen.activity { until } else { None },
     }
 }
 
-/// What is told of an agent that stays as it is.
+/// A remark about an agent that stays as it is.
 fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
     let Vitals { pulse, silent_since: _, memory: _, unchanged_since, consent } = &sighting.vitals;
     match (&sighting.phase, consent) {

@@ -13,7 +13,7 @@ pub struct PauseEntry {
     pub since: Timestamp,
     /// Until when; null if until it is resumed.
     pub until: Option<Timestamp>,
-    /// Why; null if nobody said.
+    /// Why; null if no reason was given.
     pub why: Option<String>,
 }
 
@@ -22,7 +22,7 @@ pub struct PauseEntry {
 pub struct HaltEntry {
     /// Since when.
     pub since: Timestamp,
-    /// Why; null if nobody said.
+    /// Why; null if no reason was given.
     pub why: Option<String>,
     /// Whether its processes are stopped where they are.
     pub frozen: bool,

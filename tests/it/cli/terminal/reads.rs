@@ -27,7 +27,7 @@ fn nothing_is_typed_before_something_tells_that_the_program_reads() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     let receipt = program.json(&["send", "ada", "hello", "--timeout", "500ms", "--json"]);
     assert_eq!(receipt["receipt"], "refused", "{receipt}");
-    assert!(receipt["reason"].as_str().unwrap().contains("nothing tells whether its program reads its terminal"), "{receipt}");
+    assert!(receipt["reason"].as_str().unwrap().contains("it is not known whether its program reads its terminal"), "{receipt}");
     program.write("go", "");
     eventually(|| program.at("raw").exists().then_some(()), LIMIT);
     program.code(&["send", "ada", "hello"]);

@@ -57,7 +57,7 @@ fn a_text_is_no_command_unless_that_is_said() {
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
     eventually(|| (texts(&program) == [" !touch ran"]).then_some(()), LIMIT);
     let sent = program.shot(&["send", "ada", "/compact now"]);
-    assert!(sent.contains("`/` begins a command there; it is sent as text, and with --raw as the command"), "{sent}");
+    assert!(sent.contains("`/` begins a command in that program, so it is sent as text; --raw sends the command"), "{sent}");
     assert_eq!(program.code(&["send", "ada", "--raw", "/compact now"]), 0);
     assert_eq!(texts(&program), [" !touch ran", "> /compact now", "/compact now"]);
 }
