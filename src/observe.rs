@@ -291,7 +291,7 @@ fn look(
         }
     }
     notes::ask(desired, &mut sightings, &records, host);
-    leaving::ask(desired, &mut sightings, host);
+    leaving::look(desired, &mut sightings, &mut records, host, &mut seen);
     for (name, sighting) in sightings.iter().filter(|(_, sighting)| sighting.unread.is_some()) {
         if let Some(record) = records.get_mut(name)
             && join::learn_of_reading(record, sighting, &mut seen.events, look.at)

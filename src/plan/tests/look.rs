@@ -340,6 +340,7 @@ impl Line {
                 asked_at: ago(self.text("asked").unwrap_or("0s")),
                 since: ago(up),
                 purpose: self.purpose("purpose").unwrap_or(Purpose::Stop),
+                if_killed: DrainOutcome::TimedOut,
             }),
             "exited" => Phase::Exited(self.ended(up)),
             other => panic!("`{other}` is no phase"),
@@ -367,6 +368,7 @@ impl Line {
             was_ready: !self.has("unready"),
             exit,
             asked: self.purpose("asked").map(|purpose| (purpose, step)),
+            outcome: None,
             excuse: self.text("excuse").map(|text| match text.split_once(':') {
                 None if text == "login" => Excuse::Login,
                 None => Excuse::Limit { until: None },
