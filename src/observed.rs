@@ -17,6 +17,7 @@ mod drain_outcome;
 mod exit;
 mod failures;
 mod live;
+mod log_pipe;
 mod notes;
 mod pause;
 mod terminal;
@@ -26,6 +27,7 @@ pub use drain_outcome::DrainOutcome;
 pub use exit::Exit;
 pub use failures::Failures;
 pub use live::{Consent, Fault, Pulse, Vitals};
+pub use log_pipe::LogPipe;
 pub use notes::{Note, Undelivered, Unread};
 pub use pause::{Halt, Pause};
 pub use terminal::{
@@ -111,6 +113,8 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// Where the output of its pane goes, if it has a log. None: not looked at, or it cannot be told.
+    pub log_pipe: Option<LogPipe>,
     /// The highest generation that was ever given out; the next instance gets the one after it.
     pub spent: Generation,
     /// Another state folder that has the record of its instance: this run leaves the agent alone.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::live::{Live, now};
 use super::tmux::{Detail, Door, Layout, Listing, PATIENCE, Pane, ServerAt, Trouble, knock, listing, socket_path, wait_for_end, words};
 use super::trace::Trace;
-use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, conditions, obstacle, story};
+use super::{Ask, Found, Gap, Known, Life, Look, Successor, adopted, conditions, logs, obstacle, story};
 use crate::desired::{AgentName, Generation, Mark, Server};
 use crate::keeper::Status;
-use crate::observed::{Instance, Obstacle, Seat, Stranger};
+use crate::observed::{Instance, LogPipe, Obstacle, Seat, Stranger};
 use crate::process::{self, Liveness, ProcId, Remnant};
 
 mod search;
@@ -333,7 +333,7 @@ impl<'a> Looking<'a> {
             // No mark tells whose it is, so it is that of the agent as it is called now.
             instance.agent.clone_from(&self.ask.known[at].agent);
         }
-        self.look.found.push(Found { instance, life, attached, elsewhere: None });
+        self.look.found.push(Found { instance, life, attached, log_pipe: None, elsewhere: None });
     }
 
     fn look_at_panes(&mut self, socket: &Path, view: &View) {
@@ -387,7 +387,10 @@ impl<'a> Looking<'a> {
                 None => blank(known, seat(server, pane, None)),
             };
             let (instance, life) = self.life_in_pane(pane, instance);
+            let agent = known.mark.as_ref().map_or(&known.agent, |mark| &mark.agent);
+            let log_pipe = self.log_pipe(server, listing, pane, agent, &life);
             self.answer(at, instance, life, people(listing, pane));
+            self.look.found.last_mut().into_iter().for_each(|found| found.log_pipe.clone_from(&log_pipe));
             return Whose::Ours;
         }
         let Ok(mark) = label.parse::<Mark>() else { return Whose::Others("no mark".to_owned()) };
@@ -401,7 +404,7 @@ impl<'a> Looking<'a> {
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
-        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), log_pipe: None, elsewhere });
         Whose::Ours
     }
 
@@ -439,7 +442,19 @@ impl<'a> Looking<'a> {
         let instance = Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() };
         let lives = !pane.dead && instance.program.as_ref().is_none_or(|program| program.liveness() != Liveness::Gone);
         let life = if lives { Life::Alive { since: None } } else { Life::Lost };
+        let log_pipe = self.log_pipe(server, listing, pane, &instance.agent, &life);
         self.answer(at, instance, life, people(listing, pane));
+        self.look.found.last_mut().into_iter().for_each(|found| found.log_pipe.clone_from(&log_pipe));
+    }
+
+    /// Where the output of a pane goes that lives and has a log.
+    fn log_pipe(&self, server: &ServerAt, listing: &Listing, pane: &Pane, agent: &AgentName, life: &Life) -> Option<LogPipe> {
+        let Life::Alive { .. } = life else { return None };
+        let holder = || {
+            let pid = pane.piped_to.filter(|pid| *pid > 0);
+            pid.or_else(|| logs::only_other_child(server.id.pid, &listing.panes))
+        };
+        logs::pipe(&self.live.paths.log_settings(agent), pane.piped_to.is_some(), holder)
     }
 
     /// A pane that was adopted and whose record is lost: it carries its mark as an option.
@@ -461,7 +476,7 @@ impl<'a> Looking<'a> {
         let program = living.or_else(|| adopted::process_of(&mark));
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
-        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere: None });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), log_pipe: None, elsewhere: None });
         Whose::Ours
     }
 

@@ -175,6 +175,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.replace_up_to = Generation(0);
     }
     sighting.attached = found.attached;
+    sighting.log_pipe.clone_from(&found.log_pipe);
     sighting.elsewhere.clone_from(&found.elsewhere);
     let asked_at = record.map_or(now, |record| record.asked_at);
     let leaving = record.and_then(|record| record.leaving.clone());

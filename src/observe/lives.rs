@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn found(instance: Instance, life: Life) -> Found {
-        Found { instance, life, attached: 0, elsewhere: None }
+        Found { instance, life, attached: 0, log_pipe: None, elsewhere: None }
     }
 
     /// The record of generation 2.

@@ -172,6 +172,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             if let Some(spec) = &mut sighting.spec {
                 spec.care = declared.spec.care.clone();
             }
+            sighting.log_pipe = None;
         }
         (Action::Adopt { generation }, Some(declared)) => {
             sighting.generation = (*generation).max(crate::desired::Generation(1));

@@ -32,8 +32,8 @@ use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canoni
 use crate::manifest::{Memory, load};
 use crate::observed::{
     Activity, Answering, Body, Composed, Condition, Consent, DrainOutcome, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode,
-    Instance, Leaving, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat, Sighting,
-    Step, Typing, Unread, Vitals,
+    Instance, Leaving, LogPipe, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat,
+    Sighting, Step, Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 

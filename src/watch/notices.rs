@@ -126,7 +126,13 @@ fn is_gathered(on: Occasion) -> bool {
             true
         }
         // Crashes are counted as they come: see `deaths`.
-        Occasion::Crash | Occasion::MassDeath | Occasion::Unchanged | Occasion::Undelivered | Occasion::Ready | Occasion::Manifest => false,
+        Occasion::Crash
+        | Occasion::MassDeath
+        | Occasion::Unchanged
+        | Occasion::LogTaken
+        | Occasion::Undelivered
+        | Occasion::Ready
+        | Occasion::Manifest => false,
     }
 }
 
@@ -170,6 +176,7 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         What::MassDeath => Occasion::MassDeath,
         What::Limit => Occasion::Limit,
         What::Unchanged => Occasion::Unchanged,
+        What::LogTaken => Occasion::LogTaken,
         What::Held => Occasion::Held,
         What::HeldOverdue => Occasion::HeldOverdue,
         What::Blocked => Occasion::Blocked,

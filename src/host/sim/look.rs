@@ -224,18 +224,18 @@ impl<'a> Gaze<'a> {
             Some(_) | None if life.is_kept(sim.now) && is_seen => Life::Alive { since: Some(life.since) },
             Some(_) | None => return self.lose(instance, agent, people, elsewhere),
         };
-        self.found.push(Found { instance, life: state, attached: people, elsewhere });
+        self.found.push(Found { instance, life: state, attached: people, log_pipe: None, elsewhere });
     }
 
     fn lose(&mut self, instance: Instance, agent: &AgentName, attached: u32, elsewhere: Option<PathBuf>) {
         if let Some(mark) = &instance.mark {
             self.lost.push((agent.clone(), mark.agent.clone()));
         }
-        self.found.push(Found { instance, life: Life::Lost, attached, elsewhere });
+        self.found.push(Found { instance, life: Life::Lost, attached, log_pipe: None, elsewhere });
     }
 
     fn answer(&mut self, instance: Instance, life: Life, attached: u32) {
-        self.found.push(Found { instance, life, attached, elsewhere: None });
+        self.found.push(Found { instance, life, attached, log_pipe: None, elsewhere: None });
     }
 }
 

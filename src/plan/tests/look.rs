@@ -111,7 +111,7 @@ struct Line {
     fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 65] = [
     "starting",
     "failing",
     "gen",
@@ -176,6 +176,7 @@ const WORDS: [&str; 64] = [
     "proven",
     "consent",
     "fault",
+    "log",
 ];
 
 impl Line {
@@ -241,6 +242,12 @@ impl Line {
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
             screen: self.screen(),
+            log_pipe: self.text("log").map(|log| match log {
+                "ours" => LogPipe::Ours,
+                "closed" => LogPipe::Closed,
+                "taken" => LogPipe::Taken { pid: None },
+                other => panic!("log={other}"),
+            }),
             drained: self.has("drained"),
             answering: self.text("answering").map(|text| {
                 let [dialog, presses, answers, at] = parts(text);
