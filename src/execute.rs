@@ -249,7 +249,9 @@ impl Round<'_> {
     /// As [`Self::write`], for what ends an instance: on a full disk it is done all the same, and this run at least remembers it.
     fn write_end(&mut self, record: Record) -> Result<()> {
         let written = self.fleet.write(&record);
-        self.fleet.or_unremembered(Unremembered::State(record.agent.clone()), written)?;
+        if self.fleet.or_unremembered(Unremembered::State(record.agent.clone()), written)?.is_none() {
+            self.seen.learned.insert(record.agent.clone());
+        }
         self.seen.records.insert(record.agent.clone(), record);
         Ok(())
     }

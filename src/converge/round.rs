@@ -93,6 +93,8 @@ pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> 
             lost.insert(name);
         }
     }
+    // It is tried again in the next round.
+    seen.learned.clone_from(&lost);
     Ok(lost)
 }
 

@@ -104,8 +104,10 @@ pub fn take_back_requests(seen: &mut Seen, fleet: &Fleet, now: Timestamp) -> Res
             }
             Err(_) => true,
         });
-        if record.requested.len() < before {
-            fleet.or_unremembered(Unremembered::State(record.agent.clone()), fleet.write(record))?;
+        if record.requested.len() < before
+            && fleet.or_unremembered(Unremembered::State(record.agent.clone()), fleet.write(record))?.is_none()
+        {
+            seen.learned.insert(record.agent.clone());
         }
     }
     Ok(events)
