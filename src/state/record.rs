@@ -148,6 +148,9 @@ pub struct Posted {
     /// Whether it is typed while the agent works.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupts: bool,
+    /// Whether it is typed as it is, also where the program takes it for a command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raw: bool,
 }
 
 impl Posted {
