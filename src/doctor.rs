@@ -8,6 +8,8 @@ use crate::desired::{AgentName, Desired, Place};
 use crate::observed::{Condition, Observed, Phase};
 use crate::plan::{Next, Plan, Reason};
 
+mod meddling;
+
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,6 +72,8 @@ pub struct Ground {
     pub watcher: Option<Watch>,
     /// What became of the last one, if it was killed and none took its place.
     pub lost_watcher: Option<String>,
+    /// The hooks of the fleet's tmux server that are not empty, a line each as tmux shows them.
+    pub hooks: Vec<String>,
     /// What the kernel says of the programs of agents that run.
     pub programs: BTreeMap<AgentName, Program>,
 }
@@ -124,6 +128,8 @@ pub fn examine(ground: &Ground, desired: &Desired, observed: &Observed, plan: &P
     findings.push(agents(observed, plan));
     findings.extend(stopped(ground, observed));
     findings.extend(attributes(ground, observed));
+    findings.extend(meddling::logs(observed));
+    findings.extend(meddling::hooks(&ground.hooks));
     if ground.dead_letters > 0 {
         let found = format!("{} notes could not be delivered", ground.dead_letters);
         findings.push(Finding::yellow("notes", found, "see them with `reconcile handoff list`"));
@@ -331,6 +337,7 @@ mod tests {
             manifest_error: None,
             watcher: None,
             lost_watcher: None,
+            hooks: Vec::new(),
             programs: BTreeMap::new(),
         };
         let light = |files, terminals| room(&ground(files, terminals), 100).map(|finding| finding.light);

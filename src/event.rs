@@ -113,6 +113,8 @@ pub enum What {
     Limit,
     /// Its screen was seen to stay the same for long.
     Unchanged,
+    /// Another program was seen to have the output of its pane, and its log ended.
+    LogTaken,
     /// A text was typed into its terminal.
     Type,
     /// Enter was pressed after it.

@@ -25,6 +25,7 @@ mod reason;
 mod rename;
 mod terminal;
 
+pub use drain::take_back_requests;
 pub use hooks::greet;
 use outcome::told_once;
 use reason::reason;
@@ -248,12 +249,14 @@ impl Round<'_> {
     /// As [`Self::write`], for what ends an instance: on a full disk it is done all the same, and this run at least remembers it.
     fn write_end(&mut self, record: Record) -> Result<()> {
         let written = self.fleet.write(&record);
-        self.fleet.or_unremembered(Unremembered::State(record.agent.clone()), written)?;
+        if self.fleet.or_unremembered(Unremembered::State(record.agent.clone()), written)?.is_none() {
+            self.seen.learned.insert(record.agent.clone());
+        }
         self.seen.records.insert(record.agent.clone(), record);
         Ok(())
     }
 
-    fn spawn(&mut self, action: &Action, record: Record, sighting: &Sighting, now: Timestamp) -> Result<Vec<Act>> {
+    fn spawn(&mut self, action: &Action, mut record: Record, sighting: &Sighting, now: Timestamp) -> Result<Vec<Act>> {
         let Action::Spawn { generation, failures } = action else { return Ok(Vec::new()) };
         let spec = self.spec(&record.agent)?;
         let mark = Mark {
@@ -263,6 +266,7 @@ impl Round<'_> {
             digest: canonical_digest(&spec.launch),
             id: self.host.fresh_id().into(),
         };
+        drain::take_back(&mut record)?;
         self.crash_note(&record, sighting, &spec, now)?;
         let old = sighting.instance.clone();
         // A dead pane keeps its place in layout and in the eyes of those who look at it, if that is still the place.
@@ -301,14 +305,19 @@ impl Round<'_> {
 
     fn leave(&mut self, record: Record, sighting: &Sighting, step: Step, purpose: Purpose, now: Timestamp) -> Result<()> {
         let since = since(sighting).unwrap_or(record.asked_at);
-        let leaving = Some(Leaving { step, asked_at: now, since, purpose });
+        let leaving = Some(Leaving::next(record.leaving.as_ref(), step, now, since, purpose));
         let Some(instance) = sighting.instance.clone() else { return self.write_end(Record { leaving, ..record }) };
         if record.mark == instance.mark && record.generation == sighting.generation {
             return self.write_end(Record { leaving, instance: Some(instance), ..record });
         }
         // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
-        let wishes =
-            Record { wanted: record.wanted, replace_up_to: record.replace_up_to, posted: record.posted, ..Record::new(record.agent) };
+        let wishes = Record {
+            wanted: record.wanted,
+            replace_up_to: record.replace_up_to,
+            posted: record.posted,
+            requested: record.requested,
+            ..Record::new(record.agent)
+        };
         self.write_end(Record {
             generation: sighting.generation,
             mark: instance.mark.clone(),
@@ -329,13 +338,15 @@ impl Round<'_> {
         Ok(sighting.instance.filter(|_| runs).zip(spec).map(dress).into_iter().collect())
     }
 
-    fn forget(&mut self, record: Record, sighting: Sighting) -> Result<Vec<Act>> {
+    fn forget(&mut self, mut record: Record, sighting: Sighting) -> Result<Vec<Act>> {
         let runs = matches!(sighting.phase, Phase::Running { .. });
         let leaves = record.spec.as_ref().is_some_and(|spec| spec.care.on_remove == OnRemove::Leave);
         if runs && leaves {
             self.write(Record { released: true, ..record })?;
             return Ok(Vec::new());
         }
+        // An end goes on where the disk is read-only.
+        let _ = drain::take_back(&mut record);
         if record.untyped.is_empty() {
             self.seen.records.remove(&record.agent);
             self.forgotten.push(record.agent);

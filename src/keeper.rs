@@ -55,7 +55,7 @@ pub use preflight::Preflight;
 pub use spec::{Secret, Spec, Stdio};
 pub use status::{Asked, End, Exit, StartError, StartErrorKind, Status};
 pub use times::{EXACTNESS, Note, log_fault, notes};
-pub use writer::{is_writing, write_log, writer_arguments, writer_asked_for};
+pub use writer::{end_of_input, is_writing, write_log, writer_arguments, writer_asked_for};
 
 /// The exit code of a keeper that found the agent's lock or fence taken: another instance lives. It wrote nothing.
 pub const LOCKED: u8 = 75;

@@ -87,13 +87,16 @@ pub struct Memory {
     is_partial: bool,
     /// Whether something was left of earlier lives, which no record may know.
     has_remains: bool,
+    /// Whose record could not be written: it is tried again.
+    owed: BTreeSet<AgentName>,
 }
 
 impl Seen {
     /// What it leaves to the next look, and what was seen.
     pub fn into_memory(self) -> (Memory, Observed) {
         let has_remains = self.observed.agents.values().any(|sighting| !sighting.remains.is_empty());
-        let memory = Memory { records: self.records, messages: self.messages, is_partial: !self.unreadable.is_empty(), has_remains };
+        let (is_partial, owed) = (!self.unreadable.is_empty(), self.learned);
+        let memory = Memory { records: self.records, messages: self.messages, is_partial, has_remains, owed };
         (memory, self.observed)
     }
 }
@@ -104,6 +107,11 @@ impl Memory {
         !self.is_partial
     }
 
+    /// Whether every record is on the disk as it is here.
+    pub fn is_written(&self) -> bool {
+        self.owed.is_empty()
+    }
+
     /// Whether a note of somebody's is still to be typed: what is kept for that depends on all records.
     pub fn owes_notes(&self) -> bool {
         self.records.values().any(|record| !record.untyped.is_empty())
@@ -112,6 +120,7 @@ impl Memory {
     /// With what a look at some more brought.
     pub fn with(mut self, seen: Seen) -> Self {
         self.records.extend(seen.records);
+        self.owed.extend(seen.learned);
         self
     }
 
@@ -132,10 +141,10 @@ impl Memory {
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
-    let Memory { records, messages, is_partial, has_remains } = before;
+    let Memory { records, messages, is_partial, has_remains, owed } = before;
     let depth = if has_remains { Depth::Everything } else { Depth::Known };
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), messages, depth },
+        false => Remembered { records, unreadable: BTreeMap::new(), messages, owed, depth },
         true => Remembered { messages, ..remembered(desired, fleet)? },
     };
     look(desired, fleet, host, &Intent::default(), remembered)
@@ -159,6 +168,7 @@ pub fn observe_closely(
         records: some.iter().filter_map(|name| others.records.remove_entry(name)).collect(),
         unreadable: BTreeMap::new(),
         messages: BTreeMap::new(),
+        owed: BTreeSet::new(),
         depth: Depth::Processes,
     };
     Ok((look(desired, fleet, host, &Intent::default(), few)?, others))
@@ -170,6 +180,8 @@ struct Remembered {
     /// Records that are of no use, and why.
     unreadable: BTreeMap<AgentName, String>,
     messages: BTreeMap<AgentName, Message>,
+    /// Whose record is not yet on the disk as it is here.
+    owed: BTreeSet<AgentName>,
     depth: Depth,
 }
 
@@ -202,7 +214,7 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok(Remembered { records, unreadable, messages: BTreeMap::new(), depth: Depth::Everything })
+    Ok(Remembered { records, unreadable, messages: BTreeMap::new(), owed: BTreeSet::new(), depth: Depth::Everything })
 }
 
 fn look(
@@ -210,11 +222,12 @@ fn look(
     fleet: &Fleet,
     host: &mut dyn Host,
     intent: &Intent,
-    Remembered { mut records, unreadable, messages, depth }: Remembered,
+    Remembered { mut records, unreadable, messages, owed, depth }: Remembered,
 ) -> Result<Seen> {
     join::disown_copies(desired, &mut records);
     let now = host.now();
-    let set_back = records.iter_mut().filter_map(|(name, record)| clock::bring_down(record, now).then(|| name.clone())).collect();
+    let set_back: BTreeSet<AgentName> =
+        records.iter_mut().filter_map(|(name, record)| clock::bring_down(record, now).then(|| name.clone())).collect();
     let claim = fleet.claim()?;
     let halted = fleet.halted()?;
     // Who is stopped cannot answer: nothing is asked of it, and nothing counted.
@@ -257,7 +270,7 @@ fn look(
         },
         records: BTreeMap::new(),
         unreadable,
-        learned: set_back,
+        learned: &set_back | &owed,
         events: Vec::new(),
         messages,
     };
@@ -298,7 +311,7 @@ fn look(
         }
     }
     notes::ask(desired, &mut sightings, &records, host);
-    leaving::ask(desired, &mut sightings, host);
+    leaving::look(desired, &mut sightings, &mut records, host, &mut seen);
     for (name, sighting) in sightings.iter().filter(|(_, sighting)| sighting.unread.is_some()) {
         if let Some(record) = records.get_mut(name)
             && join::learn_of_reading(record, sighting, &mut seen.events, look.at)

@@ -13,17 +13,21 @@ pub use crate::process::Remnant;
 use crate::time::Timestamp;
 
 mod condition;
+mod drain_outcome;
 mod exit;
 mod failures;
 mod live;
+mod log_pipe;
 mod notes;
 mod pause;
 mod terminal;
 
 pub use condition::Condition;
+pub use drain_outcome::DrainOutcome;
 pub use exit::Exit;
 pub use failures::Failures;
 pub use live::{Consent, Fault, Pulse, Vitals};
+pub use log_pipe::LogPipe;
 pub use notes::{Note, Undelivered, Unread};
 pub use pause::{Halt, Pause};
 pub use terminal::{
@@ -109,6 +113,8 @@ pub struct Sighting {
     pub attached: u32,
     /// What its terminal shows.
     pub screen: Screen,
+    /// Where the output of its pane goes, if it has a log. None: not looked at, or it cannot be told.
+    pub log_pipe: Option<LogPipe>,
     /// The highest generation that was ever given out; the next instance gets the one after it.
     pub spent: Generation,
     /// Another state folder that has the record of its instance: this run leaves the agent alone.
@@ -190,6 +196,29 @@ pub struct Leaving {
     pub since: Timestamp,
     /// What the end is for.
     pub purpose: Purpose,
+    /// What came of the drain steps so far: how the end counts if it is killed.
+    #[serde(default)]
+    pub if_killed: DrainOutcome,
+}
+
+impl Leaving {
+    /// The next step, after the ones before it.
+    pub fn next(before: Option<&Self>, step: Step, asked_at: Timestamp, since: Timestamp, purpose: Purpose) -> Self {
+        let so_far = before.map_or(DrainOutcome::Killed, |before| before.if_killed);
+        let if_killed = match step {
+            Step::Drain(_) if so_far == DrainOutcome::Killed => DrainOutcome::TimedOut,
+            Step::Drain(_) | Step::Kill => so_far,
+        };
+        Self { step, asked_at, since, purpose, if_killed }
+    }
+
+    /// What came of it if it has ended now.
+    pub fn outcome(&self) -> DrainOutcome {
+        match self.step {
+            Step::Drain(_) => DrainOutcome::Graceful,
+            Step::Kill => self.if_killed,
+        }
+    }
 }
 
 /// A step on the way out. They only go forward.
@@ -245,6 +274,9 @@ pub struct Ended {
     pub exit: Exit,
     /// What it was asked for, and by which step it came; none if it came by itself.
     pub asked: Option<(Purpose, Step)>,
+    /// What came of asking for it; none if it came by itself, and in records of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<DrainOutcome>,
     /// What its screen said when it ended by itself, where that makes the end no failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excuse: Option<Excuse>,
@@ -284,7 +316,11 @@ impl Ended {
         match self.asked {
             None => exit.to_string(),
             Some((_, Step::Drain(step))) => format!("{exit}, graceful after step {}", step + 1),
-            Some((_, Step::Kill)) => format!("{exit}, killed"),
+            Some((_, Step::Kill)) => match self.outcome {
+                Some(DrainOutcome::Acknowledged) => format!("{exit}, acknowledged, then killed"),
+                Some(DrainOutcome::TimedOut) => format!("{exit}, timed out, then killed"),
+                Some(DrainOutcome::Graceful | DrainOutcome::Killed) | None => format!("{exit}, killed"),
+            },
         }
     }
 }

@@ -96,6 +96,11 @@ impl Paths {
         self.folder.join("moved").join(agent.as_str())
     }
 
+    /// Names the state folder from which an agent was taken over: the keeper of its instance works for that one, for its life.
+    pub fn kept_by(&self, agent: &AgentName) -> PathBuf {
+        self.folder.join("kept").join(agent.as_str())
+    }
+
     /// The lock that the keeper of an agent's instance holds for its life. Never deleted.
     pub fn agent_lock(&self, agent: &AgentName) -> PathBuf {
         self.folder.join(format!("agents/{agent}.lock"))

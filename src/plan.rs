@@ -239,6 +239,8 @@ pub enum Cause {
     Unread(String),
     /// Fields of its care differ.
     CareChanged,
+    /// Something closed the pipe to its log.
+    LogClosed,
     /// Its record is lost or was never there.
     Unrecorded,
     /// It was renamed from this.

@@ -259,6 +259,9 @@ impl Fleet {
                 // What runs names the other folder for its life: there, this is how it is known to be taken over.
                 let own = self.paths.folder().to_str().context("the path of the state folder is not UTF-8")?;
                 other.make("moved")?.replace(agent.as_str(), own.as_bytes(), Lasting::ForGood)?;
+                // And here, where its keeper will write how it ended.
+                let old = folder.to_str().context("the path of the state folder is not UTF-8")?;
+                self.make("kept")?.replace(agent.as_str(), old.as_bytes(), Lasting::ForGood)?;
                 other.remove(agent)?;
                 self.open("moved")?.map_or(Ok(()), |moved| moved.remove(agent.as_str()))?;
             }

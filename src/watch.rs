@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::converge::{Audience, Patience, Round, processes, take_requests};
-use crate::desired::{AgentName, Auto, Desired};
+use crate::desired::{AgentName, Auto, Desired, Generation};
 use crate::event::{Entry, Event, What};
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::{Memory, Seen, observe, observe_again, observe_closely};
 use crate::observed::Observed;
-use crate::plan::{Plan, Terms, Word, plan};
+use crate::plan::{Plan, Terms, plan};
 use crate::process::ProcId;
 use crate::state::{AtWork, Claim, Fleet, Holder, NoLock, Standings, Unremembered};
 use crate::time::{Duration, Timestamp};
@@ -28,12 +28,14 @@ mod notices;
 mod rest;
 mod shadow;
 mod standing;
+mod told;
 #[cfg(test)]
 mod told_once;
 
 use deaths::Deaths;
 use last::{Ended, Last};
 use notices::Notices;
+use told::Heard;
 
 /// A source of a note, or a request, that was changed a shorter time ago may still be being written.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -59,6 +61,10 @@ pub struct Watch {
     /// The last entry of the journal that was read, and those since that this watcher wrote itself.
     heard: Option<u64>,
     own: BTreeSet<u64>,
+    /// Up to which entry everything has been told, as far as anybody is to hear of it. Written down before it is.
+    told: Option<u64>,
+    /// The last life of each agent whose end was heard of.
+    ends: BTreeMap<AgentName, Generation>,
 }
 
 /// What came of one round.
@@ -104,6 +110,8 @@ impl Watch {
             last: None,
             heard: None,
             own: BTreeSet::new(),
+            told: None,
+            ends: BTreeMap::new(),
         }
     }
 
@@ -151,7 +159,7 @@ impl Watch {
         claim(&self.manifest, desired, fleet)?;
         let at_work = fleet.at_work()?;
         self.hear_others(desired, fleet, host, audience)?;
-        let mut heard = Heard { audience, events: Vec::new(), numbers: BTreeSet::new() };
+        let mut heard = Heard { audience, entries: Vec::new() };
         let mut journal = fleet.journal()?;
         let ended = last.as_ref().filter(|_| !is_asked && at_work.is_empty()).and_then(|last| last.ended(desired, host));
         let ended = ended.filter(|Ended { ended, .. }| !ended.iter().any(|agent| self.patience.stalled.contains_key(agent)));
@@ -161,7 +169,7 @@ impl Watch {
                 let desired = &desired.only(&ended.concerned);
                 let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
                 let (done, memory) = see_to(&mut round, last.memory, &ended.concerned, &mut self.deaths, host)?;
-                self.tell_of(&heard, &done.crashed, desired, host);
+                self.tell_of(heard, &done.crashed, desired, fleet, host)?;
                 self.last = Some(Last::after(&lock, fleet, requests, memory)?.owing_a_whole());
                 return Ok(Turn::Begun);
             }
@@ -179,7 +187,7 @@ impl Watch {
         };
         let settled = keep_unsettled_back(&mut seen);
         let done = carry_out(&mut round, &mut seen, &mut self.patience, &mut self.deaths, host)?;
-        self.tell_of(&heard, &done.crashed, desired, host);
+        self.tell_of(heard, &done.crashed, desired, fleet, host)?;
         let (memory, observed) = seen.into_memory();
         let left = Last::after(&lock, fleet, requests, memory)?;
         if let Some((leaving, pause)) = done.pause {
@@ -195,33 +203,6 @@ impl Watch {
         self.last = Some(if is_settled { left.settled(observed.at, due) } else { left });
         let until = due.into_iter().fold(observed.at + desired.watch.resync, Timestamp::min);
         Ok(Turn::Done(Box::new(Rest { until, watched: everybody(&observed), plan: done.plan, observed })))
-    }
-
-    /// Tells what commands wrote into the journal since the last round, in order. What was written before the first round is not news.
-    fn hear_others(&mut self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<()> {
-        let Some(last) = self.heard else {
-            self.heard = Some(fleet.last_entry()?);
-            return Ok(());
-        };
-        let entries = fleet.entries_after(last)?;
-        self.heard = entries.last().map(|entry| entry.number).or(self.heard);
-        let own = std::mem::take(&mut self.own);
-        for entry in entries.into_iter().filter(|entry| !own.contains(&entry.number)) {
-            audience.event(&entry);
-            let Entry { event, .. } = entry;
-            let is_crash = event.what == What::Exited && event.reason == Some(Word::FAILED);
-            let crashed: BTreeSet<AgentName> = event.agent.iter().filter(|_| is_crash).cloned().collect();
-            self.notices.hear(&[event], &crashed, self.deaths.are_many(), desired, host.now());
-        }
-        Ok(())
-    }
-
-    /// Sends the notices of what a round brought, and those that were due before. A round that fails does not come here: the next one hears its events
-    /// as those of others, so no notice is lost.
-    fn tell_of(&mut self, heard: &Heard<'_>, crashed: &BTreeSet<AgentName>, desired: &Desired, host: &mut dyn Host) {
-        self.own.extend(heard.numbers.iter().copied());
-        self.notices.hear(&heard.events, crashed, self.deaths.are_many(), desired, host.now());
-        self.notices.send(desired, host);
     }
 
     /// One round of a shadow: it looks, and says what it would do. It touches neither the machine nor a record.
@@ -247,21 +228,20 @@ impl Watch {
     /// If the journal cannot be written.
     pub fn tell(&mut self, event: Event, desired: &Desired, fleet: &Fleet, host: &mut dyn Host, audience: &mut dyn Audience) -> Result<()> {
         // Beside a run that acts just now, there is no line in the journal, and all the same somebody hears of it.
-        match fleet.lock("watch", Duration::ZERO) {
+        let entries = match fleet.lock("watch", Duration::ZERO) {
             Ok(lock) => {
                 // Its own turn is nobody else's.
                 self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
-                for entry in fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))? {
-                    self.own.insert(entry.number);
-                    audience.event(&entry);
-                }
+                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))?
             }
-            Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
+            Err(NoLock::Held(_)) => vec![Entry { number: 0, event }],
             Err(NoLock::Failed(error)) => return Err(error),
-        }
-        self.notices.hear(&[event], &BTreeSet::new(), false, desired, host.now());
-        self.notices.send(desired, host);
-        Ok(())
+        };
+        entries.iter().for_each(|entry| audience.event(entry));
+        self.own.extend(entries.iter().map(|entry| entry.number).filter(|number| *number > 0));
+        self.notices.hear(&entries, &BTreeSet::new(), false, desired, host.now());
+        // Before its first round it does not know yet what an earlier one told.
+        if self.heard.is_some() { self.send(desired, fleet, host) } else { Ok(()) }
     }
 }
 
@@ -355,25 +335,6 @@ fn keep_unsettled_back(seen: &mut Seen) -> Option<Timestamp> {
 /// The processes of everybody who lives.
 fn everybody(observed: &Observed) -> Vec<ProcId> {
     processes(observed.agents.keys(), observed)
-}
-
-/// Passes on what happens, and keeps it.
-struct Heard<'a> {
-    audience: &'a mut dyn Audience,
-    events: Vec<Event>,
-    numbers: BTreeSet<u64>,
-}
-
-impl Audience for Heard<'_> {
-    fn event(&mut self, entry: &Entry) {
-        self.events.push(entry.event.clone());
-        self.numbers.insert(entry.number);
-        self.audience.event(entry);
-    }
-
-    fn round(&mut self, plan: &Plan, observed: &Observed) {
-        self.audience.round(plan, observed);
-    }
 }
 
 /// An event of the whole fleet.

@@ -31,6 +31,9 @@ use crate::time::{Duration, Timestamp};
 
 mod claim;
 mod notes;
+mod share;
+
+use share::is_idle;
 
 /// Plan, show, ask, and act until everything is as declared
 #[derive(Debug, clap::Args)]
@@ -133,12 +136,18 @@ impl Run<'_> {
         for note in &self.args.notes {
             intent.notes.entry(note.agent.clone()).or_default().push(note.text.len() as u64);
         }
-        let mut seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
-        if self.args.run.lock.take_over && self.setup.take_over(&seen.observed)? {
-            seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
-        }
-        let mut terms = self.args.terms.terms(&self.setup.desired, &seen)?;
-        let plan = plan(&desired, &seen.observed, &terms);
+        let (mut seen, mut terms, plan) = loop {
+            let mut seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
+            if self.args.run.lock.take_over && self.setup.take_over(&seen.observed)? {
+                seen = observe(&desired, &self.setup.fleet, &mut self.host, &intent)?;
+            }
+            let terms = self.args.terms.terms(&self.setup.desired, &seen)?;
+            let plan = plan(&desired, &seen.observed, &terms);
+            // What another command is at work on is looked at again once that has ended.
+            if !self.has_to_share(&plan) || !self.waits_for_others(&terms)? {
+                break (seen, terms, plan);
+            }
+        };
         self.show(&desired, &seen, &plan, &terms, Extent::Readable)?;
         let hopeless = plan.hopeless();
         let intent = intent.without_replacements(&hopeless);
@@ -155,7 +164,7 @@ impl Run<'_> {
             terms.go_beyond_guards();
         }
         let approved = !refused && (self.args.run.auto_approve || named || !plan.needs_approval(&seen.observed));
-        if plan.is_empty() || !plan.has_acts() && !plan.has_waits() {
+        if is_idle(&plan) {
             // Where nothing is to be done, nothing needs an approval; what was asked is true from here on.
             write_down(&self.setup.fleet, &mut seen, &intent)?;
             note(&mut seen, &self.setup.fleet)?;
@@ -177,17 +186,10 @@ impl Run<'_> {
             self.terminal.error(&coded(ErrorCode::InsideAgent, why));
             return Ok(ExitStatus::Refused);
         }
-        // To end something is possible beside every other command; what starts, changes or replaces agents has them for itself.
-        let command = self.args.terms.command();
-        let fleet = &self.setup.fleet;
-        let hold = match self.args.terms.only_ends() {
-            true => None,
-            false => fleet.or_unremembered(Unremembered::Hold, fleet.hold(command, terms.scope.as_ref(), self.host.now()))?,
-        };
-        let hold = match hold.transpose() {
+        let hold = match self.hold(&terms)? {
             Ok(hold) => hold,
             Err(other) => {
-                let why = format!("{other}; nothing was done. Wait until it has ended, or name other agents");
+                let why = format!("{other}; nothing was done. Wait for it with --lock-timeout 60s, or name other agents");
                 self.terminal.error(&coded(ErrorCode::Locked, why));
                 return Ok(ExitStatus::Locked);
             }

@@ -89,6 +89,7 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         claimed_by: setup.fleet.claimed_by_another(&setup.path)?.map(|other| other.display().to_string()),
         unreadable: seen.unreadable.values().cloned().collect(),
         dead_letters,
+        hooks: setup.machine()?.hooks(&setup.desired.server),
         programs: seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name.clone(), program(sighting)?))).collect(),
         manifest_error: setup.broken.clone(),
         lost_watcher: watch::lost_watcher(&setup.fleet)?.map(|lost| lost.story(seen.observed.at)),

@@ -95,7 +95,7 @@ fn prints_why(agent: &Unfinished) -> bool {
             reason,
             Reason::NotReady | Reason::Failed | Reason::FailedRepeatedly | Reason::Unhealthy | Reason::Crashed | Reason::ContextFull
         ),
-        Some(Word::Waits(_) | Word::Held(_)) | None => false,
+        Some(Word::Waits(_) | Word::Held(_) | Word::Ended(_)) | None => false,
     }
 }
 

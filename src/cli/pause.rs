@@ -17,6 +17,8 @@ use crate::observed::{Halt, Instance, Pause, Phase};
 use crate::state::{Record, Unremembered};
 use crate::time::{Duration, Timestamp};
 
+mod stopped;
+
 /// Leave agents alone until they are resumed: nothing is started, stopped, changed or delivered
 #[derive(Debug, clap::Args)]
 pub(super) struct PauseArgs {
@@ -85,15 +87,23 @@ pub(super) fn resume(args: ResumeArgs, global: &Global, terminal: &Terminal) -> 
         if args.agents.is_empty() {
             return end_halt(setup, host, args.how.message.as_deref(), terminal);
         }
-        let (seen, agents) = chosen(&args.agents, setup, host)?;
+        let (seen, named) = chosen(&args.agents, setup, host)?;
         let paused = |agent: &&AgentName| seen.records.get(*agent).is_some_and(|record| record.paused.is_some());
-        let agents: Vec<AgentName> = agents.iter().filter(paused).cloned().collect();
+        let agents: Vec<AgentName> = named.iter().filter(paused).cloned().collect();
         for agent in &agents {
             write(&seen, setup, agent, |record| record.paused = None)?;
         }
         note(setup, &each(&agents), now, "resumed", args.how.message.as_deref())?;
-        terminal.say(&if agents.is_empty() { "None of them was paused.\n".to_owned() } else { format!("Resumed: {}\n", listed(&agents)) });
-        Ok(ExitStatus::Done)
+        let stopped: Vec<AgentName> = named.into_iter().filter(|agent| stopped::is_stopped(&seen, agent)).collect();
+        let is_frozen = seen.observed.halted.as_ref().is_some_and(|halt| halt.frozen);
+        let going = if is_frozen { Vec::new() } else { stopped::set_going(setup, host, &seen, &stopped, terminal)? };
+        terminal.say(&match (agents.is_empty(), going.is_empty()) {
+            (true, true) => "None of them was paused.\n".to_owned(),
+            (false, true) => format!("Resumed: {}\n", listed(&agents)),
+            (true, false) => format!("Set going: {}\n", listed(&going)),
+            (false, false) => format!("Resumed: {}. Set going: {}\n", listed(&agents), listed(&going)),
+        });
+        Ok(if going.len() < stopped.len() && !is_frozen { ExitStatus::NotAtRest } else { ExitStatus::Done })
     })
 }
 
@@ -123,10 +133,7 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
 }
 
 fn end_halt(setup: &Setup, host: &mut Live, why: Option<&str>, terminal: &Terminal) -> Result<ExitStatus> {
-    let Some(halt) = setup.fleet.halted()? else {
-        terminal.say("The fleet is not halted. To resume agents that are paused, name them.\n");
-        return Ok(ExitStatus::Done);
-    };
+    let Some(halt) = setup.fleet.halted()? else { return stopped::end_freeze(setup, host, why, terminal) };
     if halt.frozen {
         if all_of_them(setup, host, terminal, "set going", |only| Act::Thaw { only })? == Extent::Some {
             terminal.say("The fleet stays halted, because some of it may still be stopped. Once that is fixed, run `reconcile resume`\n");

@@ -57,6 +57,7 @@ fn counted(what: What) -> Option<Counted> {
         | What::Limit
         | What::Left
         | What::Unchanged
+        | What::LogTaken
         | What::Type
         | What::Submit
         | What::Asked

@@ -266,6 +266,7 @@ pub(super) fn wake_watcher(fleet: &Fleet) {
             until: None,
             text: None,
             interrupt: false,
+            raw: false,
             message: None,
             ts: None,
         };

@@ -7,21 +7,31 @@ use crate::desired::{AgentName, Desired};
 use crate::event::{Entry, What};
 use crate::host::sim::Sim;
 use crate::manifest::{Memory, load};
-use crate::observed::Observed;
+use crate::observed::{Exit, Observed};
 use crate::plan::{Plan, Terms};
 use crate::state::{Fleet, StateDir, crash};
 use crate::time::{Duration, Timestamp};
 
 /// What happened, and the number under which it is in the journal.
 #[derive(Default)]
-struct Heard(Vec<(Option<AgentName>, What, u64)>);
+struct Heard {
+    events: Vec<(Option<AgentName>, What, u64)>,
+    rounds: usize,
+    /// In which round there is room again.
+    room_in: Option<usize>,
+}
 
 impl Audience for Heard {
     fn event(&mut self, Entry { number, event }: &Entry) {
-        self.0.push((event.agent.clone(), event.what, *number));
+        self.events.push((event.agent.clone(), event.what, *number));
     }
 
-    fn round(&mut self, _: &Plan, _: &Observed) {}
+    fn round(&mut self, _: &Plan, _: &Observed) {
+        self.rounds += 1;
+        if Some(self.rounds) == self.room_in {
+            crash::make_room();
+        }
+    }
 }
 
 struct World {
@@ -39,7 +49,11 @@ impl World {
     }
 
     fn run(&mut self, desired: &Desired) -> (anyhow::Result<Ending>, Heard) {
-        let mut heard = Heard::default();
+        self.run_until_room(desired, None)
+    }
+
+    fn run_until_room(&mut self, desired: &Desired, room_in: Option<usize>) -> (anyhow::Result<Ending>, Heard) {
+        let mut heard = Heard { room_in, ..Heard::default() };
         let deadline = crate::host::Host::now(&self.host) + Duration::from_secs(60);
         let converged = converge(
             desired,
@@ -78,7 +92,7 @@ fn on_a_full_disk_what_ends_an_instance_is_done_and_nothing_is_started() {
         assert_eq!(ending.unwrap(), Ending::Stuck, "{why}");
         let bob: AgentName = "bob".parse().unwrap();
         let of_bob: Vec<(What, u64)> =
-            heard.0.iter().filter(|(agent, ..)| *agent == Some(bob.clone())).map(|(_, what, number)| (*what, *number)).collect();
+            heard.events.iter().filter(|(agent, ..)| *agent == Some(bob.clone())).map(|(_, what, number)| (*what, *number)).collect();
         let expected = [What::Drain, What::Kill, What::Exited, What::Forget].map(|what| (what, 0));
         assert_eq!(of_bob, expected, "all is told, and nothing has a number: {why}");
         let lost = world.fleet.take_lost().unwrap().to_string();
@@ -89,6 +103,21 @@ fn on_a_full_disk_what_ends_an_instance_is_done_and_nothing_is_started() {
         assert_eq!(world.run(&desired(&["ada", "cyd"])).0.unwrap(), Ending::AtRest);
         assert_eq!((world.living(), world.fleet.remembers_all()), (vec!["ada".to_owned(), "cyd".to_owned()], true));
     }
+}
+
+#[test]
+fn what_could_not_be_written_is_written_once_there_is_room() {
+    let mut world = World::new();
+    world.run(&desired(&["ada", "bob"])).0.unwrap();
+    let ended = |world: &World| world.fleet.record(&"ada".parse().unwrap()).unwrap().unwrap().unwrap().ended.is_some();
+    world.host.end(&"ada".parse().unwrap(), Exit::Code(0));
+    // It is seen to have ended while there is no room, and nothing is done about it; the drain of `bob` makes for more rounds.
+    let (ending, heard) = crash::full(Errno::NOSPC, || world.run_until_room(&desired(&["ada"]), Some(2)));
+    assert!(ending.is_ok() && heard.rounds > 2, "{ending:?} after {} rounds", heard.rounds);
+    let ada =
+        heard.events.iter().find(|(agent, what, _)| agent.as_ref().is_some_and(|agent| agent.as_str() == "ada") && *what == What::Exited);
+    assert_eq!(ada.map(|(.., number)| *number), Some(0), "there was no room when it was seen");
+    assert!(ended(&world));
 }
 
 #[test]

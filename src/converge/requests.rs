@@ -60,7 +60,7 @@ pub fn take_requests(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, tell
 type Outcome = Result<Option<String>, String>;
 
 fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Outcome> {
-    let Request { version: _, verb, agent, generation: _, until, text, interrupt: _, message, ts: _ } = request;
+    let Request { version: _, verb, agent, generation: _, until, text, interrupt: _, raw: _, message, ts: _ } = request;
     let now = host.now();
     if let Err(why) = makes_sense(request) {
         return Ok(Err(why));
@@ -116,7 +116,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
 
 /// Whether what is asked for and what is said of it belong together.
 fn makes_sense(request: &Request) -> Result<(), String> {
-    let Request { version: _, verb, agent, generation, until, text, interrupt, message: _, ts: _ } = request;
+    let Request { version: _, verb, agent, generation, until, text, interrupt, raw, message: _, ts: _ } = request;
     let asked = verb.as_str();
     match (verb, agent) {
         (Verb::Halt, Some(_)) => return Err("`halt` is for the whole fleet; one agent is left alone by `pause`".to_owned()),
@@ -135,6 +135,9 @@ fn makes_sense(request: &Request) -> Result<(), String> {
     }
     if *interrupt && *verb != Verb::Send {
         return Err(format!("`interrupt` is for `send`, and this is `{asked}`"));
+    }
+    if *raw && *verb != Verb::Send {
+        return Err(format!("`raw` is for `send`, and this is `{asked}`"));
     }
     match (verb, text) {
         (Verb::Send, None) => Err("`send` needs a `text`".to_owned()),
@@ -202,6 +205,7 @@ fn asked(request: &Request, claimed: &Claimed, mut record: Record, now: Timestam
             at: claimed.asked_at.min(now),
             text,
             interrupts: request.interrupt,
+            raw: request.raw,
         })),
         Verb::Halt | Verb::Handoff | Verb::Look => {}
     }
@@ -307,6 +311,7 @@ mod tests {
             (r#""do":"send","agent":"ada","text":"\u001b\n""#, "there is nothing to send: the text is empty"),
             (r#""do":"send","agent":"ada","text":"go on""#, "ada does not run; a `handoff` waits for its next life"),
             (r#""do":"stop","agent":"ada","interrupt":true"#, "`interrupt` is for `send`, and this is `stop`"),
+            (r#""do":"handoff","agent":"ada","text":"x","raw":true"#, "`raw` is for `send`, and this is `handoff`"),
             (r#""do":"handoff","agent":"ada""#, "a handoff needs a `text`"),
             (r#""do":"restart","agent":"ada","text":" ""#, "an empty note says nothing"),
         ] {

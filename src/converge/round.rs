@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Audience;
 use crate::desired::{AgentName, Desired};
 use crate::event::{Event, What};
-use crate::execute::{execute, greet};
+use crate::execute::{execute, greet, take_back_requests};
 use crate::host::Host;
 use crate::observe::Seen;
 use crate::observed::{Instance, Observed, Phase, Sighting};
@@ -72,7 +72,8 @@ impl Round<'_> {
         // An agent whose readiness is not recorded would get its ready hook once more from another run.
         let is_kept = |event: &&Event| event.agent.as_ref().is_none_or(|agent| !lost.contains(agent));
         let kept: Vec<Event> = begun.news.iter().filter(is_kept).cloned().collect();
-        let events = greet(&kept, self.desired, seen, host);
+        let mut events = take_back_requests(seen, self.fleet, seen.observed.at)?;
+        events.extend(greet(&kept, self.desired, seen, host));
         self.tell(&events)
     }
 
@@ -109,6 +110,8 @@ pub(super) fn remember(seen: &mut Seen, steps: Option<&Plan>, fleet: &Fleet) -> 
             lost.insert(name);
         }
     }
+    // It is tried again in the next round.
+    seen.learned.clone_from(&lost);
     Ok(lost)
 }
 

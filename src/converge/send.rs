@@ -6,11 +6,12 @@ use anyhow::Result;
 
 use super::{Audience, Begin, Ending, Turns, converge};
 use crate::desired::{AgentName, Desired};
+use crate::event::{Entry, What};
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
-use crate::observed::{Health, Message, Observed, Phase, Receipt};
-use crate::plan::{Held, Next, Terms, plan};
+use crate::observed::{Condition, Health, Message, Observed, Phase, Receipt};
+use crate::plan::{Held, Next, Plan, Terms, plan};
 use crate::state::Fleet;
 use crate::time::Duration;
 
@@ -60,6 +61,26 @@ fn not_ready(desired: &Desired, observed: &Observed, agent: &AgentName) -> Attem
     }
 }
 
+/// Passes on what happens, and keeps what did not work for one agent.
+struct Failures<'a> {
+    audience: &'a mut dyn Audience,
+    of: &'a AgentName,
+    last: Option<String>,
+}
+
+impl Audience for Failures<'_> {
+    fn event(&mut self, entry: &Entry) {
+        if entry.event.what == What::Failed && entry.event.agent.as_ref() == Some(self.of) {
+            self.last = Some(entry.event.why.clone());
+        }
+        self.audience.event(entry);
+    }
+
+    fn round(&mut self, plan: &Plan, observed: &Observed) {
+        self.audience.round(plan, observed);
+    }
+}
+
 /// Types a message now, if the agent takes it now. Whoever calls it holds the fleet's lock: that keeps two senders apart.
 ///
 /// # Errors
@@ -83,6 +104,10 @@ pub fn send(
         Some(Phase::Leaving(_)) => return Ok(Attempt::Over(Receipt::Refused("it was asked to end".to_owned()))),
         Some(Phase::Exited(_) | Phase::Absent) | None => return Ok(Attempt::Over(Receipt::Refused("it does not run".to_owned()))),
     }
+    if let Some(condition) = seen.observed.conditions.iter().find(|condition| matches!(condition, Condition::StateUnwritable { .. })) {
+        // What is typed is written down first.
+        return Ok(Attempt::Over(Receipt::Refused(condition.to_string())));
+    }
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);
     match before.changes.get(agent).map(|change| &change.next) {
@@ -92,14 +117,17 @@ pub fn send(
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
     }
     let deadline = host.now() + PATIENCE;
-    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, audience, turns)?;
+    let mut audience = Failures { audience, of: agent, last: None };
+    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, &mut audience, turns)?;
+    let failure = audience.last;
     let sighting = converged.observed.agents.get(agent);
     let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
     let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);
     if converged.ending == Ending::Interrupted && received.is_none() {
         return Ok(Attempt::Interrupted);
     }
-    let stalled = converged.stalled.get(agent).map(|action| format!("{action} was tried again and again without an effect"));
+    let no_effect = |action| failure.unwrap_or_else(|| format!("{action} was tried again and again without an effect"));
+    let stalled = converged.stalled.get(agent).map(no_effect);
     Ok(match received {
         Some(received) => Attempt::Over(received.receipt.clone()),
         None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),

@@ -90,6 +90,8 @@ pub enum Occasion {
     Limit,
     /// A screen stays as it is for longer than usual.
     Unchanged,
+    /// Another program took the output of a pane, and its log ended.
+    LogTaken,
     /// A note or text could not be delivered.
     Undelivered,
     /// An agent was not ready in time, also where `on_timeout = "proceed"` counts it as ready.
@@ -102,7 +104,7 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Blocked,
         Self::FailedRepeatedly,
         Self::Held,
@@ -111,6 +113,7 @@ impl Occasion {
         Self::MassDeath,
         Self::Limit,
         Self::Unchanged,
+        Self::LogTaken,
         Self::Undelivered,
         Self::NotReady,
         Self::Ready,

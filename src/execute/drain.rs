@@ -1,13 +1,16 @@
 //! The steps by which an agent is asked to end.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Round, notes};
 use crate::desired::{AgentName, DrainAsk};
+use crate::event::{Event, What};
 use crate::host::Act;
+use crate::observe::Seen;
 use crate::observed::{Body, Message, MessageKind, Sighting};
-use crate::state::Record;
-use crate::state::handoff::{Claim, NoteId, Route, claim, finish, put};
+use crate::state::handoff::shutdown::{self, ShutdownMessage};
+use crate::state::handoff::{Note, NoteId, Route};
+use crate::state::{Fleet, Record, Unremembered};
 use crate::time::{Duration, Timestamp};
 
 impl Round<'_> {
@@ -49,30 +52,73 @@ impl Round<'_> {
         spec.map_or_else(|| "/".into(), |spec| spec.launch.cwd.clone())
     }
 
-    /// Lays a note into the inbox that is for this life only: it waits in no queue, so that no successor gets it.
+    /// Lays a note into the inbox that is for this life only: it waits in no queue, and is taken back when the life is over.
     fn request(&mut self, agent: &AgentName, sighting: &Sighting, text: &str, now: Timestamp) -> Result<()> {
         let handoff = sighting.spec.as_ref().map(|spec| spec.care.handoff.clone()).unwrap_or_default();
         let paths = self.fleet.paths();
-        let source = paths.run().join(format!("{agent}.request"));
-        // One that an interrupted run left is of no use any more.
-        let _ = std::fs::remove_file(&source);
-        put(&source, text)?;
         let inbox = self.inbox(agent, sighting);
         let route = Route {
-            source: &source,
+            source: &paths.run(),
             inbox: Some(&inbox),
             archive: &handoff.archive.clone().unwrap_or_else(|| paths.archive(agent)),
             dead: &paths.dead(agent),
-            from: "reconcile",
+            from: shutdown::SENDER,
             to: agent,
             keep: handoff.keep as usize,
             max_size: u64::MAX,
             expires: None,
         };
         let id: NoteId = self.host.fresh_id().parse().map_err(anyhow::Error::msg)?;
-        if let Claim::Claimed(note) = claim(&route, id, now)? {
-            finish(&route, &note, now, &self.untyped())?;
-        }
-        Ok(())
+        // Known before it is there, so that it is taken back whoever is killed meanwhile.
+        let mut record = self.seen.records.get(agent).cloned().unwrap_or_else(|| Record::new(agent.clone()));
+        record.requested.push(ShutdownMessage { id, inbox: inbox.clone(), laid: false });
+        self.write(record.clone())?;
+        shutdown::lay(&route, &inbox, &Note { id, text: text.to_owned() }, now, &self.untyped())?;
+        record.requested.iter_mut().filter(|message| message.id == id).for_each(|message| message.laid = true);
+        self.write_end(record)
     }
+}
+
+/// Takes back the messages that asked lives to end which are over, or which may go on after all. To be done before the steps of a round; a
+/// successor is started only where it was.
+///
+/// # Errors
+///
+/// If the state folder cannot be written.
+pub fn take_back_requests(seen: &mut Seen, fleet: &Fleet, now: Timestamp) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for record in seen.records.values_mut() {
+        let is_over = record.ended.is_some() || record.leaving.is_none();
+        if !is_over || record.requested.is_empty() {
+            continue;
+        }
+        let before = record.requested.len();
+        record.requested.retain(|message| match shutdown::take_back(message) {
+            Ok(was_there) => {
+                if was_there {
+                    let why = "request to end taken out of the inbox, where it was not read".to_owned();
+                    let (agent, generation) = (Some(record.agent.clone()), Some(record.generation));
+                    events.push(Event { at: now, agent, generation, what: What::Asked, reason: None, why });
+                }
+                false
+            }
+            Err(_) => true,
+        });
+        if record.requested.len() < before
+            && fleet.or_unremembered(Unremembered::State(record.agent.clone()), fleet.write(record))?.is_none()
+        {
+            seen.learned.insert(record.agent.clone());
+        }
+    }
+    Ok(events)
+}
+
+/// The same for one whose successor is about to start, or which is forgotten.
+pub(super) fn take_back(record: &mut Record) -> Result<()> {
+    for message in &record.requested {
+        let at = || format!("the message that asked its last life to end is still in {}", message.inbox.display());
+        shutdown::take_back(message).with_context(at)?;
+    }
+    record.requested.clear();
+    Ok(())
 }

@@ -72,7 +72,10 @@ impl Round<'_> {
     fn start_failed(&mut self, agent: &AgentName, why: &str, at: Timestamp) -> Result<()> {
         let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
         let exit = Exit::Failed(why.to_owned());
-        self.write(Record { ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None, excuse: None }), ..record })
+        self.write(Record {
+            ended: Some(Ended { at, since: at, was_ready: false, exit, asked: None, outcome: None, excuse: None }),
+            ..record
+        })
     }
 
     /// Remembers what was before a start that did not take place: nothing has happened to the agent, and nothing counts.

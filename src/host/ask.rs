@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::desired::{AgentName, AgentSpec, FleetName, Mark, Server};
-use crate::observed::{Condition, Exit, Instance, Stranger};
+use crate::observed::{Condition, Exit, Instance, LogPipe, Stranger};
 use crate::process::{ProcId, Remnant};
 use crate::time::Timestamp;
 
@@ -122,6 +122,8 @@ pub struct Found {
     pub life: Life,
     /// People attached to its session.
     pub attached: u32,
+    /// Where the output of its pane goes, if it has a log. None: it cannot be told.
+    pub log_pipe: Option<LogPipe>,
     /// Another state folder, for which its keeper works and which has a record of its agent.
     pub elsewhere: Option<PathBuf>,
 }

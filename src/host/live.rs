@@ -17,7 +17,7 @@ use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
-use super::tmux::{Detail, Ear, Pace, socket_path};
+use super::tmux::{self, Detail, Door, Ear, Pace, knock, socket_path};
 use super::trace::Trace;
 use super::wait::Vigil;
 use super::{Act, Answer, Ask, Host, Look, Outcome, Query, Seal, SecretQuery, Successor, Wake, secret};
@@ -149,6 +149,12 @@ impl Live {
             Some(news) => news.blind().map(str::to_owned),
             None => None,
         }
+    }
+
+    /// The hooks of a tmux server that do something, as it shows them; none where it does not run.
+    pub fn hooks(&self, server: &Server) -> Vec<String> {
+        let at = socket_path(&server.socket, self.tmpdir.as_deref()).map(|path| knock(&path));
+        if let Ok(Door::Open(at)) = at { tmux::hooks(&at) } else { Vec::new() }
     }
 
     /// Ends what this process asks and whom it tells: nobody waits for that any more.

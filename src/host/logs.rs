@@ -3,15 +3,17 @@
 //! A file of settings beside the status says that a pane has a log of ours: a pipe that a person made is left alone.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use super::Spawn;
 use super::dress::replace;
 use super::launch::with_file;
 use super::live::Live;
-use super::tmux::{Line, as_format_text};
+use super::tmux::{Line, Pane, as_format_text};
 use crate::desired::{AgentName, Log};
-use crate::keeper::{is_writing, log_fault, writer_arguments};
-use crate::observed::Instance;
+use crate::keeper::{end_of_input, is_writing, log_fault, writer_arguments};
+use crate::observed::{Instance, LogPipe};
+use crate::process;
 
 /// Writes the settings for the pane that is about to be made, if it has a log. The error says why that did not work.
 pub(super) fn prepare(live: &Live, spawn: &Spawn) -> Result<(), String> {
@@ -23,28 +25,77 @@ pub(super) fn prepare(live: &Live, spawn: &Spawn) -> Result<(), String> {
 
 /// The command that gives a pane that was just made its log.
 pub(super) fn of_new(live: &Live, spawn: &Spawn, pane: &str) -> Option<Line> {
-    spawn.spec.care.pane_log.as_ref().map(|_| start(live, &spawn.mark.agent, pane))
+    spawn.spec.care.pane_log.as_ref()?;
+    begin_anew(&live.paths.log_settings(&spawn.mark.agent));
+    Some(start(live, &spawn.mark.agent, pane))
 }
 
 /// The command for a pane whose earlier life may have had a log. The pipe of a dead pane is still open.
 pub(super) fn of_next_life(live: &Live, spawn: &Spawn, pane: &str) -> Option<Line> {
     let settings = live.paths.log_settings(&spawn.mark.agent);
-    of_new(live, spawn, pane).or_else(|| std::fs::remove_file(settings).is_ok().then(|| stop(pane)))
+    of_new(live, spawn, pane).or_else(|| forget(&settings).then(|| stop(pane)))
 }
 
 /// The commands that give a running pane the log that is declared now, or none. A writer that goes on as it is stays; one that is gone is started.
 pub(super) fn renew(live: &Live, only: &Instance, log: Option<&Log>, pane: &str) -> Result<Vec<Line>, String> {
     let agent = only.mark.as_ref().map_or(&only.agent, |mark| &mark.agent);
     let Some(log) = log else {
-        let had_one = std::fs::remove_file(live.paths.log_settings(agent)).is_ok();
+        let had_one = forget(&live.paths.log_settings(agent));
         return Ok(had_one.then(|| stop(pane)).into_iter().collect());
     };
+    let settings = live.paths.log_settings(agent);
+    let is_ours = is_writing(&settings);
     let start = start(live, agent, pane);
     Ok(match write(live, agent, log)? {
-        Settings::Same if is_writing(&live.paths.log_settings(agent)) => Vec::new(),
-        Settings::Same | Settings::Changed => vec![start],
-        Settings::New => vec![Line::new("if-shell").flag("-F -t").word(pane).word("#{==:#{pane_pipe},0}").block(&[start])],
+        Settings::Same if is_ours => Vec::new(),
+        Settings::Changed if is_ours => vec![start],
+        // Its writer was killed, and tmux may not have noticed.
+        Settings::Same | Settings::Changed if !end_of_input(&settings).exists() => {
+            begin_anew(&settings);
+            vec![start]
+        }
+        // A pipe that something else has made meanwhile is left alone.
+        Settings::Same | Settings::Changed | Settings::New => {
+            begin_anew(&settings);
+            vec![Line::new("if-shell").flag("-F -t").word(pane).word("#{==:#{pane_pipe},0}").block(&[start])]
+        }
     })
+}
+
+/// Removes the settings of a log; says whether there were any.
+fn forget(settings: &Path) -> bool {
+    let _ = std::fs::remove_file(end_of_input(settings));
+    std::fs::remove_file(settings).is_ok()
+}
+
+/// How long a writer may take to begin, from when its settings were written or it was asked for.
+const BEGINS: Duration = Duration::from_secs(3);
+
+/// Has the time begin anew in which a writer may begin.
+fn begin_anew(settings: &Path) {
+    let _ = std::fs::File::open(settings).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+/// Where the output of a pane goes, by the settings of its log and whether tmux pipes it. None where there is no log, or its writer may be about to begin.
+pub(super) fn pipe(settings: &Path, is_piped: bool, holder: impl FnOnce() -> Option<u32>) -> Option<LogPipe> {
+    let written = std::fs::metadata(settings).ok()?.modified().ok()?;
+    if is_writing(settings) {
+        return Some(LogPipe::Ours);
+    }
+    if written.elapsed().is_ok_and(|age| age < BEGINS) {
+        return None;
+    }
+    // Of a writer that was killed, tmux learns only when it has something for it.
+    let was_taken = is_piped && end_of_input(settings).exists();
+    Some(if was_taken { LogPipe::Taken { pid: holder() } } else { LogPipe::Closed })
+}
+
+/// The process that a server started and that is neither in a pane nor a writer of ours, if there is exactly one.
+pub(super) fn only_other_child(server: u32, panes: &[Pane]) -> Option<u32> {
+    let is_writer = |pid: &u32| process::cmdline(*pid).is_ok_and(|words| words.get(1).is_some_and(|word| word == "keep-log"));
+    let is_in_pane = |pid: &u32| panes.iter().any(|pane| pane.pid == *pid);
+    let mut others = process::children(server).ok()?.into_iter().filter(|pid| !is_in_pane(pid) && !is_writer(pid));
+    others.next().filter(|_| others.next().is_none())
 }
 
 /// What became of a file of settings.

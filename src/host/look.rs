@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::live::{Live, now};
 use super::tmux::{Detail, Listing, Pane, ServerAt, socket_path};
 use super::trace::Trace;
-use super::{Ask, Found, Known, Life, Look, Successor, adopted, conditions, obstacle};
+use super::{Ask, Found, Known, Life, Look, Successor, adopted, conditions, logs, obstacle};
 use crate::desired::{AgentName, Generation, Mark};
 use crate::keeper;
-use crate::observed::{Instance, Obstacle, Seat, Stranger};
+use crate::observed::{Instance, LogPipe, Obstacle, Seat, Stranger};
 use crate::paths::Paths;
 use crate::process::{self, Liveness, ProcId, Remnant};
 
@@ -151,7 +151,7 @@ impl<'a> Looking<'a> {
             // No mark tells whose it is, so it is that of the agent as it is called now.
             instance.agent.clone_from(&self.ask.known[at].agent);
         }
-        self.look.found.push(Found { instance, life, attached, elsewhere: None });
+        self.look.found.push(Found { instance, life, attached, log_pipe: None, elsewhere: None });
     }
 
     /// Every pane of a server: what is the fleet's is looked at, the rest of the declared server is named.
@@ -185,7 +185,10 @@ impl<'a> Looking<'a> {
             None => blank(known, seat(server, pane, None)),
         };
         let (instance, life) = self.life_in_pane(pane, instance);
+        let agent = known.mark.as_ref().map_or(&known.agent, |mark| &mark.agent);
+        let log_pipe = self.log_pipe(server, listing, pane, agent, &life);
         self.answer(at, instance, life, people(listing, pane));
+        self.look.found.last_mut().into_iter().for_each(|found| found.log_pipe.clone_from(&log_pipe));
         None
     }
 
@@ -196,7 +199,7 @@ impl<'a> Looking<'a> {
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));
-        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), log_pipe: None, elsewhere });
         None
     }
 
@@ -205,8 +208,20 @@ impl<'a> Looking<'a> {
         let instance = Instance { seat: seat(server, pane, Some(&instance.seat)), ..instance.clone() };
         let lives = !pane.dead && instance.program.as_ref().is_none_or(|program| program.liveness() != Liveness::Gone);
         let life = if lives { Life::Alive { since: None } } else { Life::Lost };
+        let log_pipe = self.log_pipe(server, listing, pane, &instance.agent, &life);
         self.answer(at, instance, life, people(listing, pane));
+        self.look.found.last_mut().into_iter().for_each(|found| found.log_pipe.clone_from(&log_pipe));
         None
+    }
+
+    /// Where the output of a pane goes that lives and has a log.
+    fn log_pipe(&self, server: &ServerAt, listing: &Listing, pane: &Pane, agent: &AgentName, life: &Life) -> Option<LogPipe> {
+        let Life::Alive { .. } = life else { return None };
+        let holder = || {
+            let pid = pane.piped_to.filter(|pid| *pid > 0);
+            pid.or_else(|| logs::only_other_child(server.id.pid, &listing.panes))
+        };
+        logs::pipe(&self.live.paths.log_settings(agent), pane.piped_to.is_some(), holder)
     }
 
     /// A pane that was adopted and whose record is lost. Returns why it is none of the fleet's, if another process runs in it by now.
@@ -220,7 +235,7 @@ impl<'a> Looking<'a> {
         let program = living.or_else(|| adopted::process_of(&mark));
         let seat = seat(server, pane, None);
         let instance = Instance { agent: mark.agent, generation: mark.generation, mark: None, keeper: None, program, seat };
-        self.look.found.push(Found { instance, life, attached: people(listing, pane), elsewhere: None });
+        self.look.found.push(Found { instance, life, attached: people(listing, pane), log_pipe: None, elsewhere: None });
         None
     }
 

@@ -214,6 +214,7 @@ fn adoptable(live: &Live, agent: &AgentName, spec: &AgentSpec) -> Option<Found> 
         },
         life: Life::Alive { since: None },
         attached: 0,
+        log_pipe: None,
         elsewhere: None,
     })
 }

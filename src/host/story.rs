@@ -1,5 +1,7 @@
 //! What keepers told of their instances.
 
+use std::path::{Path, PathBuf};
+
 use super::Life;
 use crate::desired::Mark;
 use crate::keeper::{Exit as KeeperExit, Status};
@@ -9,9 +11,19 @@ use crate::process::{ProcId, Remnant};
 
 /// What the keeper of just this instance wrote; none if there is nothing. Errors when it could not be read.
 pub(super) fn of(paths: &Paths, mark: &Mark) -> Result<Option<Status>, String> {
-    let path = paths.status(&mark.agent);
-    let status = Status::read(&path).map_err(|error| format!("the status {} could not be read: {error}", path.display()))?;
-    Ok(status.filter(|status| status.label == *mark))
+    let read = |path: &Path| {
+        let status = Status::read(path).map_err(|error| format!("the status {} could not be read: {error}", path.display()))?;
+        Ok(status.filter(|status| status.label == *mark))
+    };
+    let here = read(&paths.status(&mark.agent))?;
+    if here.is_some() {
+        return Ok(here);
+    }
+    // One that was taken over has a keeper that works for another state folder.
+    match std::fs::read_to_string(paths.kept_by(&mark.agent)) {
+        Ok(folder) => read(&Paths::new(PathBuf::from(folder)).status(&mark.agent)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Processes by number and command, for people.

@@ -2,8 +2,9 @@
 //! and ends with the pane, whatever becomes of the keeper and of the tool.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -37,21 +38,40 @@ pub fn is_writing(settings: &Path) -> bool {
     File::open(settings).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
 }
 
+/// The file by which a writer tells that its input came to an end: tmux closed it, or gave the output to another program. One that was killed
+/// leaves none.
+pub fn end_of_input(settings: &Path) -> PathBuf {
+    settings.with_extension("ended")
+}
+
 /// Writes standard input to the log until its end, and returns the exit code. What cannot be written is dropped: the pane never waits.
 pub fn write_log(settings: &Path) -> u8 {
     // Shared: that of the pane's life before may have its last words still to write.
-    let _lives = File::open(settings).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
-    let settings = read_trusted(settings, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
-    let Some((path, settings)) = settings.and_then(|settings| Some((settings.file.clone()?, settings))) else { return NO_SPEC };
+    let path = settings;
+    let lives = File::open(path).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
+    let _ = std::fs::remove_file(end_of_input(path));
+    let settings = read_trusted(path, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
+    let Some((log, settings)) = settings.and_then(|settings| Some((settings.file.clone()?, settings))) else { return NO_SPEC };
     // Nobody would see why; tmux closes the pipe and the pane goes on.
-    let Ok(mut log) = LogFile::open(&path, &settings) else { return NO_SPEC };
+    let Ok(mut log) = LogFile::open(&log, &settings) else { return NO_SPEC };
     let mut buffer = [0; 16 * 1024];
     loop {
         match std::io::stdin().read(&mut buffer) {
-            Ok(0) => return 0,
+            Ok(0) => {
+                if lives.is_ok_and(|file| is_last(&file, path)) {
+                    let _ = File::create(end_of_input(path));
+                }
+                return 0;
+            }
             Ok(length) => log.write(&buffer[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return 0,
         }
     }
+}
+
+/// Whether no other writer was started with these settings since: that one goes on with the log.
+fn is_last(settings: &File, path: &Path) -> bool {
+    let is_same = |there: Metadata| settings.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino()));
+    std::fs::metadata(path).is_ok_and(is_same) && flock(settings, FlockOperation::NonBlockingLockExclusive).is_ok()
 }

@@ -62,14 +62,14 @@ fn moved(since: Timestamp, at: Timestamp, end: Timestamp) -> (Timestamp, Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::{Exit, Failures, Leaving, Purpose, Step};
+    use crate::observed::{DrainOutcome, Exit, Failures, Leaving, Purpose, Step};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_millis(second * 1000)
     }
 
     fn ended(since: Timestamp, at: Timestamp) -> Ended {
-        Ended { at, since, was_ready: true, exit: Exit::Code(1), asked: None, excuse: None }
+        Ended { at, since, was_ready: true, exit: Exit::Code(1), asked: None, outcome: None, excuse: None }
     }
 
     #[test]
@@ -77,7 +77,8 @@ mod tests {
         let mut record = Record::new("a".parse().unwrap());
         record.asked_at = at(900);
         record.ready_at = Some(at(2000));
-        record.leaving = Some(Leaving { step: Step::Kill, asked_at: at(2000), since: at(900), purpose: Purpose::Stop });
+        record.leaving =
+            Some(Leaving { step: Step::Kill, asked_at: at(2000), since: at(900), purpose: Purpose::Stop, if_killed: DrainOutcome::Killed });
         record.ended = Some(ended(at(1500), at(2000)));
         record.failures = Failures { recent: vec![at(800), at(2000)], ..Failures::default() };
         record.live.asked_at = Some(at(2000));

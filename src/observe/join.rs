@@ -6,7 +6,7 @@ use super::{AgentName, Desired, Found, Gap, Look, Place, Record, Seat, Sighting,
 use crate::desired::Generation;
 use crate::event::{Event, What, Word};
 use crate::host::Life;
-use crate::observed::{Activity, Ended, Exit, Health, MessageKind, Phase, Receipt, Received, Typing, Unread, Vitals};
+use crate::observed::{Activity, Ended, Exit, Health, Leaving, MessageKind, Phase, Receipt, Received, Typing, Unread, Vitals};
 use crate::state::Posted;
 use crate::state::request::STALE;
 use crate::time::Timestamp;
@@ -176,6 +176,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.replace_up_to = Generation(0);
     }
     sighting.attached = found.attached;
+    sighting.log_pipe.clone_from(&found.log_pipe);
     sighting.elsewhere = found.elsewhere.clone().or(sighting.elsewhere.take());
     let asked_at = record.map_or(now, |record| record.asked_at);
     let leaving = record.and_then(|record| record.leaving.clone());
@@ -186,6 +187,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
             was_ready: record.is_some_and(|record| record.ready_at.is_some()),
             exit,
             asked: leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+            outcome: leaving.as_ref().map(Leaving::outcome),
             excuse: record.and_then(|record| record.ended.as_ref()?.excuse.clone()),
         })
     };
@@ -222,6 +224,7 @@ fn remembered(record: Option<&Record>, now: Timestamp) -> Phase {
             was_ready: record.ready_at.is_some(),
             exit: Exit::Unseen,
             asked: record.leaving.as_ref().map(|leaving| (leaving.purpose, leaving.step)),
+            outcome: record.leaving.as_ref().map(Leaving::outcome),
             excuse: None,
         }),
     }
@@ -271,12 +274,13 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
     let mut changed = false;
     let (agent, generation) = (record.agent.clone(), record.generation);
     events.extend(late(record, sighting, now));
-    let failed = match &sighting.phase {
-        Phase::Exited(ended) => ended.is_crash(record.spec.as_ref().map(|spec| &spec.care.restart)),
-        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) | Phase::Unknown { .. } => false,
+    let of_the_end = match &sighting.phase {
+        Phase::Exited(ended) if ended.is_crash(record.spec.as_ref().map(|spec| &spec.care.restart)) => Some(Word::FAILED),
+        Phase::Exited(ended) => ended.outcome.map(Word::Ended),
+        Phase::Absent | Phase::Running { .. } | Phase::Leaving(_) | Phase::Unknown { .. } => None,
     };
     let mut tell = |what, why: String| {
-        let reason = (what == What::Exited && failed).then_some(Word::FAILED);
+        let reason = of_the_end.filter(|_| what == What::Exited);
         events.push(Event { at: now, agent: Some(agent.clone()), generation: Some(generation), what, reason, why });
     };
     match &sighting.phase {

@@ -6,7 +6,9 @@ use super::{Desired, care_of};
 use crate::desired::{AgentName, Care, Owner, Policy, Probe};
 use crate::event::What;
 use crate::host::{Answer, Host, Query};
-use crate::observed::{Activity, Body, Consent, Ended, Exit, Health, Instance, Message, MessageKind, Phase, Pulse, Screen, Seat, Sighting};
+use crate::observed::{
+    Activity, Body, Consent, Ended, Exit, Health, Instance, LogPipe, Message, MessageKind, Phase, Pulse, Screen, Seat, Sighting,
+};
 use crate::state::Record;
 use crate::time::Timestamp;
 
@@ -205,6 +207,14 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, tell: &mut impl Fn
     {
         tell(What::Unchanged, format!("its screen is unchanged for {}", now.since(since).rough()));
         pulse.told_of = Some(since);
+    }
+    match &sighting.log_pipe {
+        Some(LogPipe::Taken { .. }) if !pulse.log_taken => {
+            pulse.log_taken = true;
+            tell(What::LogTaken, sighting.log_pipe.as_ref().and_then(LogPipe::trouble).unwrap_or_default());
+        }
+        Some(LogPipe::Ours | LogPipe::Closed) => pulse.log_taken = false,
+        Some(LogPipe::Taken { .. }) | None => {}
     }
     let changed = record.live != pulse;
     record.live = pulse;

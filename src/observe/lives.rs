@@ -61,7 +61,8 @@ pub(super) fn take_up(record: &mut Record, sighting: &Sighting, look: &Look, nam
     if is_another && let Some(new) = join::rebuilt(name, sighting, look.at) {
         let (spent, wanted, paused) = (record.spent.max(record.generation), record.wanted, record.paused.clone());
         let (untyped, undelivered, failures) = (record.untyped.clone(), record.undelivered.clone(), record.failures.clone());
-        *record = Record { spent, wanted, paused, untyped, undelivered, failures, ..new };
+        let requested = record.requested.clone();
+        *record = Record { spent, wanted, paused, untyped, requested, undelivered, failures, ..new };
         changed = true;
     }
     if sighting.instance.is_some()
@@ -137,13 +138,20 @@ mod tests {
     }
 
     fn found(instance: Instance, life: Life) -> Found {
-        Found { instance, life, attached: 0, elsewhere: None }
+        Found { instance, life, attached: 0, log_pipe: None, elsewhere: None }
     }
 
     /// The record of generation 2.
     fn record(kind: &str) -> Option<Record> {
-        let ended =
-            Ended { at: Timestamp::default(), since: Timestamp::default(), was_ready: true, exit: Exit::Unseen, asked: None, excuse: None };
+        let ended = Ended {
+            at: Timestamp::default(),
+            since: Timestamp::default(),
+            was_ready: true,
+            exit: Exit::Unseen,
+            asked: None,
+            outcome: None,
+            excuse: None,
+        };
         let lived = Record {
             generation: Generation(2),
             mark: Some(mark(2)),

@@ -112,14 +112,22 @@ pub(super) fn messages(
         body: note(untyped.id, &untyped.archive),
         interrupts: false,
     });
-    let posted = posted.iter().filter(|posted| !posted.is_over(now)).map(text).filter(|message| !begun(&message.id));
+    let is_due = |posted: &&Posted| !posted.is_over(now) && !begun(&posted.message_id());
+    let (raw, posted): (Vec<&Posted>, Vec<&Posted>) = posted.iter().filter(is_due).partition(|posted| posted.raw);
     let commands = care.map(|care| commands(&care.preset)).unwrap_or_default();
     let keep = |message: Message| match message.body {
         Body::Text(text) => Message { body: Body::Text(screen::as_text(&commands, &text).into_owned()), ..message },
         Body::Keys(_) | Body::Unreadable(_) => message,
     };
     // What a person sends was made a text before, or is meant to be a command.
-    let mut messages: Vec<Message> = prompt.into_iter().chain(notes).chain(posted).map(keep).chain(sent).collect();
+    let mut messages: Vec<Message> = prompt
+        .into_iter()
+        .chain(notes)
+        .chain(posted.into_iter().map(text))
+        .map(keep)
+        .chain(raw.into_iter().map(text))
+        .chain(sent)
+        .collect();
     // What may interrupt does not wait behind what may not.
     messages.sort_by_key(|message| !message.interrupts);
     messages

@@ -34,6 +34,9 @@ pub struct Pulse {
     /// What the last no said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub said: String,
+    /// Whether it was told that another program has the output of its pane.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub log_taken: bool,
     /// Why the last question had no answer; empty if it had one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unheard: String,

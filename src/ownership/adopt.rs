@@ -141,6 +141,7 @@ fn record(instance: Instance, spec: &AgentSpec, before: Option<Record>) -> Recor
         failures: Failures { restarts: kept.failures.restarts, ..Failures::default() },
         paused: kept.paused,
         untyped: kept.untyped,
+        requested: kept.requested,
         undelivered: kept.undelivered,
         left: kept.left,
         ..Record::new(agent)

@@ -10,6 +10,7 @@ use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome};
 use crate::observe::Seen;
 use crate::observed::{Instance, Phase, Sighting};
+use crate::state::handoff::shutdown;
 use crate::state::{Fleet, Record};
 
 /// What became of one agent.
@@ -105,12 +106,14 @@ fn remember(agent: &AgentName, way: &LetGo, seen: &mut Seen, fleet: &Fleet) -> R
         LetGo::Released(pid) => format!("a person asked for it; its process{} goes on and is ours no more", number(*pid)),
     };
     let mut events = vec![event(agent, &record, What::Forget, why, seen)];
+    // Whatever goes on is asked for nothing any more; what cannot be taken back is known to no one from here on.
+    record.requested.iter().for_each(|message| _ = shutdown::take_back(message));
     for posted in &record.posted {
         events.push(event(agent, &record, What::Undelivered, posted.refused("the agent was let go"), seen));
     }
     match way {
         LetGo::Released(_) => {
-            let record = Record { released: true, leaving: None, posted: Vec::new(), ..record };
+            let record = Record { released: true, leaving: None, posted: Vec::new(), requested: Vec::new(), ..record };
             fleet.write_wish(&record)?;
             seen.records.insert(agent.clone(), record);
         }

@@ -172,6 +172,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
             if let Some(spec) = &mut sighting.spec {
                 spec.care = declared.spec.care.clone();
             }
+            sighting.log_pipe = None;
         }
         (Action::Adopt { generation }, Some(declared)) => {
             sighting.generation = (*generation).max(crate::desired::Generation(1));
@@ -206,12 +207,12 @@ fn started_with(generation: Generation, spec: &AgentSpec) -> Vec<Message> {
 }
 
 fn ask_to_leave(sighting: &mut Sighting, step: Step, purpose: Purpose, asked_at: crate::time::Timestamp) {
-    let since = match &sighting.phase {
-        Phase::Running { since, .. } => *since,
-        Phase::Leaving(leaving) => leaving.since,
+    let (since, before) = match &sighting.phase {
+        Phase::Running { since, .. } => (*since, None),
+        Phase::Leaving(leaving) => (leaving.since, Some(leaving)),
         Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => return,
     };
-    sighting.phase = Phase::Leaving(Leaving { step, asked_at, since, purpose });
+    sighting.phase = Phase::Leaving(Leaving::next(before, step, asked_at, since, purpose));
 }
 
 /// A launch after a rename: where the place was named after the agent, as it is by default, the place takes the new name too.
@@ -273,9 +274,9 @@ fn pass_time(world: &mut Observed, plan: &Plan) -> bool {
                 goes_on = true;
             }
             Phase::Leaving(leaving) if matches!(next, Some(Next::Act(_) | Next::Wait(_))) => {
-                let asked = Some((leaving.purpose, leaving.step));
-                sighting.phase =
-                    Phase::Exited(Ended { at, since: leaving.since, was_ready: true, exit: Exit::Code(0), asked, excuse: None });
+                let (asked, outcome) = (Some((leaving.purpose, leaving.step)), Some(leaving.outcome()));
+                let (since, exit) = (leaving.since, Exit::Code(0));
+                sighting.phase = Phase::Exited(Ended { at, since, was_ready: true, exit, asked, outcome, excuse: None });
                 goes_on = true;
             }
             Phase::Running { .. } | Phase::Leaving(_) | Phase::Absent | Phase::Exited(_) | Phase::Unknown { .. } => {}
@@ -301,6 +302,6 @@ fn succeed(sighting: &mut Sighting, at: crate::time::Timestamp) -> bool {
     let restart = sighting.spec.as_ref().map(|spec| &spec.care.restart).filter(|restart| restart.policy != Policy::Always);
     let (Some(restart), Phase::Running { since, .. }) = (restart, &sighting.phase) else { return false };
     let exit = Exit::Code(restart.success.iter().next().copied().unwrap_or(0));
-    sighting.phase = Phase::Exited(Ended { at, since: *since, was_ready: true, exit, asked: None, excuse: None });
+    sighting.phase = Phase::Exited(Ended { at, since: *since, was_ready: true, exit, asked: None, outcome: None, excuse: None });
     true
 }

@@ -71,7 +71,7 @@ fn waits_for_somebody(activity: &Activity) -> bool {
 fn given_up(agent: &Agent<'_>, declared: &Declared, since: Timestamp, health: &Health, fault: &Fault) -> Option<Next> {
     let restart = &declared.spec.care.restart;
     let was_ready = matches!(health, Health::Ready(_));
-    let ended = Ended { at: agent.now, since, was_ready, exit: Exit::Unseen, asked: None, excuse: None };
+    let ended = Ended { at: agent.now, since, was_ready, exit: Exit::Unseen, asked: None, outcome: None, excuse: None };
     let failures = start::count_fault(agent, fault, &ended, restart);
     let crate::desired::GiveUp { failures: most, within } = restart.give_up;
     let often = if failures.recent.len() >= most as usize {

@@ -6,7 +6,7 @@ use super::{
     Action, Blocked, Cause, Change, Kind, Next, Reason, Terms, Wait, dialogs, diff, ground, leave, live, notes, start, sweep, talk,
 };
 use crate::desired::{AgentName, Declared, Desired, OnRemove, Policy, Wish, canonical_digest};
-use crate::observed::{Condition, Health, Leaving, Observed, Obstacle, Phase, Purpose, Sighting};
+use crate::observed::{Condition, Health, Leaving, LogPipe, Observed, Obstacle, Phase, Purpose, Sighting};
 use crate::time::Timestamp;
 
 /// What is due for each agent, before order and guards.
@@ -160,7 +160,7 @@ impl Agent<'_> {
             let next = Next::Act(Action::Adopt { generation: self.sighting.generation });
             return Some(Change { kind: Kind::Adopt, cause: Cause::Unrecorded, fields: Vec::new(), next });
         }
-        if let Some(change) = self.amend(declared) {
+        if let Some(change) = self.amend(declared).or_else(|| self.reopen_log(declared)) {
             return Some(change);
         }
         if let Some(change) = live::faulty(self, declared, since, health) {
@@ -264,6 +264,12 @@ impl Agent<'_> {
         let before = self.sighting.spec.as_ref().map(|spec| &spec.care).filter(|care| **care != declared.spec.care)?;
         let fields = diff::care(before, &declared.spec.care, &declared.spec.launch.place);
         Some(Change { kind: Kind::Amend, cause: Cause::CareChanged, fields, next: Next::Act(Action::Amend) })
+    }
+
+    /// A log whose pipe something closed goes on.
+    fn reopen_log(&self, declared: &Declared) -> Option<Change> {
+        let is_due = self.sighting.log_pipe == Some(LogPipe::Closed) && declared.spec.care.pane_log.is_some();
+        is_due.then(|| Change { kind: Kind::Amend, cause: Cause::LogClosed, fields: Vec::new(), next: Next::Act(Action::Amend) })
     }
 
     /// A start, unless something stands in its way.

@@ -57,6 +57,7 @@ fn beyond(auto: Auto, change: &Change, agent: &Agent<'_>, desired: &Desired) -> 
     let is_drift = matches!(change.cause, Cause::LaunchChanged | Cause::LaunchUnknown | Cause::SecretChanged(_));
     let least = match change.kind {
         Kind::Spawn | Kind::Restart | Kind::Deliver | Kind::Adopt => Auto::Heal,
+        Kind::Amend if change.cause == Cause::LogClosed => Auto::Heal,
         Kind::Amend => Auto::Safe,
         Kind::Replace if is_drift => Auto::Safe,
         Kind::Replace => Auto::Heal,

@@ -31,9 +31,9 @@ use super::*;
 use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canonical_digest};
 use crate::manifest::{Memory, load};
 use crate::observed::{
-    Activity, Answering, Body, Composed, Condition, Consent, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode, Instance,
-    Leaving, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat, Sighting, Step,
-    Typing, Unread, Vitals,
+    Activity, Answering, Body, Composed, Condition, Consent, DrainOutcome, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode,
+    Instance, Leaving, LogPipe, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat,
+    Sighting, Step, Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{HoldReason, Reason, WaitReason};
+use crate::observed::DrainOutcome;
 
 /// Why something is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +17,8 @@ pub enum Word {
     Held(HoldReason),
     /// Why it needs a person.
     Blocked(Reason),
+    /// What came of asking for an end.
+    Ended(DrainOutcome),
 }
 
 impl Word {
@@ -31,13 +34,15 @@ impl Word {
             Self::Waits(reason) => reason.as_str(),
             Self::Held(reason) => reason.as_str(),
             Self::Blocked(reason) => reason.as_str(),
+            Self::Ended(outcome) => outcome.as_str(),
         }
     }
 
     fn all() -> impl Iterator<Item = Self> {
         let waits = WaitReason::ALL.iter().copied().map(Self::Waits);
         let held = HoldReason::ALL.iter().copied().map(Self::Held);
-        waits.chain(held).chain(Reason::ALL.iter().copied().map(Self::Blocked))
+        let ended = DrainOutcome::ALL.iter().copied().map(Self::Ended);
+        waits.chain(held).chain(Reason::ALL.iter().copied().map(Self::Blocked)).chain(ended)
     }
 }
 
@@ -62,7 +67,8 @@ impl JsonSchema for Word {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let waits = generator.subschema_for::<WaitReason>();
         let (held, blocked) = (generator.subschema_for::<HoldReason>(), generator.subschema_for::<Reason>());
-        json_schema!({ "anyOf": [waits, held, blocked] })
+        let ended = generator.subschema_for::<DrainOutcome>();
+        json_schema!({ "anyOf": [waits, held, blocked, ended] })
     }
 }
 

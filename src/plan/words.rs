@@ -26,6 +26,7 @@ impl Change {
             | Cause::Message(_)
             | Cause::Note { .. }
             | Cause::Unread(_)
+            | Cause::LogClosed
             | Cause::Unrecorded
             | Cause::Renamed(_)
             | Cause::NotDeclared
@@ -74,6 +75,7 @@ impl fmt::Display for Cause {
             Self::Unread(id) => write!(f, "it has not acknowledged the note {id} yet"),
             Self::Message(kind) => write!(f, "a {} waits for it", kind.as_str()),
             Self::CareChanged => f.write_str("care changed"),
+            Self::LogClosed => f.write_str("something closed the pipe to its log"),
             Self::Unrecorded => f.write_str("runs as declared, and no record knows it"),
             Self::Renamed(from) => write!(f, "renamed from {from}"),
             Self::NotDeclared => f.write_str("not in the manifest"),

@@ -56,6 +56,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Answered => ("answered", GREEN),
         What::Limit => ("limit", YELLOW),
         What::Unchanged => ("unchanged", YELLOW),
+        What::LogTaken => ("log taken", YELLOW),
         What::Type => ("type", YELLOW),
         What::Submit => ("submit", YELLOW),
         What::Receipt | What::Asked => ("receipt", GREEN),

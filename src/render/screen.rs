@@ -7,7 +7,7 @@ use super::text::{BOLD, DIM, line, paint, plain};
 use std::path::Path;
 
 use crate::desired::AgentName;
-use crate::event::{Event, What};
+use crate::event::{Event, What, Word};
 use crate::observed::Receipt;
 use crate::screen::{Answer, Meaning, Reading, Rules, Until};
 use crate::time::Timestamp;
@@ -101,9 +101,14 @@ pub fn outcome_document(agent: &AgentName, events: &[Event], log: Option<&Path>,
     let took = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.since(from?).as_millis());
     let (asked, ended) = (at(&[What::Drain, What::Kill]), at(&[What::Exited]));
     let (started, ready) = (at(&[What::Spawn]), at(&[What::Ready]));
-    let how = own().find(|event| event.what == What::Exited).map(|event| event.why.as_str());
+    let end = own().find(|event| event.what == What::Exited);
+    let how = end.map(|event| event.why.as_str());
+    let outcome = end.and_then(|event| match event.reason {
+        Some(Word::Ended(outcome)) => Some(outcome),
+        Some(Word::Waits(_) | Word::Held(_) | Word::Blocked(_)) | None => None,
+    });
     json!({
-        "name": agent, "ended": how, "end_ms": took(asked, ended), "started_at": started, "ready_ms": took(started, ready),
+        "name": agent, "ended": how, "outcome": outcome, "end_ms": took(asked, ended), "started_at": started, "ready_ms": took(started, ready),
         "log": log, "printed": printed,
     })
 }

@@ -16,7 +16,7 @@ pub(super) fn room() -> std::io::Result<()> {
 pub(super) use plan::{room, step};
 
 #[cfg(test)]
-pub(crate) use plan::{at, full};
+pub(crate) use plan::{at, full, make_room};
 
 #[cfg(test)]
 mod plan {
@@ -42,6 +42,11 @@ mod plan {
         let outcome = work();
         FULL.set(None);
         outcome
+    }
+
+    /// Lets there be room again, in the middle of such work.
+    pub(crate) fn make_room() {
+        FULL.set(None);
     }
 
     pub(in super::super) fn room() -> io::Result<()> {

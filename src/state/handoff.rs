@@ -27,6 +27,7 @@ pub mod archive;
 pub mod dead;
 mod envelope;
 mod id;
+pub mod shutdown;
 mod source;
 pub mod spool;
 #[cfg(test)]
@@ -253,14 +254,8 @@ fn finish_in_steps(route: &Route<'_>, note: &Note, now: Timestamp, pending: &BTr
         Found::Note { file, .. } => {
             let before = source::state(&file)?;
             let content = source::read(&file, u64::MAX)?;
-            let (mut name, envelope) = envelope::compose(route, note, now)?;
-            let is_taken = |name: &str| -> io::Result<bool> {
-                let in_inbox = inbox.as_ref().map_or(Ok(None), |inbox| inbox.stat(name))?;
-                Ok(in_inbox.is_some() || archive.stat(name)?.is_some())
-            };
-            while is_taken(&name)? {
-                name = envelope::next(&name).with_context(|| format!("{name} is not the name of an envelope"))?;
-            }
+            let (name, envelope) = envelope::compose(route, note, now)?;
+            let name = free_name(name, inbox.as_ref(), &archive)?;
             if let Some(inbox) = &inbox {
                 envelope::write(inbox, id, &name, &envelope)?;
             }
@@ -271,7 +266,7 @@ fn finish_in_steps(route: &Route<'_>, note: &Note, now: Timestamp, pending: &BTr
             source.mark_written(id)?;
         }
     }
-    let mut name = match (archive::name_of(&archive, id)?, source.find(&source.written(id))?) {
+    let name = match (archive::name_of(&archive, id)?, source.find(&source.written(id))?) {
         (Some(name), _) => name,
         // Another archive than before the crash.
         (None, Found::Note { .. }) => {
@@ -284,17 +279,39 @@ fn finish_in_steps(route: &Route<'_>, note: &Note, now: Timestamp, pending: &BTr
             bail!("{} vanished, and the archive has no copy", source.path_of(&source.claimed(id)).display())
         }
     };
-    let envelope = inbox.map(|inbox| envelope::publish(&inbox, id)).transpose()?.flatten();
-    // Something took its name in the inbox meanwhile.
-    if let Some(other) = envelope.as_ref().and_then(|path| path.file_name()?.to_str()).filter(|other| **other != name) {
-        archive.rename(&name, other)?;
-        name = other.to_owned();
-    }
+    let (envelope, name) = match &inbox {
+        Some(inbox) => show(inbox, &archive, id, &name)?,
+        None => (None, name),
+    };
     source.forget(id)?;
     let mut kept = pending.clone();
     kept.insert(id);
     archive::prune_folder(&archive, route.keep, &kept)?;
     Ok(Delivered { id, envelope, archived: archive.path_of(&name), bytes: note.text.len() as u64 })
+}
+
+/// The first name from this one on that neither an inbox nor the archive has.
+fn free_name(mut name: String, inbox: Option<&Folder>, archive: &Folder) -> Result<String> {
+    let is_taken = |name: &str| -> io::Result<bool> {
+        let in_inbox = inbox.map_or(Ok(None), |inbox| inbox.stat(name))?;
+        Ok(in_inbox.is_some() || archive.stat(name)?.is_some())
+    };
+    while is_taken(&name)? {
+        name = envelope::next(&name).with_context(|| format!("{name} is not the name of an envelope"))?;
+    }
+    Ok(name)
+}
+
+/// Shows the envelope to its reader, and returns where it was put, if that was not done before, and the name of its copy in the archive.
+fn show(inbox: &Folder, archive: &Folder, id: NoteId, name: &str) -> Result<(Option<PathBuf>, String)> {
+    let envelope = envelope::publish(inbox, id)?;
+    // Something took its name in the inbox meanwhile.
+    if let Some(other) = envelope.as_ref().and_then(|path| path.file_name()?.to_str()).filter(|other| *other != name) {
+        archive.rename(name, other)?;
+        let other = other.to_owned();
+        return Ok((envelope, other));
+    }
+    Ok((envelope, name.to_owned()))
 }
 
 /// Writes a new note to a path, whole or not at all. False if there is a file already, which is left as it is. A missing folder is made.

@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 
 use super::files::{Folder, Lasting};
 use super::handoff::NoteId;
+use super::handoff::shutdown::ShutdownMessage;
 use super::request::STALE;
 
 /// The newest version of the format that this program knows.
@@ -88,6 +89,9 @@ pub struct Record {
     /// Texts that were asked for by requests and are still to be typed into the terminal of that life.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub posted: Vec<Posted>,
+    /// The messages that asked that life to end, until they are taken back or its reader has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requested: Vec<ShutdownMessage>,
     /// The note whose delivery failed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelivered: Option<Undelivered>,
@@ -144,6 +148,9 @@ pub struct Posted {
     /// Whether it is typed while the agent works.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupts: bool,
+    /// Whether it is typed as it is, also where the program takes it for a command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raw: bool,
 }
 
 impl Posted {
@@ -190,6 +197,7 @@ impl Record {
             received: None,
             untyped: Vec::new(),
             posted: Vec::new(),
+            requested: Vec::new(),
             undelivered: None,
             unread: None,
             limit_seen: None,

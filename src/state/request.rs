@@ -59,6 +59,9 @@ pub struct Request {
     /// Whether a text is typed while the agent works.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupt: bool,
+    /// Whether a text is typed as it is, also where the program takes it for a command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raw: bool,
     /// Why, for the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -38,6 +38,8 @@ pub enum Unremembered {
     Standings,
     /// What requests ask for: they stay where they are.
     Requests,
+    /// Which events a watcher has reported.
+    Told,
 }
 
 impl fmt::Display for Unremembered {
@@ -54,6 +56,7 @@ impl fmt::Display for Unremembered {
             Self::Hold => f.write_str("that this command is at work"),
             Self::Standings => f.write_str("since when agents are held or blocked"),
             Self::Requests => f.write_str("which requests were carried out"),
+            Self::Told => f.write_str("which events the watcher has reported"),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 const HALT: &str = "halt.json";
 const STATUS: &str = "watch.json";
 const STANDINGS: &str = "standing.json";
+const TOLD: &str = "told.json";
 pub(super) const IN_FORCE: &str = "in-force.json";
 
 /// How a watcher does, as it said last: `watch.json`. True only while somebody holds `watch.lock`.
@@ -124,6 +125,16 @@ impl Fleet {
     /// Writes how the watcher does.
     pub fn write_watch_status(&self, status: &WatchStatus) -> Result<()> {
         self.make("")?.replace(STATUS, &serde_json::to_vec(status)?, Lasting::UntilBoot)
+    }
+
+    /// The last entry of the journal of which a watcher has told whoever is to hear of it, with all before; none if there was no watcher.
+    pub fn told(&self) -> Result<Option<u64>> {
+        self.document(TOLD)
+    }
+
+    /// Writes that.
+    pub fn write_told(&self, entry: u64) -> Result<()> {
+        self.make("")?.replace(TOLD, &serde_json::to_vec(&entry)?, Lasting::UntilBoot)
     }
 
     /// What stood still in the last round of a watcher.

@@ -65,7 +65,7 @@ mod tests {
     fn seen(names: &[&str]) -> Seen {
         let at = Timestamp::default();
         let observed = Observed::nothing("f".parse().unwrap(), at);
-        let ended = Ended { at, since: at, was_ready: true, exit: Exit::Code(1), asked: None, excuse: None };
+        let ended = Ended { at, since: at, was_ready: true, exit: Exit::Code(1), asked: None, outcome: None, excuse: None };
         let record = |name: &&str| {
             let agent: AgentName = name.parse().unwrap();
             (agent.clone(), Record { ended: Some(ended.clone()), ..Record::new(agent) })

@@ -84,7 +84,9 @@ impl Last {
     /// The time until which nothing but the machine and other commands can bring anything new, if neither has. The lock is not needed for that:
     /// nothing is written.
     pub(super) fn still(&self, desired: &Desired, fleet: &Fleet, host: &mut dyn Host) -> Result<Option<Timestamp>> {
-        let Some(Still { from, until }) = self.still.filter(|_| self.memory.is_whole()) else { return Ok(None) };
+        let Some(Still { from, until }) = self.still.filter(|_| self.memory.is_whole() && self.memory.is_written()) else {
+            return Ok(None);
+        };
         let is_between = (from..until).contains(&host.now());
         let nobody_acted = is_between && fleet.last_turn()? == Some(self.turn) && self.records == fleet.records_stamp()?;
         let nobody_asked = nobody_acted && self.requests == fleet.requests_stamp()?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Event;
 use crate::desired::{AgentName, Desired, Notice, Occasion};
-use crate::event::{What, Word};
+use crate::event::{Entry, What, Word};
 use crate::host::Host;
 use crate::observe::Seen;
 use crate::plan::MANY;
@@ -28,13 +28,15 @@ pub(super) struct Notices {
 #[derive(Debug)]
 struct Pending {
     due: Timestamp,
+    /// Its place in the journal; 0 if it has none.
+    number: u64,
     on: Occasion,
     event: Event,
 }
 
 /// One notice: an event, or those of several agents for one reason.
 #[derive(Debug, PartialEq)]
-struct Told {
+pub(super) struct Told {
     on: Occasion,
     events: Vec<Event>,
 }
@@ -53,13 +55,13 @@ pub(super) fn crashed(news: &[Event], desired: &Desired, seen: &Seen) -> BTreeSe
 
 impl Notices {
     /// Takes note of what somebody wants to hear of. Where ends are some of `many`, they are told as one.
-    pub(super) fn hear(&mut self, events: &[Event], crashed: &BTreeSet<AgentName>, many: bool, desired: &Desired, now: Timestamp) {
-        for event in events {
+    pub(super) fn hear(&mut self, entries: &[Entry], crashed: &BTreeSet<AgentName>, many: bool, desired: &Desired, now: Timestamp) {
+        for Entry { number, event } in entries {
             let crash = event.agent.as_ref().is_some_and(|agent| crashed.contains(agent));
             let Some(on) = occasion(event.what, crash) else { continue };
             if desired.notify.iter().any(|notice| hears(notice, on)) {
                 let due = if waits_for_others(on) { now + TOGETHER } else { now };
-                self.pending.push(Pending { due, on, event: event.clone() });
+                self.pending.push(Pending { due, number: *number, on, event: event.clone() });
             }
         }
         if many {
@@ -72,9 +74,14 @@ impl Notices {
         self.pending.first().map(|pending| pending.due)
     }
 
-    /// Tells what is due.
-    pub(super) fn send(&mut self, desired: &Desired, host: &mut dyn Host) {
-        for told in self.take_due(host.now()) {
+    /// The first entry of the journal that is still to be told, of those that have a place there.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.pending.iter().map(|pending| pending.number).filter(|number| *number > 0).min()
+    }
+
+    /// Tells what was due.
+    pub(super) fn send(due: Vec<Told>, desired: &Desired, host: &mut dyn Host) {
+        for told in due {
             let text = text(desired, &told);
             for Notice { to, .. } in desired.notify.iter().filter(|notice| hears(notice, told.on)) {
                 host.notify(to, &text);
@@ -83,7 +90,7 @@ impl Notices {
     }
 
     /// What is due, in the order in which it happened.
-    fn take_due(&mut self, now: Timestamp) -> Vec<Told> {
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Told> {
         // What is due later than ever was meant was written down before the clock was set back.
         let is_due = |pending: &&Pending| pending.due <= now || pending.due > now + TOGETHER;
         let count = self.pending.iter().take_while(is_due).count();
@@ -126,7 +133,13 @@ fn is_gathered(on: Occasion) -> bool {
             true
         }
         // Crashes are counted as they come: see `deaths`.
-        Occasion::Crash | Occasion::MassDeath | Occasion::Unchanged | Occasion::Undelivered | Occasion::Ready | Occasion::Manifest => false,
+        Occasion::Crash
+        | Occasion::MassDeath
+        | Occasion::Unchanged
+        | Occasion::LogTaken
+        | Occasion::Undelivered
+        | Occasion::Ready
+        | Occasion::Manifest => false,
     }
 }
 
@@ -170,6 +183,7 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         What::MassDeath => Occasion::MassDeath,
         What::Limit => Occasion::Limit,
         What::Unchanged => Occasion::Unchanged,
+        What::LogTaken => Occasion::LogTaken,
         What::Held => Occasion::Held,
         What::HeldOverdue => Occasion::HeldOverdue,
         What::Blocked => Occasion::Blocked,
@@ -226,6 +240,10 @@ mod tests {
         Event { at: at(0), agent: agent.parse().ok(), generation: None, what, reason, why: format!("{agent}'s") }
     }
 
+    fn entries(events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
+        events.into_iter().map(|event| Entry { number: 0, event }).collect()
+    }
+
     /// What is sent after this many milliseconds: the occasions, and the agents.
     fn told(notices: &mut Notices, millis: i64) -> Vec<(Occasion, String)> {
         let name = |event: &Event| event.agent.as_ref().map(ToString::to_string);
@@ -238,9 +256,9 @@ mod tests {
         let desired = desired(&[Occasion::Crash, Occasion::FailedRepeatedly, Occasion::Manifest]);
         let mut notices = Notices::default();
         let crashed = BTreeSet::from(["a".parse().unwrap()]);
-        notices.hear(&[event("a", What::Exited, None)], &crashed, false, &desired, at(0));
+        notices.hear(&entries([event("a", What::Exited, None)]), &crashed, false, &desired, at(0));
         let last = event("a", What::FailedRepeatedly, Some(Word::Blocked(Reason::FailedRepeatedly)));
-        notices.hear(&[last, event("", What::Manifest, None)], &BTreeSet::new(), false, &desired, at(10));
+        notices.hear(&entries([last, event("", What::Manifest, None)]), &BTreeSet::new(), false, &desired, at(10));
         assert_eq!(told(&mut notices, 999), []);
         assert_eq!(notices.due(), Some(at(1000)));
         let a = || "a".to_owned();
@@ -255,9 +273,9 @@ mod tests {
         let names: Vec<String> = (0..48).map(|number| format!("a{number}")).collect();
         let unknown: Vec<Event> = names.iter().map(|name| event(name, What::Blocked, Some(Word::Blocked(Reason::Unknown)))).collect();
         let held = |name, reason| event(name, What::Held, Some(Word::Held(reason)));
-        notices.hear(&[held("x", HoldReason::Busy)], &BTreeSet::new(), false, &desired, at(0));
-        notices.hear(&unknown, &BTreeSet::new(), false, &desired, at(0));
-        notices.hear(&[held("y", HoldReason::Busy), held("z", HoldReason::Draft)], &BTreeSet::new(), false, &desired, at(0));
+        notices.hear(&entries([held("x", HoldReason::Busy)]), &BTreeSet::new(), false, &desired, at(0));
+        notices.hear(&entries(unknown), &BTreeSet::new(), false, &desired, at(0));
+        notices.hear(&entries([held("y", HoldReason::Busy), held("z", HoldReason::Draft)]), &BTreeSet::new(), false, &desired, at(0));
         let told = notices.take_due(at(1000));
         assert_eq!(told.iter().map(|told| told.events.len()).collect::<Vec<_>>(), [1, 48, 1, 1]);
         let text: Value = serde_json::from_str(&text(&desired, &told[1])).unwrap();
@@ -272,7 +290,7 @@ mod tests {
         let mut notices = Notices::default();
         let crashed: BTreeSet<AgentName> = ["a", "b", "c"].iter().map(|name| name.parse().unwrap()).collect();
         let ends: Vec<Event> = ["a", "b", "c"].iter().map(|name| event(name, What::Exited, None)).collect();
-        notices.hear(&[ends, vec![event("", What::MassDeath, None)]].concat(), &crashed, true, &desired, at(0));
+        notices.hear(&entries([ends, vec![event("", What::MassDeath, None)]].concat()), &crashed, true, &desired, at(0));
         assert_eq!(told(&mut notices, 0), [(Occasion::MassDeath, String::new())]);
         assert_eq!(notices.due(), None);
     }
@@ -282,7 +300,7 @@ mod tests {
         let desired = desired(&[Occasion::Held]);
         let mut notices = Notices::default();
         let day = 24 * 60 * 60 * 1000;
-        notices.hear(&[event("a", What::Held, None)], &BTreeSet::new(), false, &desired, at(day));
+        notices.hear(&entries([event("a", What::Held, None)]), &BTreeSet::new(), false, &desired, at(day));
         assert_eq!(told(&mut notices, 0).len(), 1);
     }
 }

@@ -442,7 +442,7 @@ fn a_second_writer_is_told_who_the_first_one_is() {
     let second = program.command(&["apply", "--auto-approve"]).output().unwrap();
     assert!(String::from_utf8_lossy(&second.stderr).contains(&format!("(pid {}, since ", first.0.id())));
     assert_eq!(second.status.code(), Some(5));
-    assert_snapshot!(program.normal(&String::from_utf8_lossy(&second.stderr)), @"error: `reconcile apply` (pid PID, since HH:MM:SS) is at work on the whole fleet; nothing was done. Wait until it has ended, or name other agents");
+    assert_snapshot!(program.normal(&String::from_utf8_lossy(&second.stderr)), @"error: `reconcile apply` (pid PID, since HH:MM:SS) is at work on the whole fleet; nothing was done. Wait for it with --lock-timeout 60s, or name other agents");
     // Looking takes no lock.
     assert_eq!(program.code(&["plan"]), 0);
     program.write("go", "");
@@ -597,7 +597,7 @@ fn down_leaves_no_process() {
     --- stderr
     HH:MM:SS  cyd  drain    asked for: step 1, signal TERM
     HH:MM:SS  cyd  kill     asked for
-    HH:MM:SS  cyd  exited   was ended by signal 9, killed
+    HH:MM:SS  cyd  exited   was ended by signal 9, timed out, then killed
     HH:MM:SS  bob  drain    asked for: step 1, keys C-c
     HH:MM:SS  cyd  forget   asked for
     HH:MM:SS  bob  exited   was ended by signal 2, graceful after step 1

@@ -380,7 +380,8 @@ fn a_clock_that_was_set_back_by_a_day_delays_no_restart() {
     world.apply(&desired);
     let mut record = world.fleet.records().unwrap().remove("ada").unwrap().unwrap();
     let tomorrow = world.sim.now() + Duration::from_secs(86_400);
-    record.ended = Some(Ended { at: tomorrow, since: tomorrow, was_ready: true, exit: Exit::Code(1), asked: None, excuse: None });
+    record.ended =
+        Some(Ended { at: tomorrow, since: tomorrow, was_ready: true, exit: Exit::Code(1), asked: None, outcome: None, excuse: None });
     record.failures.recent = vec![tomorrow];
     world.fleet.write(&record).unwrap();
     world.sim = Sim::new(world.sim.now());
@@ -588,6 +589,38 @@ fn a_kill_that_was_only_written_down_is_made_up_for() {
         assert_eq!(world.living(), ["ada"], "call {call}");
         if !crashed {
             assert!(call > 4, "the tool was never killed");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_every_single_call_leaves_no_message_to_the_next_life() {
+    let mut spec = agent("run", None);
+    let step = |ask, seconds| DrainStep { ask, wait: Duration::from_secs(seconds), until: None };
+    spec.care.drain =
+        vec![step(DrainAsk::Message("bye".to_owned()), 5), step(DrainAsk::Signal { signal: Signal::Term, to: SignalTo::Main }, 5)];
+    let first = fleet_of(BTreeMap::from([(name("ada"), spec.clone())]));
+    spec.launch.command = Command::Argv(vec!["other".to_owned()]);
+    let second = fleet_of(BTreeMap::from([(name("ada"), spec)]));
+    let lying = |world: &World| {
+        let inbox = world.fleet.paths().inbox(&name("ada"));
+        std::fs::read_dir(inbox).map_or(0, |entries| entries.count())
+    };
+    let mut was_there = false;
+    for call in 1.. {
+        let mut world = World::new();
+        world.apply(&first);
+        let crashed = world.killed_apply(&second, call);
+        let lives = world.sim.lives().count();
+        was_there |= lying(&world) > 0;
+        assert!(lives < 2 || lying(&world) == 0, "call {call}: the next life finds a message");
+        // It may also be wanted again as it was.
+        let again = if call % 2 == 0 { &first } else { &second };
+        assert_eq!(world.apply(again).ending, Ending::AtRest, "call {call}");
+        assert_eq!((world.living(), lying(&world)), (vec!["ada".to_owned()], 0), "call {call}");
+        if !crashed {
+            assert!(call > 6 && was_there, "the tool was never killed");
             break;
         }
     }

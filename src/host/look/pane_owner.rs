@@ -183,6 +183,7 @@ mod tests {
 
     fn pane(id: &str, command: &str, option: &str) -> Pane {
         Pane {
+            piped_to: None,
             id: id.to_owned(),
             pid: 77,
             dead: false,

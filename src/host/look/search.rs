@@ -118,7 +118,7 @@ impl Looking<'_> {
             let since = self.complete(&mark, &mut instance);
             instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
             let elsewhere = self.elsewhere(&keeper.spec, &mark.agent);
-            self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0, elsewhere });
+            self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0, log_pipe: None, elsewhere });
         }
         if no_list.is_none() && self.look_at_what_is_left() && !self.ask.closely {
             self.look.searched = Some(process::boot_id());
@@ -208,6 +208,6 @@ impl Looking<'_> {
             program,
             seat: Seat::Adrift { processes },
         };
-        self.look.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, elsewhere: None });
+        self.look.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, log_pipe: None, elsewhere: None });
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Gaze<'a> {
             let processes = life.instance.program.iter().cloned().collect();
             let elsewhere = if known.is_some() || ended.is_some() { None } else { self.elsewhere(life) };
             let instance = Instance { agent, keeper: None, seat: Seat::Adrift { processes }, ..life.instance.clone() };
-            self.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, elsewhere });
+            self.found.push(Found { instance, life: Life::Alive { since: None }, attached: 0, log_pipe: None, elsewhere });
         }
     }
 
@@ -239,18 +239,18 @@ impl<'a> Gaze<'a> {
             Some(_) | None if life.is_kept(sim.now) && is_seen => Life::Alive { since: Some(life.since) },
             Some(_) | None => return self.lose(instance, agent, people, elsewhere),
         };
-        self.found.push(Found { instance, life: state, attached: people, elsewhere });
+        self.found.push(Found { instance, life: state, attached: people, log_pipe: None, elsewhere });
     }
 
     fn lose(&mut self, instance: Instance, agent: &AgentName, attached: u32, elsewhere: Option<PathBuf>) {
         if let Some(mark) = &instance.mark {
             self.lost.push((agent.clone(), mark.agent.clone()));
         }
-        self.found.push(Found { instance, life: Life::Lost, attached, elsewhere });
+        self.found.push(Found { instance, life: Life::Lost, attached, log_pipe: None, elsewhere });
     }
 
     fn answer(&mut self, instance: Instance, life: Life, attached: u32) {
-        self.found.push(Found { instance, life, attached, elsewhere: None });
+        self.found.push(Found { instance, life, attached, log_pipe: None, elsewhere: None });
     }
 }
 

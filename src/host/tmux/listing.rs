@@ -56,6 +56,8 @@ pub(in crate::host) struct Pane {
     pub(in crate::host) adopted: String,
     /// What it was started with, in tmux's quotes.
     pub(in crate::host) command: String,
+    /// The process that its output is piped to: none if it is not, 0 where tmux does not name it.
+    pub(in crate::host) piped_to: Option<u32>,
     /// The ids of its session and window, `$1` and `@2`; empty unless asked for.
     pub(in crate::host) ids: Option<(String, String)>,
 }
@@ -91,7 +93,7 @@ pub(in crate::host) fn listing(server: &ServerAt, detail: Detail, patience: Dura
     };
     let panes = format!(
         "{frame}[{frame}#{{pane_id}}{frame}#{{pane_pid}}{frame}#{{pane_dead}}{frame}#{{session_name}}{frame}#{{window_name}}{frame}#{{@reconcile}}\
-         {frame}#{{pane_start_command}}{frame}#{{{OWNER}}}{ids}{frame}]"
+         {frame}#{{pane_start_command}}{frame}#{{{OWNER}}}{frame}#{{pane_pipe}}:#{{pane_pipe_pid}}{ids}{frame}]"
     );
     let running =
         client.start(&["display-message", "-p", &header, ";", "list-clients", "-F", &people, ";", "list-panes", "-a", "-F", &panes], "")?;
@@ -152,7 +154,7 @@ fn parse(text: &str, frame: &str, server: u32) -> Result<Listing, String> {
         let mut fields = record.split(frame);
         let first = fields.next().unwrap_or_default();
         // One more than any record has: what has too many is none.
-        let fields: [Option<&str>; 10] = std::array::from_fn(|_| fields.next());
+        let fields: [Option<&str>; 11] = std::array::from_fn(|_| fields.next());
         match (first, fields) {
             ("server", [Some(pid), Some(starter), Some(exit_empty), Some(exit_unattached), Some(config_trouble), None, ..]) => {
                 if pid.parse() != Ok(server) {
@@ -181,6 +183,7 @@ fn parse(text: &str, frame: &str, server: u32) -> Result<Listing, String> {
                     Some(adopted),
                     Some(command),
                     Some(owner),
+                    Some(pipe),
                     session_id,
                     window_id,
                     None,
@@ -207,6 +210,8 @@ fn parse(text: &str, frame: &str, server: u32) -> Result<Listing, String> {
                     window: window.to_owned(),
                     adopted: adopted.to_owned(),
                     command: command.to_owned(),
+                    // Before 3.7, tmux does not say which process it is.
+                    piped_to: pipe.strip_prefix("1:").map(|pid| pid.parse().unwrap_or(0)),
                     ids: session_id.zip(window_id).map(|(session, window)| (session.to_owned(), window.to_owned())),
                 });
             }
@@ -266,9 +271,9 @@ mod tests {
             pane(&["client", "0", "a"]),
             pane(&["client", "1", "a"]),
             pane(&["client", "0", "b"]),
-            pane(&["%1", "7", "0", "a", "w", "", "/x keep v1/f/a/1/00/11 /s", "f"]),
-            pane(&["%1", "7", "0", "b", "w", "", "/x keep v1/f/a/1/00/11 /s", "f"]),
-            pane(&["%2", "8", "1", "odd\nname\t|y|", "w]", "@", "sleep \"1", ""]),
+            pane(&["%1", "7", "0", "a", "w", "", "/x keep v1/f/a/1/00/11 /s", "f", "1:"]),
+            pane(&["%1", "7", "0", "b", "w", "", "/x keep v1/f/a/1/00/11 /s", "f", "1:"]),
+            pane(&["%2", "8", "1", "odd\nname\t|y|", "w]", "@", "sleep \"1", "", "1:77"]),
         ]);
         let listing = parse(&text, F, 42).unwrap();
         assert_eq!(listing.attached, BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]));
@@ -277,12 +282,13 @@ mod tests {
         assert_eq!(*listing.facts, Facts { starter: "f".to_owned(), stays_empty: true, ..Facts::default() });
         assert_eq!(listing.panes[0].sessions, ["a", "b"]);
         assert_eq!((listing.panes[1].sessions[0].as_str(), listing.panes[1].dead), ("odd\nname\t|y|", true));
+        assert_eq!((listing.panes[0].piped_to, listing.panes[1].piped_to), (Some(0), Some(77)));
         assert_eq!(parse(&answer(&[]), F, 42).unwrap().panes, []);
     }
 
     #[test]
     fn what_is_not_exactly_an_answer_is_an_error() {
-        let whole = answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", ""])]);
+        let whole = answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", "", "0:"])]);
         assert!(parse(&whole, F, 42).is_ok());
         assert!(parse(&whole, F, 43).is_err(), "another server");
         assert!(parse("", F, 42).is_err(), "empty");
@@ -290,15 +296,15 @@ mod tests {
         for cut in (1..whole.len() - 1).filter(|cut| *cut != server().len() && *cut != server().len() - 1) {
             assert!(parse(&whole[..cut], F, 42).is_err(), "cut at {cut}");
         }
-        assert!(parse(&answer(&[pane(&["%1", "x", "0", "a", "w", "", "c", ""])]), F, 42).is_err());
-        assert!(parse(&answer(&[pane(&["1", "7", "0", "a", "w", "", "c", ""])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["%1", "x", "0", "a", "w", "", "c", "", "0:"])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["1", "7", "0", "a", "w", "", "c", "", "0:"])]), F, 42).is_err());
         assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", ""])]), F, 42).is_err());
-        assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", "d", "e", "f", "g"])]), F, 42).is_err());
+        assert!(parse(&answer(&[pane(&["%1", "7", "0", "a", "w", "", "c", "d", "0:", "e", "f", "g"])]), F, 42).is_err());
     }
 
     #[test]
     fn a_pane_without_a_process_says_nothing_of_the_others() {
-        let text = answer(&[pane(&["%1", "-1", "1", "a", "w", "", "c", ""]), pane(&["%2", "8", "0", "b", "w", "", "c", ""])]);
+        let text = answer(&[pane(&["%1", "-1", "1", "a", "w", "", "c", "", "0:"]), pane(&["%2", "8", "0", "b", "w", "", "c", "", "0:"])]);
         let listing = parse(&text, F, 42).unwrap();
         assert_eq!(listing.panes.iter().map(|pane| (pane.id.as_str(), pane.pid)).collect::<Vec<_>>(), [("%1", 0), ("%2", 8)]);
     }

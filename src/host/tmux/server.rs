@@ -71,6 +71,16 @@ pub(in crate::host) fn start(path: &Path, server: &Server, fleet: &FleetName, ea
     Ok(running)
 }
 
+/// The hooks of a server that do something, a line each: `pane-died[0] respawn-pane`. Empty where they cannot be asked for.
+pub(in crate::host) fn hooks(at: &ServerAt) -> Vec<String> {
+    let client = Client::of(at);
+    let shown = ["-g", "-gw"].map(|which| client.run(&["show-hooks", which]));
+    let texts =
+        shown.into_iter().flatten().filter(|output| output.success).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    // Those without a number are names without a command.
+    texts.flat_map(|text| text.lines().filter(|line| line.contains("] ")).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 /// Has a server that was just started read its configuration. What it does not take of it is kept to be told, and keeps nothing from being started.
 fn configure(at: &ServerAt, server: &Server) -> Result<(), String> {
     let client = Client::of(at);

@@ -159,7 +159,7 @@ hold_max = "soon"
       hint: name what it is about, such as "crash"
     Error 10 «[[notify]]»: nobody is named who would hear of it
       hint: add a `command` or a `file`
-    Error 11 «"explosion"»: `explosion` is not one of `blocked`, `failed_repeatedly`, `gave_up`, `held`, `held_overdue`, `crash`, `mass_death`, `limit`, `unchanged`, `undelivered`, `not_ready`, `ready`, `manifest`
+    Error 11 «"explosion"»: `explosion` is not one of `blocked`, `failed_repeatedly`, `gave_up`, `held`, `held_overdue`, `crash`, `mass_death`, `limit`, `unchanged`, `log_taken`, `undelivered`, `not_ready`, `ready`, `manifest`
     Error 12 «[[notify]]»: nobody is named who would hear of it
       hint: add a `command` or a `file`
     Error 16 «[]»: an empty command: the first word is the program

@@ -125,6 +125,17 @@ drain = [{ ask = "bye", wait = "5s" }, { signal = "TERM", until = { file = "x" }
 }
 
 #[test]
+fn the_way_out_of_a_preset() {
+    let drain = |preset: &str| {
+        let agent = check(&format!("[agents.lead]\ncommand = ['x']\npreset = '{preset}'\n"));
+        agent.split_once("drain=").map(|(_, rest)| rest.split(' ').next().unwrap().to_owned())
+    };
+    // Gemini's first process ignores TERM, and ends when the second has.
+    insta::assert_snapshot!(drain("gemini").unwrap(), @r#"[{"ask":"/quit","wait":"10s"},{"signal":"TERM","to":"tree","wait":"10s"}]"#);
+    insta::assert_snapshot!(drain("claude").unwrap(), @r#"[{"ask":"/exit","wait":"10s"},{"signal":"TERM","to":"main","wait":"10s"}]"#);
+}
+
+#[test]
 fn notes_for_people_are_left_alone_in_every_table() {
     insta::assert_snapshot!(
         check(

@@ -115,3 +115,13 @@ fn a_server_that_ran_before_the_fleet_came_is_not_ended() {
     // What is declared is set for the sessions of the fleet.
     assert_eq!(foreign(&format!("{tmux}{LEAD}")), "server  options.status (none) → \"off\"\n");
 }
+
+#[test]
+fn a_log_whose_pipe_was_closed_is_opened_again() {
+    let logged = "[agents.lead]\ncommand = [\"run\"]\nlog = {}\n";
+    check(logged, "lead running log=ours", "");
+    check(logged, "lead running log=taken", "");
+    check(logged, "lead running log=closed", "lead  amend  something closed the pipe to its log  amend");
+    check_rounds("", logged, "lead running log=closed", "lead amend");
+    check("[agents.lead]\ncommand = [\"run\"]\n", "lead running log=closed", "");
+}

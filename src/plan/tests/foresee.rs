@@ -86,10 +86,17 @@ fn after_each_action_the_model_shows_what_it_did() {
     assert_eq!(seen_after(at_once, "a absent", "a").unwrap().phase, Phase::Running { since: NOW, health: Health::Ready(NOW) });
 
     let asked = seen_after(manifest, "a running replace_up_to=1 up=2h", "a").unwrap();
-    let leaving = Leaving { step: Step::Drain(0), asked_at: NOW, since: look::ago("2h"), purpose: Purpose::Replace };
+    let leaving = Leaving {
+        step: Step::Drain(0),
+        asked_at: NOW,
+        since: look::ago("2h"),
+        purpose: Purpose::Replace,
+        if_killed: DrainOutcome::TimedOut,
+    };
     assert_eq!(asked.phase, Phase::Leaving(leaving));
     let killed = seen_after(manifest, "a leaving drain=2 asked=1m up=2h wanted=stopped", "a").unwrap();
-    let leaving = Leaving { step: Step::Kill, asked_at: NOW, since: look::ago("2h"), purpose: Purpose::Stop };
+    let leaving =
+        Leaving { step: Step::Kill, asked_at: NOW, since: look::ago("2h"), purpose: Purpose::Stop, if_killed: DrainOutcome::TimedOut };
     assert_eq!(killed.phase, Phase::Leaving(leaving));
 
     let asked = seen_after(manifest, "a running remains=3", "a").unwrap();

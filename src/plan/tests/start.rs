@@ -207,7 +207,15 @@ fn failures_are_counted_one_by_one_into_a_loop() {
                 world = after(&desired, world, &plan);
                 assert_eq!(world.agents["lead"].failures, *failures);
                 world.at = world.at + Duration::from_secs(1);
-                let ended = Ended { at: world.at, since: world.at, was_ready: false, exit: Exit::Code(1), asked: None, excuse: None };
+                let ended = Ended {
+                    at: world.at,
+                    since: world.at,
+                    was_ready: false,
+                    exit: Exit::Code(1),
+                    asked: None,
+                    outcome: None,
+                    excuse: None,
+                };
                 world.agents.get_mut("lead").unwrap().phase = Phase::Exited(ended);
             }
             Next::Blocked(_) => break,

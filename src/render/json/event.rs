@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema};
 
-use crate::event::{Entry, Event, What};
+use crate::event::{Entry, Event, What, Word};
 use crate::time::Timestamp;
 
 /// An event that has no number, on a line of its own.
@@ -33,6 +33,9 @@ struct Line {
     generation: Option<u64>,
     /// What it tells of.
     what: What,
+    /// Why, as one word. Of an end that was asked for: what came of asking.
+    #[schemars(with = "Word", skip_serializing_if = "Option::is_none")]
+    reason: Option<Word>,
     /// Why, or with what result, in plain words.
     #[schemars(with = "String", skip_serializing_if = "Option::is_none")]
     why: Option<String>,

@@ -49,6 +49,8 @@ words! {
         Unread = "unread",
         /// Fields of its care differ.
         CareChanged = "care_changed",
+        /// Something closed the pipe to its log.
+        LogClosed = "log_closed",
         /// It runs as declared, and has no record.
         Unrecorded = "unrecorded",
         /// It has another name.
@@ -89,6 +91,7 @@ impl CauseReason {
             Cause::Note { .. } => Self::Note,
             Cause::Unread(_) => Self::Unread,
             Cause::CareChanged => Self::CareChanged,
+            Cause::LogClosed => Self::LogClosed,
             Cause::Unrecorded => Self::Unrecorded,
             Cause::Renamed(_) => Self::Renamed,
             Cause::NotDeclared => Self::NotDeclared,

@@ -96,8 +96,8 @@ fn id_of(folder: &Folder, name: &str) -> Option<NoteId> {
     id_in(name).or_else(|| Some(envelope::read(&content(folder, name).ok()?)?.id))
 }
 
-/// What is in a copy. Whatever else has such a name is not waited for.
-fn content(folder: &Folder, name: &str) -> std::io::Result<Vec<u8>> {
+/// What is in a copy, or in an envelope. Whatever else has such a name is not waited for.
+pub(super) fn content(folder: &Folder, name: &str) -> std::io::Result<Vec<u8>> {
     let file = folder.open_file(name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));

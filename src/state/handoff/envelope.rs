@@ -57,6 +57,11 @@ pub(super) fn is_name(name: &str) -> bool {
     is_stamp(stamp) && name.ends_with(END) && next(name).is_some()
 }
 
+/// Whether it is the name of an envelope from this sender.
+pub(super) fn is_from(name: &str, sender: &str) -> bool {
+    name.strip_suffix(END).and_then(|name| name.split_once(FROM)).is_some_and(|(_, from)| from == plain(sender))
+}
+
 /// Writes the envelope under a hidden name, in place of what a crash left of it. The final name is part of the hidden one.
 pub(super) fn write(inbox: &Folder, id: NoteId, name: &str, content: &[u8]) -> Result<()> {
     withdraw(inbox, id)?;

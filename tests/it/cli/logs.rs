@@ -186,3 +186,70 @@ ready = { delay = "10ms" }
     ");
     assert_eq!(program.code(&["logs", "ada", "--since", "soon"]), 1);
 }
+
+impl Program {
+    /// Has the settings of a log be of long ago: its writer had all the time to begin.
+    fn age_log_settings(&self, agent: &str) {
+        let settings = self.at(&format!("state/{}/run/{agent}.log.json", self.fleet.1));
+        let settings = std::fs::File::options().write(true).open(settings).unwrap();
+        settings.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    }
+}
+
+#[test]
+fn a_log_whose_pipe_was_closed_goes_on_and_a_pipe_of_another_program_is_named_and_left() {
+    let program = Program::new(MANIFEST);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let tmux = Tmux { socket: program.socket() };
+    let writer = eventually(|| program.writers().pop(), LIMIT);
+    let pids = program.pids();
+    let gone = |writer: &ProcId| eventually(|| (writer.liveness() == process::Liveness::Gone).then_some(()), LIMIT);
+
+    // Somebody closes it by hand: the plan says so, and the next apply opens it again, without touching the program.
+    tmux.run(["pipe-pane", "-t", "=bob:"]);
+    gone(&writer);
+    program.age_log_settings("bob");
+    let plan = program.brief(&["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 2") && plan.contains("amend      something closed the pipe to its log"), "{plan}");
+    assert_eq!(program.json(&["plan", "--json"])["resource_changes"][0]["action_reason"], "log_closed");
+    let doctor = program.shot(&["doctor"]);
+    assert!(doctor.contains("1 not at rest"), "{doctor}");
+    let applied = program.brief(&["apply", "--auto-approve"]);
+    assert!(applied.starts_with("exit 0") && applied.contains("1 amended"), "{applied}");
+    let writer = eventually(|| program.writers().pop(), LIMIT);
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+    assert_eq!(program.pids(), pids);
+
+    // Another program has it: that is named, and it keeps what it has.
+    tmux.run(["pipe-pane", "-t", "=bob:", &format!("exec cat > '{}'", program.at("theirs").display())]);
+    gone(&writer);
+    program.age_log_settings("bob");
+    assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 0);
+    let status = program.json(&["status", "--json"]);
+    let note = |status: &serde_json::Value| status["agents"][0]["note"].as_str().unwrap_or_default().to_owned();
+    let holder = process::children(tmux.run(["display-message", "-p", "#{pid}"]).trim().parse().unwrap()).unwrap();
+    let cat = holder.into_iter().find(|pid| process::cmdline(*pid).unwrap() == ["cat"]).unwrap();
+    assert_eq!(note(&status), format!("its log has ended: process {cat} has the output of its pane, by `tmux pipe-pane`"));
+    let doctor = program.shot(&["doctor"]);
+    assert!(doctor.contains("yellow  logs     bob: its log has ended: process"), "{doctor}");
+    for _ in 0..2 {
+        assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    }
+    // What is declared now is not put in its place either.
+    program.edit("log = {}", "log = { keep = 5 }");
+    program.age_log_settings("bob");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    assert_eq!(program.writers(), []);
+    let told = program.shot(&["history"]);
+    assert_eq!(told.matches("log taken").count(), 1, "{told}");
+    program.write("go", "");
+    eventually(|| std::fs::read_to_string(program.at("theirs")).unwrap().contains("three").then_some(()), LIMIT);
+    assert_eq!(program.pids(), pids);
+
+    // Once that is gone, the log goes on.
+    tmux.run(["pipe-pane", "-t", "=bob:"]);
+    program.age_log_settings("bob");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    eventually(|| program.writers().pop(), LIMIT);
+    assert!(note(&program.json(&["status", "--json"])).is_empty());
+}

@@ -80,3 +80,52 @@ fn a_watcher_waits_for_no_secret_and_learns_it_when_it_comes() {
     assert_eq!(program.code(&["plan", "--detailed-exitcode"]), 2);
     assert!(!remembered(&program).contains("hunter2"));
 }
+
+/// The processes whose pids stand in a file, killed when the test is over.
+struct Children(std::path::PathBuf);
+
+impl Children {
+    fn processes(&self) -> Vec<ProcId> {
+        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
+        text.lines().filter_map(|pid| ProcId::of(pid.parse().ok()?).ok()?).collect()
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for process in self.processes() {
+            let _ = process::signal(&process, Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn what_a_secret_command_leaves_running_delays_no_look_and_hides_no_change() {
+    // The child keeps the output of its command open, and prints nothing.
+    let manifest = format!(
+        "{HEAD}[agents.ada]\ncommand = [\"sleep\", \"1034\"]\nsecrets.KEY = {{ command = [\"sh\", \"-c\", \
+         \"cat value; sleep 1035 & echo $! >> children\"], on_change = \"replace\" }}\n"
+    );
+    let program = Program::new(&manifest);
+    let children = Children(program.at("children"));
+    program.write("value", "hunter2-first");
+    // A command that is not over in 10 s counts as failed.
+    let in_time = |arguments: &[&str]| {
+        let begun = Instant::now();
+        let text = program.shot(arguments);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{arguments:?} waited for the child: {:?}", begun.elapsed());
+        text
+    };
+    let text = in_time(&["apply", "--auto-approve"]);
+    assert!(text.starts_with("exit 0"), "{text}");
+    assert!(in_time(&["plan", "--detailed-exitcode"]).starts_with("exit 0"));
+    let before = program.pids();
+    program.write("value", "hunter2-second");
+    let text = in_time(&["plan", "--detailed-exitcode"]);
+    assert!(text.starts_with("exit 2") && text.contains("secret KEY changed") && !text.contains("hunter2"), "{text}");
+    assert!(in_time(&["apply", "--auto-approve"]).starts_with("exit 0"));
+    assert_ne!(program.pids(), before);
+    assert!(in_time(&["plan", "--detailed-exitcode"]).starts_with("exit 0"), "the value is what it had printed when it ended");
+    // What a look left behind is not ours to end; each look had one.
+    assert!(!children.processes().is_empty());
+}

@@ -133,3 +133,19 @@ fn a_dead_pane_that_was_adopted_and_has_no_record_is_forgotten_once() {
     assert_eq!(program.code(&["apply", "--auto-approve", "--max-stop", "100%"]), 0);
     assert!(says(&program, &["plan"]).contains("No changes"));
 }
+
+#[test]
+fn hooks_that_work_against_the_fleet_are_named() {
+    let program = Program::new(
+        "version = 1\nfleet = \"hooks\"\n[tmux]\nconfig = \"tmux.conf\"\n[agents.ada]\ncommand = [\"sleep\", \"1001\"]\nready = { delay = \"10ms\" }\n",
+    );
+    program.write("tmux.conf", "set-hook -g pane-died respawn-pane\nset-hook -g client-attached 'display-message hello'\n");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let doctor = program.shot(&["doctor"]);
+    assert!(doctor.starts_with("exit 0"), "{doctor}");
+    assert!(doctor.contains("yellow  hooks    pane-died[0] respawn-pane\n"), "{doctor}");
+    let tmux = crate::support::Tmux { socket: program.socket() };
+    tmux.run(["set-hook", "-gu", "pane-died"]);
+    let doctor = program.shot(&["doctor"]);
+    assert!(!doctor.contains("hooks  "), "{doctor}");
+}

@@ -242,8 +242,22 @@ fn a_request_to_end_is_typed_and_the_way_out_of_the_preset_is_taken() {
     assert_eq!(stop.wait().unwrap().code(), Some(0));
     let history = program.shot(&["history"]);
     assert!(history.contains("graceful after step 3") && history.contains("request to end confirmed"), "{history}");
+    // Nobody took the message, so the next life does not find it.
     let inbox = program.at("state").join(&program.fleet.1).join("inbox/ada");
-    assert_eq!(std::fs::read_dir(inbox).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(inbox).unwrap().count(), 0);
+}
+
+#[test]
+fn a_program_of_gemini_ends_by_itself_when_its_tree_is_asked() {
+    // As Gemini CLI does, the first process goes on after TERM and ends when its child has.
+    let program = Program::new(
+        "version = 1\nfleet = \"gemini\"\n[agents.ada]\npreset = \"gemini\"\nready = { file = \"up\" }\n\
+         command = \"trap : TERM; sleep 1041 & child=$!; touch up; while kill -0 $child 2>/dev/null; do wait $child; done; exit 0\"\n",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    // It takes no text, so `/quit` is not typed.
+    let report = program.brief(&["stop", "ada", "--now"]);
+    assert!(report.contains("exited with status 0, graceful after step 2"), "{report}");
 }
 
 #[test]

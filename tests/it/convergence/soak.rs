@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use proptest::prelude::*;
-use reconcile::desired::Auto;
+use reconcile::desired::{Auto, Notice, NoticeChannel, Occasion};
 use reconcile::host::sim::Accident;
 use reconcile::watch::{Rest, Turn, Watch};
 
@@ -138,6 +138,56 @@ struct Unheard;
 impl Audience for Unheard {
     fn event(&mut self, _: &Entry) {}
     fn round(&mut self, _: &Plan, _: &Observed) {}
+}
+
+/// A daemon whose crashes somebody hears of.
+fn heard() -> Desired {
+    let mut desired = fleet_of(BTreeMap::from([(name("ada"), agent("run", None))]));
+    desired.watch.auto = Auto::All;
+    desired.notify = vec![Notice { on: [Occasion::Crash].into(), to: NoticeChannel::File("/told".into()) }];
+    desired
+}
+
+fn crashes(watched: &Watched) -> usize {
+    watched.world.sim.told.iter().filter(|told| told.contains("\"on\":\"crash\"")).count()
+}
+
+#[test]
+fn a_death_is_told_exactly_once_whenever_the_watcher_is_killed() {
+    let mut killed = 0;
+    for call in 1..=40 {
+        let mut watched = Watched::new(heard());
+        watched.go_on(Duration::from_secs(60));
+        watched.take(&Step::Crash(call));
+        watched.take(&Step::Accident(Accident::End(name("ada"), Exit::Code(1))));
+        watched.go_on(Duration::from_secs(120));
+        killed += usize::from(watched.world.sim.faults.crash_at.take().is_none());
+        // And another one at the end, which has nothing to tell.
+        watched.watch = Watched::watcher(&watched.world, &heard());
+        watched.go_on(Duration::from_secs(120));
+        assert_eq!(crashes(&watched), 1, "killed at call {call}: {:#?}", watched.world.sim.told);
+    }
+    assert!(killed > 10, "killed {killed} times");
+}
+
+#[test]
+fn what_a_command_wrote_while_no_watcher_ran_is_told_by_the_next() {
+    let mut watched = Watched::new(heard());
+    // Of what was before the first watcher, nothing is news.
+    watched.world.apply(&heard());
+    watched.world.sim.end(&name("ada"), Exit::Code(1));
+    watched.world.apply(&heard());
+    watched.go_on(Duration::from_secs(60));
+    assert_eq!(crashes(&watched), 0);
+    for told in [1, 2] {
+        watched.world.sim.end(&name("ada"), Exit::Code(1));
+        watched.world.apply(&heard());
+        for _ in 0..2 {
+            watched.watch = Watched::watcher(&watched.world, &heard());
+            watched.go_on(Duration::from_secs(60));
+            assert_eq!(crashes(&watched), told);
+        }
+    }
 }
 
 proptest! {

@@ -97,6 +97,53 @@ fn on_a_full_disk_ending_works_and_says_what_is_not_remembered() {
     end_all(&program);
 }
 
+fn is_stopped(program: &Program) -> Vec<bool> {
+    let output = program.command(&["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["agents"].as_array().unwrap().iter().map(|agent| agent["stopped"] == true).collect()
+}
+
+#[test]
+fn a_fleet_that_was_frozen_on_a_full_disk_is_set_going_and_one_that_a_person_stopped_is_not() {
+    let program = Program::new(FLEET);
+    let Some(disk) = fleet(&program) else { return };
+    fill(&disk);
+    check(&program, &["halt", "--freeze"], 3, &["stopped but not halted", "that the fleet is halted"]);
+    assert_eq!(is_stopped(&program), [true; 3]);
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    check(&program, &["resume"], 0, &["Set going: ada, bob, cyd"]);
+    assert_eq!(is_stopped(&program), [false; 3]);
+    // One that somebody stopped by hand goes on only if it is named.
+    let keeper = program.keepers().into_iter().find(|keeper| keeper.mark.agent.as_str() == "bob").unwrap();
+    let pid = reconcile::process::children(keeper.process.pid).unwrap()[0];
+    let bob = reconcile::process::ProcId::of(pid).unwrap().unwrap();
+    reconcile::process::signal(&bob, reconcile::process::Signal::STOP).unwrap();
+    eventually(|| (is_stopped(&program) == [false, true, false]).then_some(()), LIMIT);
+    check(&program, &["resume"], 0, &["A signal has stopped bob", "resume bob"]);
+    check(&program, &["resume", "ada"], 0, &["None of them was paused"]);
+    assert_eq!(is_stopped(&program), [false, true, false]);
+    check(&program, &["resume", "bob"], 0, &["Set going: bob"]);
+    assert_eq!(is_stopped(&program), [false; 3]);
+    end_all(&program);
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_sent_and_it_is_said_why() {
+    let program =
+        Program::new("version = 1\nfleet = \"sends\"\n[agents.ada]\ncommand = [\"sleep\", \"1072\"]\nready = { delay = \"10ms\" }\n");
+    let Some(disk) = Mount::new(&["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"], program.at("state")) else { return };
+    check(&program, &["apply", "--auto-approve"], 0, &["1 started"]);
+    let argument = disk.0.to_str().unwrap().to_owned();
+    let Some(read_only) = Mount::new(&["--bind", &argument], disk.0.clone()) else { return end_all(&program) };
+    assert!(command("mount").args(["-o", "remount,bind,ro"]).arg(&disk.0).status().unwrap().success());
+    let begun = std::time::Instant::now();
+    check(&program, &["keys", "ada", "Enter"], 4, &["its file system is read-only"]);
+    check(&program, &["send", "ada", "hello"], 4, &["its file system is read-only"]);
+    assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
+    drop(read_only);
+    end_all(&program);
+}
+
 #[test]
 fn in_a_read_only_state_folder_ending_works_and_says_what_is_not_remembered() {
     let program = Program::new(FLEET);

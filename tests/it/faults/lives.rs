@@ -93,9 +93,15 @@ fn a_second_state_folder_is_refused_and_can_take_over() {
     let moved = std::fs::read_to_string(program.at("cron").join(&program.fleet.1).join("agents/bob.json")).unwrap();
     assert!(moved.contains("\"paused\""), "what was asked for moves along: {moved}");
     assert_eq!((keepers(&program, "ada").len(), keepers(&program, "bob").len()), (1, 1));
+    // How it ends is written into the first folder by its keeper, and read there.
+    process::signal(&ProcId::of(before.1).unwrap().unwrap(), Signal::KILL).unwrap();
+    eventually(|| keepers(&program, "bob").is_empty().then_some(()), LIMIT);
+    assert_eq!(elsewhere(&program, "cron", &["resume", "bob"]).0, 0);
+    assert_eq!(elsewhere(&program, "cron", &["apply", "--auto-approve"]).0, 0);
+    let (_, history) = elsewhere(&program, "cron", &["history", "bob"]);
+    assert!(history.contains("was ended by signal 9") && !history.contains("unseen"), "{history}");
     // And now it is the first folder that is refused.
     assert_eq!(program.says(&["apply", "--auto-approve"]).0, 4);
-    assert_eq!(elsewhere(&program, "cron", &["resume", "bob"]).0, 0);
     let (code, text) = elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!((keepers(&program, "ada"), keepers(&program, "bob")), (Vec::new(), Vec::new()));

@@ -217,7 +217,7 @@ fn a_kill_that_was_written_down_and_never_done_is_done_by_the_next_run() {
     // As if the tool had been killed between the record and the signal, an hour ago.
     let (fleet, mut record) = (world.fleet(), world.record("box"));
     let asked_at = Timestamp::from_millis(host.now().as_millis() - 3_600_000);
-    record.leaving = Some(Leaving { step: Step::Kill, asked_at, since: record.asked_at, purpose: Purpose::Replace });
+    record.leaving = Some(Leaving::next(None, Step::Kill, asked_at, record.asked_at, Purpose::Replace));
     fleet.write(&record).unwrap();
     let converged = world.converge(&mut host);
     assert_eq!(converged.ending, Ending::AtRest, "{:#?}", converged.plan);

@@ -12,7 +12,7 @@ pub(super) struct Line {
     pub(super) fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 65] = [
     "starting",
     "failing",
     "gen",
@@ -77,6 +77,7 @@ const WORDS: [&str; 64] = [
     "proven",
     "consent",
     "fault",
+    "log",
 ];
 
 impl Line {
@@ -142,6 +143,12 @@ impl Line {
             released: self.has("released"),
             attached: self.number("attached").unwrap_or(0) as u32,
             screen: self.screen(),
+            log_pipe: self.text("log").map(|log| match log {
+                "ours" => LogPipe::Ours,
+                "closed" => LogPipe::Closed,
+                "taken" => LogPipe::Taken { pid: None },
+                other => panic!("log={other}"),
+            }),
             drained: self.has("drained"),
             answering: self.text("answering").map(|text| {
                 let [dialog, presses, answers, at] = parts(text);
@@ -241,6 +248,7 @@ impl Line {
                 asked_at: ago(self.text("asked").unwrap_or("0s")),
                 since: ago(up),
                 purpose: self.purpose("purpose").unwrap_or(Purpose::Stop),
+                if_killed: DrainOutcome::TimedOut,
             }),
             "exited" => Phase::Exited(self.ended(up)),
             other => panic!("`{other}` is no phase"),
@@ -268,6 +276,7 @@ impl Line {
             was_ready: !self.has("unready"),
             exit,
             asked: self.purpose("asked").map(|purpose| (purpose, step)),
+            outcome: None,
             excuse: self.text("excuse").map(|text| match text.split_once(':') {
                 None if text == "login" => Excuse::Login,
                 None => Excuse::Limit { until: None },

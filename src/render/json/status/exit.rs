@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{Exit, Phase};
+use crate::observed::{DrainOutcome, Exit, Phase};
 use crate::time::Timestamp;
 
 /// How a life ended.
@@ -17,6 +17,8 @@ pub struct ExitStatus {
     pub at: Timestamp,
     /// Whether it was asked for.
     pub asked: bool,
+    /// What came of asking for it; null if it was not asked for, or that is not known.
+    pub outcome: Option<DrainOutcome>,
     /// The same in words.
     pub how: String,
 }
@@ -30,5 +32,5 @@ pub(super) fn exit(phase: &Phase) -> Option<ExitStatus> {
         Exit::Backgrounded(_) => (Some(0), None),
         Exit::Failed(_) | Exit::Unseen => (None, None),
     };
-    Some(ExitStatus { code, signal, at: ended.at, asked: ended.asked.is_some(), how: ended.exit.to_string() })
+    Some(ExitStatus { code, signal, at: ended.at, asked: ended.asked.is_some(), outcome: ended.outcome, how: ended.exit.to_string() })
 }

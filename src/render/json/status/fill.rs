@@ -12,7 +12,7 @@ use super::doing::doing;
 use super::exit::exit;
 use super::{AgentStatus, Blocker, HaltEntry, Hold, LeftEntry, PauseEntry, State, StatusDocument, StrangerEntry};
 use crate::desired::{AgentName, AgentSpec, Place, Wish};
-use crate::observed::{Activity, Consent, Health, Phase, Seat, Sighting, Vitals};
+use crate::observed::{Activity, Consent, Health, LogPipe, Phase, Seat, Sighting, Vitals};
 use crate::plan::{self, Change, GuardName, Next, Wait};
 use crate::time::Timestamp;
 
@@ -122,9 +122,15 @@ fn note(sighting: &Sighting, now: Timestamp) -> Option<String> {
         (Phase::Running { .. }, _) if ready_assumed(sighting).is_some() => {
             ready_assumed(sighting).map(|late| format!("counts as ready {late} (on_timeout = \"proceed\")"))
         }
+        (Phase::Running { .. }, _) if log_trouble(sighting).is_some() => log_trouble(sighting),
         (Phase::Running { .. }, _) => unchanged_since.map(|since| format!("unchanged for {}", now.since(since).rough())),
         (Phase::Exited(_) | Phase::Absent | Phase::Leaving(_) | Phase::Unknown { .. }, _) => None,
     }
+}
+
+/// Why nothing is written into its log.
+fn log_trouble(sighting: &Sighting) -> Option<String> {
+    sighting.log_pipe.as_ref().and_then(LogPipe::trouble)
 }
 
 /// What was waited for in vain of one that counts as ready all the same.

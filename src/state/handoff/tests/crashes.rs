@@ -1,6 +1,7 @@
 //! The program dies before every step, and what comes after finishes the work once.
 
-use super::super::dead;
+use super::super::shutdown::{self, ShutdownMessage};
+use super::super::{Route, dead};
 use super::*;
 
 /// Claims and finishes until there is nothing left, as a program does that knows nothing of what was before. The ids say which try it was.
@@ -192,4 +193,52 @@ fn at_every_step_of_retry(run: impl Fn(&World, usize) -> bool) {
         !run(&world, *steps)
     });
     assert!(steps.unwrap() > 3);
+}
+
+/// Lays a message, and takes it back; both can die at any step, and what comes after does the rest.
+#[test]
+fn a_message_that_asks_to_end_dies_at_every_step() {
+    for takes in [false, true] {
+        at_every_step(|steps| {
+            let world = World::new();
+            let message = ShutdownMessage { id: NoteId::new(7), inbox: world.path("inbox"), laid: true };
+            let note = Note { id: message.id, text: "bye".to_owned() };
+            let read = Rc::new(RefCell::new(Vec::new()));
+            let lay = || {
+                world.with(|route| {
+                    shutdown::lay(&Route { from: shutdown::SENDER, ..route.clone() }, &message.inbox, &note, now(1), &BTreeSet::new())
+                })
+            };
+            let work = || lay().and_then(|()| shutdown::take_back(&message));
+            let case = format!("dies at {steps}, taken: {takes}");
+            let died =
+                if takes { crash::at(steps, reader(world.path("inbox"), read.clone()), work).1 } else { crash::at(steps, || {}, work).1 };
+            shutdown::take_back(&message).unwrap();
+            assert!(!shutdown::is_there(&message).unwrap());
+            assert_eq!(world.names("inbox"), [] as [String; 0], "{case}");
+            assert!(read.borrow().len() <= 1, "{case}");
+            assert!(died || !takes || read.borrow().len() == 1, "{case}: what was taken is its reader's");
+            died
+        });
+    }
+}
+
+/// What others lay into the inbox is left alone.
+#[test]
+fn only_the_message_itself_is_taken_back() {
+    let world = World::new();
+    let lay = |id| {
+        let note = Note { id: NoteId::new(id), text: "bye".to_owned() };
+        world.with(|route| {
+            shutdown::lay(&Route { from: shutdown::SENDER, ..route.clone() }, &world.path("inbox"), &note, now(id), &BTreeSet::new())
+        })
+    };
+    lay(1).unwrap();
+    lay(2).unwrap();
+    fs::write(world.path("inbox/20261120T140211Z-1-1-from-reconcile.json"), "no envelope").unwrap();
+    let message = |id| ShutdownMessage { id: NoteId::new(id), inbox: world.path("inbox"), laid: true };
+    assert!(shutdown::take_back(&message(1)).unwrap());
+    assert!(!shutdown::take_back(&message(1)).unwrap());
+    assert_eq!((shutdown::is_there(&message(1)).unwrap(), shutdown::is_there(&message(2)).unwrap()), (false, true));
+    assert_eq!(world.names("inbox").len(), 2);
 }

@@ -59,5 +59,12 @@ fn a_text_is_no_command_unless_that_is_said() {
     let sent = program.shot(&["send", "ada", "/compact now"]);
     assert!(sent.contains("`/` begins a command in that program, so it is sent as text; --raw sends the command"), "{sent}");
     assert_eq!(program.code(&["send", "ada", "--raw", "/compact now"]), 0);
-    assert_eq!(texts(&program), [" !touch ran", "> /compact now", "/compact now"]);
+    // By a request, too.
+    for raw in ["", ",\"raw\":true"] {
+        let request = format!(r#"{{"version":1,"do":"send","agent":"ada","text":"/status"{raw}}}"#);
+        std::fs::write(program.at("state").join(&program.fleet.1).join("requests/1.json"), request).unwrap();
+        // While it works, a text waits.
+        eventually(|| (program.code(&["apply", "--auto-approve"]) == 0).then_some(()), LIMIT);
+    }
+    assert_eq!(texts(&program), [" !touch ran", "> /compact now", "/compact now", "> /status", "/status"]);
 }

@@ -74,6 +74,23 @@ fn while_a_command_waits_for_a_drain_others_act_beside_it() {
 }
 
 #[test]
+fn a_command_waits_for_another_one_that_is_at_work_on_its_agents() {
+    let program = Program::new(STUBBORN);
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let before = program.pids();
+    let mut first = waiting(&program);
+    let begun = Instant::now();
+    let said = program.shot(&["restart", "ada", "--lock-timeout", "700ms"]);
+    assert!(said.starts_with("exit 5") && said.contains("`reconcile restart`"), "{said}");
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(700), "{:?}", begun.elapsed());
+    let mut second = Running::start(program.command(&["restart", "ada", "--lock-timeout", "60s"]));
+    assert_eq!(program.code(&["kill", "ada"]), 0);
+    eventually(|| first.0.try_wait().unwrap(), LIMIT);
+    assert_eq!(second.code(), Some(0));
+    assert_ne!(program.pids()["ada"], before["ada"]);
+}
+
+#[test]
 fn a_killed_command_leaves_no_hold() {
     let program = Program::new(STUBBORN);
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);

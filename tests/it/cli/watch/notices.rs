@@ -43,6 +43,30 @@ fn lines_of_document(program: &Program, name: &str) -> Option<Value> {
 }
 
 #[test]
+fn what_happened_while_no_watcher_ran_is_reported_once_by_the_next() {
+    let told = FLEET.replace("[defaults]", "[[notify]]\non = [\"crash\"]\nfile = \"crashes.jsonl\"\n\n[defaults]");
+    let program = Program::new(&told);
+    let crashes = || lines(&program, "crashes.jsonl").iter().map(|line| line["agent"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let mut watcher = watching(&program, &[]);
+    for agent in ["bob", "cyd"] {
+        watcher.0.kill().unwrap();
+        watcher.0.wait().unwrap();
+        let before = crashes();
+        kill(program.pids()[agent]);
+        eventually(|| (program.code(&["apply", "--auto-approve"]) == 0).then_some(()), LIMIT);
+        assert_eq!(crashes(), before, "an apply tells nobody");
+        watcher = watching(&program, &[]);
+        eventually(|| (crashes().len() > before.len()).then_some(()), LIMIT);
+    }
+    drop(watcher);
+    // What was told is not told again, and what happens is told after what had happened.
+    let _watcher = watching(&program, &[]);
+    kill(program.pids()["bob"]);
+    eventually(|| (crashes().len() > 2).then_some(()), LIMIT);
+    assert_eq!(crashes(), ["bob", "cyd", "bob"]);
+}
+
+#[test]
 fn a_file_and_a_command_hear_in_the_order_of_the_journal() {
     let on = "on = [\"crash\", \"failed_repeatedly\"]";
     let told =
