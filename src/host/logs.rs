@@ -12,6 +12,7 @@ use super::tmux::{Line, as_format_text};
 use crate::desired::{AgentName, Log};
 use crate::keeper::{is_writing, log_fault, writer_arguments};
 use crate::observed::Instance;
+use crate::safe_open;
 
 /// Writes the settings for the pane that is about to be made, if it has a log. The error says why that did not work.
 pub(super) fn prepare(live: &Live, spawn: &Spawn) -> Result<(), String> {
@@ -60,7 +61,7 @@ fn write(live: &Live, agent: &AgentName, log: &Log) -> Result<Settings, String> 
     }
     let path = live.paths.log_settings(agent);
     let text = serde_json::to_vec(&with_file(log, agent, &live.paths)).map_err(|error| error.to_string())?;
-    let before = std::fs::read(&path).ok();
+    let before = safe_open::read(&path).ok();
     if before.as_ref() == Some(&text) {
         return Ok(Settings::Same);
     }

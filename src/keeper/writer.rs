@@ -2,7 +2,6 @@
 //! and ends with the pane, whatever becomes of the keeper and of the tool.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use rustix::io::Errno;
 use super::NO_SPEC;
 use super::log::LogFile;
 use crate::desired::Log;
-use crate::safe_open::{Trust, read_trusted};
+use crate::safe_open::{self, Trust, read_trusted};
 
 /// The word that makes a process the writer of a log.
 const KEEP_LOG: &str = "keep-log";
@@ -34,13 +33,13 @@ pub fn writer_asked_for() -> Option<PathBuf> {
 
 /// Whether a writer that was started with these settings lives: it holds a lock on the file. What cannot be told counts as a no.
 pub fn is_writing(settings: &Path) -> bool {
-    File::open(settings).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
+    safe_open::open(settings).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
 }
 
 /// Writes standard input to the log until its end, and returns the exit code. What cannot be written is dropped: the pane never waits.
 pub fn write_log(settings: &Path) -> u8 {
     // Shared: that of the pane's life before may have its last words still to write.
-    let _lives = File::open(settings).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
+    let _lives = safe_open::open(settings).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
     let settings = read_trusted(settings, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
     let Some((path, settings)) = settings.and_then(|settings| Some((settings.file.clone()?, settings))) else { return NO_SPEC };
     // Nobody would see why; tmux closes the pipe and the pane goes on.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 mod full_disk;
 mod lives;
+mod state_files;
 mod successors;
 
 /// What was found to be wrong, by section and number. The list is complete.
