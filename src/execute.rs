@@ -14,7 +14,7 @@ use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
 use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
-use crate::state::{Claim, Fleet, Record, Unremembered};
+use crate::state::{Claim, Fleet, Record, Unremembered, full};
 use crate::time::Timestamp;
 
 mod drain;
@@ -89,7 +89,9 @@ impl Round<'_> {
                 Ok(task) => task,
                 // The others go on. What was not written down was not asked of the machine.
                 Err(error) => {
-                    let why = format!("nothing was done to it in this round: {error:#}");
+                    let cause = full(&error).unwrap_or_else(|| format!("{error:#}"));
+                    let why = format!("nothing was done to it in this round: {cause}");
+                    self.seen.undone.insert((*agent).clone(), cause);
                     let generation = self.seen.records.get(*agent).map(|record| record.generation);
                     let event =
                         Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };

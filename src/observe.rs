@@ -52,6 +52,8 @@ pub struct Seen {
     pub events: Vec<Event>,
     /// What this run types into terminals ([`Intent::messages`]).
     pub messages: BTreeMap<AgentName, Message>,
+    /// Whose step of this round was not done, for it could not be written down, and why not.
+    pub undone: BTreeMap<AgentName, String>,
 }
 
 /// Looks at every agent that is declared, remembered or found, and folds in what is asked for.
@@ -256,6 +258,7 @@ fn look(
         learned: set_back,
         events: Vec::new(),
         messages,
+        undone: BTreeMap::new(),
     };
     let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {

@@ -168,8 +168,11 @@ impl Watch {
         };
         let terms = beside(&self.terms, &at_work, desired, fleet)?;
         let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
-        let taken = take_requests(desired, fleet, host, &mut |event| round.tell(&[event]));
-        fleet.or_unremembered(Unremembered::Requests, taken)?;
+        let taken = take_requests(desired, fleet, host, &mut |event| {
+            round.tell(&[event]);
+            Ok(())
+        });
+        fleet.or_noted(Unremembered::Requests, taken);
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
         let mut seen = match last.filter(|_| follows) {
@@ -202,7 +205,8 @@ impl Watch {
             self.heard = Some(fleet.last_entry()?);
             return Ok(Vec::new());
         };
-        let entries = fleet.entries_after(last)?;
+        // What cannot be read is no news; that it cannot be written is said.
+        let entries = fleet.entries_after(last).unwrap_or_default();
         self.heard = entries.last().map(|entry| entry.number).or(self.heard);
         let own = std::mem::take(&mut self.own);
         Ok(entries.into_iter().filter(|entry| !own.contains(&entry.number)).collect())
@@ -248,7 +252,7 @@ impl Watch {
             Ok(lock) => {
                 // Its own turn is nobody else's.
                 self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
-                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))?.iter().for_each(|entry| audience.event(entry));
+                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event)).iter().for_each(|entry| audience.event(entry));
             }
             Err(NoLock::Held(_)) => audience.event(&Entry { number: 0, event: event.clone() }),
             Err(NoLock::Failed(error)) => return Err(error),
@@ -290,14 +294,14 @@ fn carry_out(round: &mut Round<'_>, seen: &mut Seen, patience: &mut Patience, de
     let acts = begun.plan.has_acts();
     round.remember(&begun, acts.then_some(&begun.plan), seen, host)?;
     let told = deaths.count(&begun.news, seen, host.now());
-    round.tell(&told)?;
+    round.tell(&told);
     let crashed = notices::crashed(&begun.news, desired, seen);
     let standings = match round.terms.is_partial {
         false => standing::tell(&begun.plan, desired, &seen.observed, fleet, round)?,
         // Nothing is said of the others.
         true => Standings::new(),
     };
-    let pause = if acts { Some(round.act(&begun, seen, host)?) } else { None };
+    let pause = if acts { Some(round.act(&begun, seen, patience, host)?) } else { None };
     Ok(Done { plan: begun.plan, standings, crashed, pause })
 }
 

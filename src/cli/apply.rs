@@ -124,10 +124,13 @@ impl Run<'_> {
     fn work(&mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         let fleet = &self.setup.fleet;
-        fleet.or_unremembered(Unremembered::Run, fleet.prepare())?;
+        self.forgive(Unremembered::Run, fleet.prepare())?;
         let mut journal = fleet.journal()?;
-        let taken = take_requests(&self.setup.desired, fleet, &mut self.host, &mut |event| fleet.tell(&mut journal, &[event]).map(drop));
-        fleet.or_unremembered(Unremembered::Requests, taken)?;
+        let taken = take_requests(&self.setup.desired, fleet, &mut self.host, &mut |event| {
+            fleet.tell(&mut journal, &[event]);
+            Ok(())
+        });
+        fleet.or_noted(Unremembered::Requests, taken);
         drop(journal);
         let mut intent = self.args.terms.intent(self.setup, &mut self.host)?;
         for note in &self.args.notes {
@@ -182,7 +185,7 @@ impl Run<'_> {
         let fleet = &self.setup.fleet;
         let hold = match self.args.terms.only_ends() {
             true => None,
-            false => fleet.or_unremembered(Unremembered::Hold, fleet.hold(command, terms.scope.as_ref(), self.host.now()))?,
+            false => self.forgive(Unremembered::Hold, fleet.hold(command, terms.scope.as_ref(), self.host.now()))?,
         };
         let hold = match hold.transpose() {
             Ok(hold) => hold,
@@ -218,7 +221,8 @@ impl Run<'_> {
         let Some(message) = self.args.run.message.clone() else { return Ok(()) };
         let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, reason: None, why: message };
         let fleet = &self.setup.fleet;
-        fleet.tell(&mut fleet.journal()?, &[event]).map(drop)
+        fleet.tell(&mut fleet.journal()?, &[event]);
+        Ok(())
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
@@ -294,7 +298,7 @@ impl Run<'_> {
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
-        let file = fleet.or_unremembered(Unremembered::Run, self.account.file())?;
+        let file = fleet.or_noted(Unremembered::Run, self.account.file());
         let mut progress = Progress::new(self.terminal, lines, plan, file);
         let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, Begin { terms, deadline, first }, &mut progress, &mut self.turns);

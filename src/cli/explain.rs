@@ -45,7 +45,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let state = about.view(&plan, &setup.manifest);
 
     // What this look has found is in the journal once a run acts on it.
-    let journal = setup.fleet.entries_after(0)?.into_iter().map(|entry| entry.event);
+    let journal = setup.fleet.entries_after(0);
+    if let Err(error) = &journal {
+        terminal.say(&format!("warning: what happened before is not shown: {error:#}\n"));
+    }
+    let journal = journal.unwrap_or_default().into_iter().map(|entry| entry.event);
     let mut events: Vec<Event> = journal.chain(seen.events.iter().cloned()).collect();
     events.retain(|event| event.agent.as_ref() == Some(&agent));
     let events = &events[events.len().saturating_sub(EVENTS)..];

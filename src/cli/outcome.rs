@@ -54,7 +54,7 @@ impl Account {
 /// Says what was done and is not remembered since this was said last, which is a reason not to end as if all were done.
 pub(super) fn say_what_is_lost(fleet: &Fleet, status: ExitStatus, terminal: &Terminal) -> ExitStatus {
     let Some(lost) = fleet.take_lost() else { return status };
-    let why = format!("{lost}. Make room, or let it be written to, and say it again");
+    let why = format!("{lost}. {}", lost.way_out());
     terminal.error(&coded(ErrorCode::Machine, why));
     match status {
         ExitStatus::Done => ExitStatus::NotAtRest,

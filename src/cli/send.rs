@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::ExitStatus;
 use super::select::named;
+use super::outcome::say_what_is_lost;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::converge::{Attempt, Audience, Turns, send};
@@ -135,8 +136,8 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
         terminal.print(&format!("{agent}: {}\n", render::plain(&receipt.to_string())))?;
     }
     Ok(match receipt {
-        Receipt::Confirmed => ExitStatus::Done,
-        Receipt::Unconfirmed(_) | Receipt::Stranded(_) => ExitStatus::NotAtRest,
+        Receipt::Confirmed => say_what_is_lost(&setup.fleet, ExitStatus::Done, terminal),
+        Receipt::Unconfirmed(_) | Receipt::Stranded(_) => say_what_is_lost(&setup.fleet, ExitStatus::NotAtRest, terminal),
         Receipt::Refused(_) => ExitStatus::Refused,
     })
 }

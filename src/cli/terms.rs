@@ -133,6 +133,7 @@ impl TermFlags {
         let select = |patterns: &[String]| select_all(patterns, declared, &seen.observed);
         Ok(Terms {
             only_messages: false,
+            only_ends: !self.may_start(),
             is_partial: false,
             only_restarts: false,
             now: self.now,

@@ -99,7 +99,11 @@ pub fn send(
     if converged.ending == Ending::Interrupted && received.is_none() {
         return Ok(Attempt::Interrupted);
     }
-    let stalled = converged.stalled.get(agent).map(|action| format!("{action} was tried again and again without an effect"));
+    let stalled = converged.plan.changes.get(agent).filter(|_| converged.stalled.contains_key(agent));
+    let stalled = stalled.and_then(|change| match &change.next {
+        Next::Blocked(blocked) => Some(blocked.message.clone()),
+        Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
+    });
     Ok(match received {
         Some(received) => Attempt::Over(received.receipt.clone()),
         None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),

@@ -97,3 +97,53 @@ fn a_pipe_in_place_of_a_state_file_is_named_and_never_waited_for() {
         living(&program, 1);
     });
 }
+
+#[test]
+fn a_halt_that_cannot_be_read_starts_nothing_and_keeps_nothing_from_ending() {
+    let program = fleet();
+    let halt = state(&program).join("halt.json");
+    let counts = "The fleet counts as halted";
+    let put: [&dyn Fn(); 3] =
+        [&|| std::fs::write(&halt, "").unwrap(), &|| assert!(command("mkfifo").arg(&halt).status().unwrap().success()), &|| {
+            std::fs::create_dir(&halt).unwrap()
+        }];
+    for (turn, put) in put.iter().enumerate() {
+        put();
+        check(&program, &["status"], 0, &["halt.json", counts]);
+        check(&program, &["doctor"], 1, &["red     state", "halt.json", "reconcile resume"]);
+        check(&program, &["restart", "ada"], 3, &["halted"]);
+        check(&program, &["kill", "ada"], 3, &["1 ended", "halt.json", counts]);
+        check(&program, &["stop", "bob"], 3, &["1 ended", "halt.json", counts]);
+        living(&program, 0);
+        check(&program, &["start", "ada", "bob"], 3, &["halted"]);
+        living(&program, 0);
+        if turn < 2 {
+            check(&program, &["resume"], 0, &["The fleet is resumed"]);
+            check(&program, &["start", "ada", "bob"], 0, &["2 started"]);
+        } else {
+            check(&program, &["resume"], 1, &["stays halted", "halt.json"]);
+            check(&program, &["halt"], 3, &["halt.json"]);
+            check(&program, &["down", "--auto-approve"], 3, &["2 forgotten", counts]);
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_keeps_nothing_from_being_done() {
+    let program = fleet();
+    let journal = state(&program).join("journal.jsonl");
+    let why = "journal.jsonl: it is not a regular file but a folder: move it away";
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::create_dir(&journal).unwrap();
+    check(&program, &["doctor"], 1, &["red     state", why]);
+    check(&program, &["kill", "ada"], 3, &["1 ended", why, "is not remembered: the events"]);
+    check(&program, &["restart", "bob"], 3, &["1 started", why]);
+    check(&program, &["halt"], 3, &["The fleet is halted", why]);
+    check(&program, &["resume"], 3, &["The fleet is resumed", why]);
+    check(&program, &["explain", "bob"], 0, &["what happened before is not shown", why]);
+    check(&program, &["down", "--auto-approve"], 3, &["2 forgotten", why]);
+    living(&program, 0);
+    std::fs::remove_dir(&journal).unwrap();
+    check(&program, &["apply", "--auto-approve"], 0, &["2 started"]);
+    check(&program, &["doctor"], 0, &["green   state"]);
+}
