@@ -120,8 +120,7 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
     setup.fleet.prepare()?;
-    // To wait for the lock is no part of it.
-    quit::within((how.timeout + how.lock_timeout).std(), i32::from(ExitStatus::NotAtRest.code()));
+    quit::within(how.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let body = written.typed(&agent, &setup, terminal);

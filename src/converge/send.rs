@@ -11,6 +11,7 @@ use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::{Health, Message, Observed, Phase, Receipt};
 use crate::plan::{Held, Next, Terms, plan};
+use crate::quit;
 use crate::state::Fleet;
 use crate::time::Duration;
 
@@ -91,7 +92,9 @@ pub fn send(
         Some(Next::Act(_) | Next::Wait(_)) => {}
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
     }
-    let deadline = host.now() + PATIENCE;
+    // What is known when the time of the run is over is told.
+    let patience = quit::patience(PATIENCE.std()).as_millis().try_into().unwrap_or(u64::MAX);
+    let deadline = host.now() + Duration::from_millis(patience);
     let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, audience, turns)?;
     let sighting = converged.observed.agents.get(agent);
     let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
