@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+mod beside;
 mod full_disk;
 mod lives;
 mod state_files;
