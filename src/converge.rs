@@ -110,7 +110,7 @@ pub fn converge(
         Some(seen) => seen,
         None => observe(desired, fleet, host, &Intent::default())?,
     };
-    let messages = seen.messages.clone();
+    let (messages, about) = (seen.messages.clone(), seen.about.clone());
     let mut terms = Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
     loop {
         let mut round = Round { desired, fleet, terms: &terms, audience: &mut *audience, journal: &mut journal };
@@ -167,7 +167,7 @@ pub fn converge(
                     terms.begun = Some(host.now());
                 }
                 journal = fleet.journal()?;
-                observe(desired, fleet, host, &Intent { messages: messages.clone(), ..Intent::default() })?
+                observe(desired, fleet, host, &Intent { messages: messages.clone(), about: about.clone(), ..Intent::default() })?
             }
         };
     }

@@ -82,7 +82,7 @@ impl Round<'_> {
     fn take(&mut self, due: &[Due<'_>], set_up: Option<(Act, Option<Server>)>) -> Result<Vec<Event>> {
         let spawns = due.iter().filter(|(_, _, action)| matches!(action, Action::Spawn { .. }));
         let starts = spawns.filter_map(|(agent, ..)| Some((*agent, &self.desired.agents.get(*agent)?.spec)));
-        self.digests = secret_digests(starts, self.fleet, self.host)?;
+        self.digests = secret_digests(starts, self.fleet, self.host);
         let mut tasks = Vec::new();
         for (agent, change, action) in due {
             tasks.push(match self.prepare(agent, change, action) {

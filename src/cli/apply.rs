@@ -1,5 +1,6 @@
 //! `reconcile apply`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -88,15 +89,29 @@ fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Acco
         return Ok(ExitStatus::Refused);
     }
     let command = args.terms.command();
+    let (timeout, patience) = (args.run.timeout, args.run.lock.lock_timeout);
+    let limit =
+        |time: Duration| quit::within(if timeout == Duration::ZERO { timeout } else { time }.std(), ExitStatus::NotAtRest.code().into());
+    // To wait for another command is no part of it, where that was said.
+    limit(timeout + patience);
+    let mut host = setup.own_machine()?;
+    // An answer that comes later ends a wait.
+    host.attend(&BTreeSet::new(), &BTreeSet::new());
+    let begun = now();
+    match args.terms.may_start() {
+        true => args.terms.await_secrets(setup, &mut host)?,
+        false => host.be_quick(),
+    }
+    let asked = now();
     let lock = match args.run.lock.take(command, setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
+    let begun = begun + now().since(asked).min(patience);
     let turns = Turns::of(command, lock);
     // What is to be asked takes the time of a person, which is no part of it.
-    quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
-    let begun = now();
-    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new(), turns }.run();
+    limit((begun + timeout).since(now()).max(Duration::from_millis(1)));
+    let status = Run { args, setup, terminal, host, begun, account, laid_down: Vec::new(), turns }.run();
     setup.wake_watcher();
     Ok(say_what_is_lost(&setup.fleet, status?, terminal))
 }

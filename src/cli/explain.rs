@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::ExitStatus;
 use super::logs;
-use super::select::one;
+use super::select::{meant, one};
 use super::setup::Global;
 use super::status::About;
 use super::terminal::Terminal;
 use crate::event::Event;
+use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::plan::{Terms, foresee, plan};
@@ -32,7 +33,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
+    let mut host = setup.machine()?;
+    let about = meant(std::slice::from_ref(&args.agent), &setup.desired, &setup.fleet, host.now())?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::about(about))?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
 
     let only = BTreeSet::from([agent.clone()]);

@@ -149,7 +149,7 @@ enum Extent {
 
 /// Does the same to every instance that lives, and names those to which it could not be done.
 fn all_of_them(setup: &Setup, host: &mut Live, terminal: &Terminal, done: &str, act: impl Fn(Instance) -> Act) -> Result<Extent> {
-    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::only_look())?;
     let mut extent = Extent::All;
     let mut missed = |name: &AgentName, why: &str| {
         extent = Extent::Some;
@@ -196,7 +196,7 @@ fn with_lock(
 }
 
 fn chosen(patterns: &[String], setup: &Setup, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
-    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::only_look())?;
     let agents = select_all(patterns, &setup.desired, &seen.observed)?.into_iter().collect();
     Ok((seen, agents))
 }

@@ -1,12 +1,13 @@
 //! `reconcile send` and `reconcile keys`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 
 use super::ExitStatus;
-use super::select::named;
 use super::outcome::say_what_is_lost;
+use super::select::named;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use crate::converge::{Attempt, Audience, Turns, send};
@@ -122,6 +123,8 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
     setup.fleet.prepare()?;
     quit::within(how.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
+    // An answer that comes later ends a wait.
+    host.attend(&BTreeSet::new(), &BTreeSet::new());
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let body = written.typed(&agent, &setup, terminal);
     let message = Message { id: host.fresh_id(), kind: MessageKind::Sent, body, interrupts: how.interrupt };

@@ -318,7 +318,10 @@ fn machine(fleet: &Fleet, manifest: &Path, vars: &BTreeMap<String, String>) -> R
     ];
     let vars = vars.iter().map(|(name, value)| (format!("{VARIABLE}{name}"), value.clone()));
     let variables = fixed.into_iter().filter_map(named).chain(vars).collect();
-    Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None, variables }))
+    let mut machine =
+        Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None, variables });
+    machine.be_brief();
+    Ok(machine)
 }
 
 /// As [`Setup::machine`].
@@ -372,6 +375,6 @@ mod tests {
         assert_eq!(check("watch", 20), [20, 10]);
         assert_eq!(check("watch", 60), [60]);
         assert_eq!(check("apply", 20), [20]);
+        assert_eq!(check("restart", 0), [5], "a round of another command is no reason to refuse");
     }
 }
-        assert_eq!(check("restart", 0), [5], "a round of another command is no reason to refuse");

@@ -75,7 +75,8 @@ pub fn send(
     audience: &mut dyn Audience,
     turns: &mut Turns,
 ) -> Result<Attempt> {
-    let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), ..Intent::default() };
+    let about = Some(BTreeSet::from([agent.clone()]));
+    let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), about, ..Intent::default() };
     let seen = observe(desired, fleet, host, &intent)?;
     match seen.observed.agents.get(agent).map(|sighting| &sighting.phase) {
         Some(Phase::Running { health: Health::Ready(_), .. }) => {}

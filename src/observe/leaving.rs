@@ -8,10 +8,15 @@ use crate::host::{Answer, Host, Query};
 use crate::observed::{Phase, Sighting, Step};
 
 /// Asks the probe of the step that each was asked by, where that has one.
-pub(super) fn ask(desired: &Desired, sightings: &mut BTreeMap<AgentName, Sighting>, host: &mut dyn Host) {
+pub(super) fn ask(
+    desired: &Desired,
+    sightings: &mut BTreeMap<AgentName, Sighting>,
+    asked: &dyn Fn(&AgentName) -> bool,
+    host: &mut dyn Host,
+) {
     let mut names = Vec::new();
     let mut questions = Vec::new();
-    for (name, sighting) in &*sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let Phase::Leaving(leaving) = &sighting.phase else { continue };
         let (Step::Drain(step), Some(instance)) = (leaving.step, &sighting.instance) else { continue };
         let care = care_of(name, desired, sighting.spec.as_ref());

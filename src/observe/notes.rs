@@ -72,11 +72,12 @@ pub(super) fn ask(
     desired: &Desired,
     sightings: &mut BTreeMap<AgentName, Sighting>,
     records: &BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
 ) {
     let mut names = Vec::new();
     let mut questions = Vec::new();
-    for (name, sighting) in &*sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let Some(unread) = sighting.unread.clone().filter(|_| records.contains_key(name)) else { continue };
         let ack = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.handoff.ack.as_ref());
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };

@@ -77,6 +77,7 @@ mod tests {
             learned: BTreeSet::new(),
             events: Vec::new(),
             messages: BTreeMap::new(),
+            about: None,
             undone: BTreeMap::new(),
         }
     }
