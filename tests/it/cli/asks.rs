@@ -125,7 +125,7 @@ fn a_fleet_is_halted_and_resumed_whatever_its_manifest_says() {
     let halt = program.shot(&["halt", "--freeze"]);
     let warned = "warning: constellation.toml is not valid, so what was declared before counts: constellation.toml:3: ";
     assert!(halt.contains("exit 0") && !halt.contains("error:") && halt.contains(warned), "{halt}");
-    assert!(pids.values().all(|pid| is_stopped(*pid)));
+    eventually(|| pids.values().all(|pid| is_stopped(*pid)).then_some(()), LIMIT);
     let events = program.command(&["events"]).output().unwrap();
     assert!(String::from_utf8_lossy(&events.stdout).contains("halted and frozen"), "{events:?}");
     assert_eq!(program.code(&["watch", "--stop"]), 0);
