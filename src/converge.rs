@@ -112,14 +112,14 @@ pub fn converge(
         Some(seen) => seen,
         None => observe(desired, fleet, host, &Intent::default())?,
     };
-    let messages = seen.messages.clone();
+    let (messages, about) = (seen.messages.clone(), seen.about.clone());
     let mut terms = Terms { begun: terms.begun.or_else(|| Some(host.now())), ..terms.clone() };
     loop {
         let mut round = Round { desired, fleet, terms: &terms, audience: &mut *audience, journal: &mut journal };
-        let begun = round.begin(&mut seen, &mut patience)?;
+        let mut begun = round.begin(&mut seen, &mut patience)?;
         let plan = &begun.plan;
         let broken: Vec<GuardCheck> = plan.broken_guards().cloned().collect();
-        let ending = if plan.is_empty() {
+        let ending = if plan.is_empty() && patience.stalled_server.is_none() {
             Some(Ending::AtRest)
         } else if !broken.is_empty() {
             Some(Ending::Refused(broken))
@@ -132,11 +132,12 @@ pub fn converge(
         };
         round.remember(&begun, ending.is_none().then_some(plan), &mut seen, host)?;
         if let Some(ending) = ending {
+            begun.plan.server = begun.plan.server.or(patience.stalled_server);
             return Ok(Converged { ending, plan: begun.plan, observed: seen.observed, stalled: patience.stalled });
         }
         let wake = if plan.has_acts() {
             has_acted = true;
-            let (leaving, pause) = round.act(&begun, &mut seen, host)?;
+            let (leaving, pause) = round.act(&begun, &mut seen, &mut patience, host)?;
             turns.release(fleet)?;
             host.wait(&leaving, host.now() + pause)
         } else {
@@ -168,7 +169,7 @@ pub fn converge(
                     terms.begun = Some(host.now());
                 }
                 journal = fleet.journal()?;
-                observe(desired, fleet, host, &Intent { messages: messages.clone(), ..Intent::default() })?
+                observe(desired, fleet, host, &Intent { messages: messages.clone(), about: about.clone(), ..Intent::default() })?
             }
         };
     }
@@ -181,7 +182,7 @@ pub fn converge(
 /// If the state folder cannot be written.
 pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
     if !seen.events.is_empty() {
-        fleet.tell(&mut fleet.journal()?, &std::mem::take(&mut seen.events))?;
+        fleet.tell(&mut fleet.journal()?, &std::mem::take(&mut seen.events));
     }
     remember(seen, None, fleet).map(drop)
 }

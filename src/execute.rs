@@ -14,7 +14,7 @@ use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
 use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
-use crate::state::{Claim, Fleet, Record, Unremembered};
+use crate::state::{Claim, Fleet, Record, Unremembered, full};
 use crate::time::Timestamp;
 
 mod drain;
@@ -83,14 +83,16 @@ impl Round<'_> {
     fn take(&mut self, due: &[Due<'_>], set_up: Option<(Act, Option<Server>)>) -> Result<Vec<Event>> {
         let spawns = due.iter().filter(|(_, _, action)| matches!(action, Action::Spawn { .. }));
         let starts = spawns.filter_map(|(agent, ..)| Some((*agent, &self.desired.agents.get(*agent)?.spec)));
-        self.digests = secret_digests(starts, self.fleet, self.host)?;
+        self.digests = secret_digests(starts, self.fleet, self.host);
         let mut tasks = Vec::new();
         for (agent, change, action) in due {
             tasks.push(match self.prepare(agent, change, action) {
                 Ok(task) => task,
                 // The others go on. What was not written down was not asked of the machine.
                 Err(error) => {
-                    let why = format!("nothing was done to it in this round: {error:#}");
+                    let cause = full(&error).unwrap_or_else(|| format!("{error:#}"));
+                    let why = format!("nothing was done to it in this round: {cause}");
+                    self.seen.undone.insert((*agent).clone(), cause);
                     let generation = self.seen.records.get(*agent).map(|record| record.generation);
                     let event =
                         Event { at: self.host.now(), agent: Some((*agent).clone()), generation, what: What::Failed, reason: None, why };

@@ -17,9 +17,21 @@ pub struct Intent {
     pub notes: BTreeMap<AgentName, Vec<u64>>,
     /// What this run types into terminals. Nothing remembers it: when the run ends before the first key, it is not typed.
     pub messages: BTreeMap<AgentName, Message>,
+    /// Only these are asked anything by probes and commands of secrets, for the run is about no other; all without it.
+    pub about: Option<BTreeSet<AgentName>>,
 }
 
 impl Intent {
+    /// To look, and to ask nobody anything.
+    pub fn only_look() -> Self {
+        Self::about(Some(BTreeSet::new()))
+    }
+
+    /// To look at all, and to ask these; all without them.
+    pub fn about(agents: Option<BTreeSet<AgentName>>) -> Self {
+        Self { about: agents, ..Self::default() }
+    }
+
     /// The same request for all of these agents.
     pub fn of(request: Request, agents: &BTreeSet<AgentName>) -> Self {
         Self { requests: agents.iter().map(|agent| (agent.clone(), request)).collect(), ..Self::default() }

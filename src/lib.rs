@@ -66,7 +66,7 @@
 //! | [`observe`] | host, state, intent and rules of screens → `Observed` | desired, event, host, intent, observed, plan (`successors`), process (`ProcId`), screen, state, time |
 //! | [`execute`] | the batch of one round | desired, event, host, observe, observed, plan, state, time |
 //! | [`ownership`] | what a person says of whose something is: adopted, let go | desired, event, host, observe, observed, state |
-//! | [`converge`] | rounds until at rest or out of time | the same, execute, intent, plan, process |
+//! | [`converge`] | rounds until at rest or out of time | the same, execute, intent, plan, process, quit |
 //! | [`watch`] | rounds for ever; events, timers and signals only wake it | the same, converge, less execute |
 //! | [`simulate`] | a manifest played on the simulated machine in virtual time | the same, watch |
 //! | [`doctor`] | whether the ground that a fleet stands on is sound | desired, observed, plan |

@@ -35,7 +35,7 @@ mod secrets;
 mod spelling;
 
 pub use screens::{commands, rules};
-pub use secrets::{has_slow_secrets, secret_digests, watches_secrets};
+pub use secrets::{await_secrets, has_slow_secrets, secret_digests, watches_secrets};
 
 /// What a look brought.
 #[derive(Debug)]
@@ -52,6 +52,10 @@ pub struct Seen {
     pub events: Vec<Event>,
     /// What this run types into terminals ([`Intent::messages`]).
     pub messages: BTreeMap<AgentName, Message>,
+    /// Who is asked anything ([`Intent::about`]).
+    pub about: Option<BTreeSet<AgentName>>,
+    /// Whose step of this round was not done, for it could not be written down, and why not.
+    pub undone: BTreeMap<AgentName, String>,
 }
 
 /// Looks at every agent that is declared, remembered or found, and folds in what is asked for.
@@ -63,7 +67,13 @@ pub fn observe(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, intent: &I
     if let Some(server) = server(desired) {
         host.expect(server);
     }
-    look(desired, fleet, host, intent, Remembered { messages: intent.messages.clone(), ..remembered(desired, fleet)? })
+    look(
+        desired,
+        fleet,
+        host,
+        intent,
+        Remembered { messages: intent.messages.clone(), about: intent.about.clone(), ..remembered(desired, fleet)? },
+    )
 }
 
 /// What the records alone tell, without a look at the machine: the names that are known, their specs, and what was asked of them.
@@ -83,6 +93,7 @@ pub fn recall(desired: &Desired, fleet: &Fleet, at: Timestamp) -> Result<Observe
 pub struct Memory {
     records: BTreeMap<AgentName, Record>,
     messages: BTreeMap<AgentName, Message>,
+    about: Option<BTreeSet<AgentName>>,
     /// Whether there are records of no use: they are read again.
     is_partial: bool,
     /// Whether something was left of earlier lives, which no record may know.
@@ -95,8 +106,8 @@ impl Seen {
     /// What it leaves to the next look, and what was seen.
     pub fn into_memory(self) -> (Memory, Observed) {
         let has_remains = self.observed.agents.values().any(|sighting| !sighting.remains.is_empty());
-        let (is_partial, owed) = (!self.unreadable.is_empty(), self.learned);
-        let memory = Memory { records: self.records, messages: self.messages, is_partial, has_remains, owed };
+        let Self { records, messages, about, learned: owed, unreadable, .. } = self;
+        let memory = Memory { records, messages, about, is_partial: !unreadable.is_empty(), has_remains, owed };
         (memory, self.observed)
     }
 }
@@ -141,11 +152,11 @@ impl Memory {
 ///
 /// As [`observe`].
 pub fn observe_again(desired: &Desired, fleet: &Fleet, host: &mut dyn Host, before: Memory) -> Result<Seen> {
-    let Memory { records, messages, is_partial, has_remains, owed } = before;
+    let Memory { records, messages, about, is_partial, has_remains, owed } = before;
     let depth = if has_remains { Depth::Everything } else { Depth::Known };
     let remembered = match is_partial {
-        false => Remembered { records, unreadable: BTreeMap::new(), messages, owed, depth },
-        true => Remembered { messages, ..remembered(desired, fleet)? },
+        false => Remembered { records, unreadable: BTreeMap::new(), messages, about, owed, depth },
+        true => Remembered { messages, about, ..remembered(desired, fleet)? },
     };
     look(desired, fleet, host, &Intent::default(), remembered)
 }
@@ -169,6 +180,7 @@ pub fn observe_closely(
         unreadable: BTreeMap::new(),
         messages: BTreeMap::new(),
         owed: BTreeSet::new(),
+        about: None,
         depth: Depth::Processes,
     };
     Ok((look(desired, fleet, host, &Intent::default(), few)?, others))
@@ -182,6 +194,7 @@ struct Remembered {
     messages: BTreeMap<AgentName, Message>,
     /// Whose record is not yet on the disk as it is here.
     owed: BTreeSet<AgentName>,
+    about: Option<BTreeSet<AgentName>>,
     depth: Depth,
 }
 
@@ -214,7 +227,8 @@ fn remembered(desired: &Desired, fleet: &Fleet) -> Result<Remembered> {
             spec.care.share(&declared.spec.care);
         }
     }
-    Ok(Remembered { records, unreadable, messages: BTreeMap::new(), owed: BTreeSet::new(), depth: Depth::Everything })
+    let (about, owed) = (None, BTreeSet::new());
+    Ok(Remembered { records, unreadable, messages: BTreeMap::new(), about, owed, depth: Depth::Everything })
 }
 
 fn look(
@@ -222,8 +236,9 @@ fn look(
     fleet: &Fleet,
     host: &mut dyn Host,
     intent: &Intent,
-    Remembered { mut records, unreadable, messages, owed, depth }: Remembered,
+    Remembered { mut records, unreadable, messages, about, owed, depth }: Remembered,
 ) -> Result<Seen> {
+    let asks = |agent: &AgentName| about.as_ref().is_none_or(|about| about.contains(agent));
     join::disown_copies(desired, &mut records);
     let now = host.now();
     let set_back: BTreeSet<AgentName> =
@@ -234,7 +249,7 @@ fn look(
     let is_frozen = halted.as_ref().is_some_and(|halt| halt.frozen);
     let begun = begun::elsewhere(&records, fleet, now)?;
     let look = host.look(&question::question(desired, &records, claim.is_none(), depth));
-    let mut secrets = secrets::ask(desired, &records, fleet, host)?;
+    let mut secrets = secrets::ask(desired, &records, &asks, fleet, host);
     let mut sightings = join::join(desired, &records, &unreadable, &look);
     begun::wait_for(&begun, &mut sightings);
     for (name, request) in &intent.requests {
@@ -250,9 +265,9 @@ fn look(
         sighting.messages.extend(live::nudge(sighting, records.get(name), care, look.at));
     }
     screens::look(desired, &mut sightings, &records, host, look.at);
-    let answers = health::ask(desired, &sightings, &records, host);
+    let answers = health::ask(desired, &sightings, &records, &asks, host);
     if !is_frozen {
-        live::ask(desired, &mut sightings, &records, host, look.at);
+        live::ask(desired, &mut sightings, &records, &asks, host, look.at);
     }
 
     let mut seen = Seen {
@@ -273,6 +288,8 @@ fn look(
         learned: &set_back | &owed,
         events: Vec::new(),
         messages,
+        about: about.clone(),
+        undone: BTreeMap::new(),
     };
     let (usual, none) = (Ready::default(), BTreeMap::new());
     for (name, sighting) in &mut sightings {
@@ -292,7 +309,11 @@ fn look(
         let care = care_of(name, desired, spec.as_ref());
         let secrets = spec.as_ref().or(desired.agents.get(name).map(|declared| &declared.spec)).map_or(&none, |spec| &spec.launch.secrets);
         let allowance = before::allowance(care, secrets);
-        health::judge(sighting, care.map_or(&usual, |care| &care.ready), answers.get(name), ready_at, allowance, look.at);
+        let ready = care.map_or(&usual, |care| &care.ready);
+        // Of one that was not asked, nothing is known that was not known before.
+        if asks(name) || ready_at.is_some() || !health::asks(&ready.probe) {
+            health::judge(sighting, ready, answers.get(name), ready_at, allowance, look.at);
+        }
         sighting.vitals.unchanged_since = live::unchanged_since(sighting, care, look.at).filter(|_| !is_frozen);
         let had_ended = record.as_ref().is_none_or(|record| record.ended.is_some());
         let learned = match record {
@@ -310,8 +331,8 @@ fn look(
             seen.learned.insert(name.clone());
         }
     }
-    notes::ask(desired, &mut sightings, &records, host);
-    leaving::look(desired, &mut sightings, &mut records, host, &mut seen);
+    notes::ask(desired, &mut sightings, &records, &asks, host);
+    leaving::look(desired, &mut sightings, &mut records, &asks, host, &mut seen);
     for (name, sighting) in sightings.iter().filter(|(_, sighting)| sighting.unread.is_some()) {
         if let Some(record) = records.get_mut(name)
             && join::learn_of_reading(record, sighting, &mut seen.events, look.at)

@@ -74,6 +74,8 @@ pub struct Terms {
     pub kill: BTreeSet<AgentName>,
     /// Nothing is done but to type what waits to be typed.
     pub only_messages: bool,
+    /// It was asked to end agents and to start none.
+    pub only_ends: bool,
     /// Only a part of the fleet was looked at: nothing is done that depends on all of it.
     pub is_partial: bool,
     /// A command is at work: nothing is done but to start again what ended by itself.

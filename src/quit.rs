@@ -27,12 +27,8 @@ const GRACE: Duration = Duration::from_millis(900);
 /// How long the end waits for a write that is under way: a disk that hangs keeps nothing from ending.
 const WRITE: Duration = Duration::from_millis(50);
 
-/// However short the time of a run is, it can begin its work; and what it waits for last can answer.
-const BEGIN: Duration = Duration::from_secs(2);
+/// However short the time of a run is, what it waits for first and last can answer.
 const LAST: Duration = Duration::from_millis(600);
-
-/// However short the time of a run is, it is not ended from here before.
-const UNASKED: Duration = Duration::from_secs(5);
 
 static HEEDS_ITSELF: AtomicBool = AtomicBool::new(false);
 static WRITING: RwLock<()> = RwLock::new(());
@@ -50,7 +46,6 @@ struct Helpers {
 /// The time that a run has.
 #[derive(Clone, Copy, Debug)]
 struct Time {
-    begun: Instant,
     over: Instant,
     code: i32,
 }
@@ -87,7 +82,7 @@ fn wait_for_the_end(heard: &UnixStream, asked: &AtomicBool) {
             }
         }
         let time = *lock(&TIME);
-        let over = time.map(|time| (time.over.max(time.begun + UNASKED) + GRACE, time.code));
+        let over = time.map(|time| (time.over + GRACE, time.code));
         if let Some((_, code)) = over.filter(|(over, _)| *over <= Instant::now()) {
             leave(code);
         }
@@ -107,8 +102,7 @@ pub fn heeds_itself() {
 /// From now on, this process has so much time, and ends with this code if it has not ended by itself then. No time at all is no limit: what can be
 /// begun is begun.
 pub fn within(time: Duration, code: i32) {
-    let now = Instant::now();
-    *lock(&TIME) = (!time.is_zero()).then(|| Time { begun: now, over: now + time, code });
+    *lock(&TIME) = (!time.is_zero()).then(|| Time { over: Instant::now() + time, code });
     if let Some(mut bell) = BELL.get() {
         let _ = bell.write(&[1]);
     }
@@ -117,10 +111,7 @@ pub fn within(time: Duration, code: i32) {
 /// The usual limit of a wait, cut to the time that this run has left.
 pub fn patience(usual: Duration) -> Duration {
     match *lock(&TIME) {
-        Some(Time { begun, over, code: _ }) => {
-            let rest = over.max(begun + BEGIN).saturating_duration_since(Instant::now());
-            usual.min(rest.max(LAST))
-        }
+        Some(Time { over, code: _ }) => usual.min(over.saturating_duration_since(Instant::now()).max(LAST)),
         None => usual,
     }
 }

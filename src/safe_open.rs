@@ -77,6 +77,21 @@ fn look_first(path: &Path, trust: Trust) -> io::Result<()> {
     }
 }
 
+/// An error unless what was opened is a regular file, or `/dev/null`: for who opens by the handle of a folder, without waiting.
+///
+/// # Errors
+///
+/// If it is something else.
+pub fn regular(file: File) -> io::Result<File> {
+    check(&file.metadata()?, Trust::Any).map(|()| file)
+}
+
+/// Why what has this name is no regular file, itself and not what it leads to; none if it is one, or nothing is there.
+pub fn irregular(path: &Path) -> Option<io::Error> {
+    let facts = std::fs::symlink_metadata(path).ok()?;
+    check(&facts, Trust::Any).err()
+}
+
 /// The content of a regular file, at most [`MAX_SIZE`] of it.
 ///
 /// # Errors

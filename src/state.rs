@@ -36,7 +36,7 @@ pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
 pub use record::{Posted, Record, Untyped};
 pub use run::{Run, RunEnd, RunPhase, RunStatus};
-pub use unremembered::{Lost, Unremembered};
+pub use unremembered::{Lost, Unremembered, full};
 pub use watching::{Standing, Standings, WatchStatus};
 
 /// The folder that holds the folders of all fleets.
@@ -287,8 +287,12 @@ impl Fleet {
         Ok(())
     }
 
-    /// Whose the fleet is; none if nothing was ever applied.
+    /// Whose the fleet is; none if nothing was ever applied. A claim that this run could not write down counts for it all the same.
     pub fn claim(&self) -> Result<Option<Claim>> {
+        Ok(self.claim_or_unwritten(self.written_claim()?))
+    }
+
+    fn written_claim(&self) -> Result<Option<Claim>> {
         let Some(folder) = self.open("")? else { return Ok(None) };
         let path = self.paths.claim();
         let mut buffer = Vec::new();
@@ -329,12 +333,21 @@ impl Fleet {
 
     /// Writes whose the fleet is, for good.
     pub fn write_claim(&self, claim: &Claim) -> Result<()> {
-        self.make("")?.replace("fleet.json", &serde_json::to_vec(claim)?, Lasting::ForGood)
+        let written = self.make("")?.replace("fleet.json", &serde_json::to_vec(claim)?, Lasting::ForGood);
+        let instead = if written.is_err() { Some((self.written_claim()?, claim.clone())) } else { None };
+        self.keep_claim(instead);
+        written
     }
 
     /// The journal, to append to. Only for the holder of the lock.
     pub fn journal(&self) -> Result<Journal> {
-        journal::open(self.make("")?)
+        Ok(journal::open(self.make("")?))
+    }
+
+    /// Why files of the fleet's own are of no use that keep nothing from being done, and how to mend that. Records are not among them.
+    pub fn faults(&self) -> Result<Vec<String>> {
+        let Some(folder) = self.open("")? else { return Ok(Vec::new()) };
+        Ok(journal::fault(&folder).into_iter().collect())
     }
 
     /// What the journal has after an entry's number, oldest first; 0 for all that is kept.

@@ -177,8 +177,11 @@ impl Watch {
         };
         let terms = beside(&self.terms, &at_work, desired, fleet)?;
         let mut round = Round { desired, fleet, terms: &terms, audience: &mut heard, journal: &mut journal };
-        let taken = take_requests(desired, fleet, host, &mut |event| round.tell(&[event]));
-        fleet.or_unremembered(Unremembered::Requests, taken)?;
+        let taken = take_requests(desired, fleet, host, &mut |event| {
+            round.tell(&[event]);
+            Ok(())
+        });
+        fleet.or_noted(Unremembered::Requests, taken);
         let unfinished = fleet.has_requests()?.then(|| host.now() + SETTLED);
         let follows = last.as_ref().map_or(Ok(false), |last| last.follows(&lock, fleet))?;
         let mut seen = match last.filter(|_| follows) {
@@ -232,7 +235,7 @@ impl Watch {
             Ok(lock) => {
                 // Its own turn is nobody else's.
                 self.last = self.last.take().map(|last| if last.is_before(&lock) { last.in_turn(&lock) } else { last });
-                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))?
+                fleet.tell(&mut fleet.journal()?, std::slice::from_ref(&event))
             }
             Err(NoLock::Held(_)) => vec![Entry { number: 0, event }],
             Err(NoLock::Failed(error)) => return Err(error),
@@ -276,14 +279,14 @@ fn carry_out(round: &mut Round<'_>, seen: &mut Seen, patience: &mut Patience, de
     let acts = begun.plan.has_acts();
     round.remember(&begun, acts.then_some(&begun.plan), seen, host)?;
     let told = deaths.count(&begun.news, seen, host.now());
-    round.tell(&told)?;
+    round.tell(&told);
     let crashed = notices::crashed(&begun.news, desired, seen);
     let standings = match round.terms.is_partial {
         false => standing::tell(&begun.plan, desired, &seen.observed, fleet, round)?,
         // Nothing is said of the others.
         true => Standings::new(),
     };
-    let pause = if acts { Some(round.act(&begun, seen, host)?) } else { None };
+    let pause = if acts { Some(round.act(&begun, seen, patience, host)?) } else { None };
     Ok(Done { plan: begun.plan, standings, crashed, pause })
 }
 

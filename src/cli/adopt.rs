@@ -54,7 +54,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     };
     setup.fleet.prepare()?;
     let mut host = setup.machine()?;
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::only_look())?;
     note(&mut seen, &setup.fleet)?;
     let events = match adopt(&agent, &pointer, &setup.desired, &mut seen, &setup.fleet, &mut host)? {
         Ok(events) => events,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::select::with_dependencies;
 use super::setup::Setup;
 use super::status::About;
 use super::terminal::Terminal;
@@ -27,7 +28,8 @@ pub(super) struct After<'a> {
 impl<'a> After<'a> {
     /// Looks anew.
     pub(super) fn look(agents: &'a BTreeSet<AgentName>, setup: &'a Setup, host: &mut Live) -> Result<Self> {
-        let observed = observe(&setup.desired, &setup.fleet, host, &Intent::default())?.observed;
+        let observed =
+            observe(&setup.desired, &setup.fleet, host, &Intent::about(Some(with_dependencies(agents.clone(), &setup.desired))))?.observed;
         let plan = plan(&setup.desired, &observed, &Terms { scope: Some(agents.clone()), ..Terms::default() });
         Ok(Self { setup, agents, observed, plan })
     }

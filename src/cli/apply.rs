@@ -1,5 +1,6 @@
 //! `reconcile apply`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -91,15 +92,29 @@ fn act_alone(args: &Task, setup: &Setup, terminal: &Terminal, account: &mut Acco
         return Ok(ExitStatus::Refused);
     }
     let command = args.terms.command();
+    let (timeout, patience) = (args.run.timeout, args.run.lock.lock_timeout);
+    let limit =
+        |time: Duration| quit::within(if timeout == Duration::ZERO { timeout } else { time }.std(), ExitStatus::NotAtRest.code().into());
+    // To wait for another command is no part of it, where that was said.
+    limit(timeout + patience);
+    let mut host = setup.own_machine()?;
+    // An answer that comes later ends a wait.
+    host.attend(&BTreeSet::new(), &BTreeSet::new());
+    let begun = now();
+    match args.terms.may_start() {
+        true => args.terms.await_secrets(setup, &mut host)?,
+        false => host.be_quick(),
+    }
+    let asked = now();
     let lock = match args.run.lock.take(command, setup, terminal)? {
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
+    let begun = begun + now().since(asked).min(patience);
     let turns = Turns::of(command, lock);
     // What is to be asked takes the time of a person, which is no part of it.
-    quit::within(args.run.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
-    let begun = now();
-    let status = Run { args, setup, terminal, host: setup.own_machine()?, begun, account, laid_down: Vec::new(), turns }.run();
+    limit((begun + timeout).since(now()).max(Duration::from_millis(1)));
+    let status = Run { args, setup, terminal, host, begun, account, laid_down: Vec::new(), turns }.run();
     setup.wake_watcher();
     Ok(say_what_is_lost(&setup.fleet, status?, terminal))
 }
@@ -127,10 +142,13 @@ impl Run<'_> {
     fn work(&mut self) -> Result<ExitStatus> {
         let desired = self.args.terms.desired(self.setup.desired.clone());
         let fleet = &self.setup.fleet;
-        fleet.or_unremembered(Unremembered::Run, fleet.prepare())?;
+        self.forgive(Unremembered::Run, fleet.prepare())?;
         let mut journal = fleet.journal()?;
-        let taken = take_requests(&self.setup.desired, fleet, &mut self.host, &mut |event| fleet.tell(&mut journal, &[event]).map(drop));
-        fleet.or_unremembered(Unremembered::Requests, taken)?;
+        let taken = take_requests(&self.setup.desired, fleet, &mut self.host, &mut |event| {
+            fleet.tell(&mut journal, &[event]);
+            Ok(())
+        });
+        fleet.or_noted(Unremembered::Requests, taken);
         drop(journal);
         let mut intent = self.args.terms.intent(self.setup, &mut self.host)?;
         for note in &self.args.notes {
@@ -218,7 +236,8 @@ impl Run<'_> {
         let Some(message) = self.args.run.message.clone() else { return Ok(()) };
         let event = Event { at: self.host.now(), agent: None, generation: None, what: What::Began, reason: None, why: message };
         let fleet = &self.setup.fleet;
-        fleet.tell(&mut fleet.journal()?, &[event]).map(drop)
+        fleet.tell(&mut fleet.journal()?, &[event]);
+        Ok(())
     }
 
     fn show(&self, desired: &Desired, seen: &Seen, plan: &Plan, terms: &Terms, extent: Extent) -> Result<()> {
@@ -313,7 +332,7 @@ impl Run<'_> {
     fn act(&mut self, desired: &Desired, terms: &Terms, plan: &Plan, first: Option<Seen>) -> Result<ExitStatus> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
-        let file = fleet.or_unremembered(Unremembered::Run, self.account.file())?;
+        let file = fleet.or_noted(Unremembered::Run, self.account.file());
         let mut progress = Progress::new(self.terminal, lines, plan, file);
         let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, Begin { terms, deadline, first }, &mut progress, &mut self.turns);

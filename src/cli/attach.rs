@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::only_look())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let sighting = seen.observed.agents.get(&agent);
     if let Some(Phase::Unknown { why }) = sighting.map(|sighting| &sighting.phase) {

@@ -74,6 +74,11 @@ fn program(sighting: &Sighting) -> Option<Program> {
     Some(Program { pid: instance.program.as_ref()?.pid, stopped: is_stopped(instance), nice, open_files })
 }
 
+/// Why it is not known whether the fleet is halted, if it is not.
+fn doubt(seen: &Seen) -> Option<String> {
+    Some(format!("{}; `reconcile resume` does", seen.observed.halted.as_ref()?.doubt.as_ref()?))
+}
+
 fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
     let (open_files, terminals) = room_for_panes();
     let paths = setup.fleet.paths();
@@ -87,7 +92,7 @@ fn ground(setup: &Setup, seen: &Seen) -> Result<Ground> {
         terminals,
         state: paths.folder().display().to_string(),
         claimed_by: setup.fleet.claimed_by_another(&setup.path)?.map(|other| other.display().to_string()),
-        unreadable: seen.unreadable.values().cloned().collect(),
+        unreadable: seen.unreadable.values().cloned().chain(doubt(seen)).chain(setup.fleet.faults()?).collect(),
         dead_letters,
         hooks: setup.machine()?.hooks(&setup.desired.server),
         programs: seen.observed.agents.iter().filter_map(|(name, sighting)| Some((name.clone(), program(sighting)?))).collect(),

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::ExitStatus;
 use super::logs;
-use super::select::one;
+use super::select::{meant, one};
 use super::setup::Global;
 use super::status::About;
 use super::terminal::Terminal;
 use crate::event::Event;
+use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::plan::{Terms, foresee, plan};
@@ -32,7 +33,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
+    let mut host = setup.machine()?;
+    let about = meant(std::slice::from_ref(&args.agent), &setup.desired, &setup.fleet, host.now())?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::about(about))?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
 
     let only = BTreeSet::from([agent.clone()]);
@@ -45,7 +48,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let state = about.view(&plan, &setup.manifest);
 
     // What this look has found is in the journal once a run acts on it.
-    let journal = setup.fleet.entries_after(0)?.into_iter().map(|entry| entry.event);
+    let journal = setup.fleet.entries_after(0);
+    if let Err(error) = &journal {
+        terminal.say(&format!("warning: what happened before is not shown: {error:#}\n"));
+    }
+    let journal = journal.unwrap_or_default().into_iter().map(|entry| entry.event);
     let mut events: Vec<Event> = journal.chain(seen.events.iter().cloned()).collect();
     events.retain(|event| event.agent.as_ref() == Some(&agent));
     let events = &events[events.len().saturating_sub(EVENTS)..];

@@ -39,7 +39,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     };
     setup.fleet.prepare()?;
     let mut host = setup.machine()?;
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::only_look())?;
     note(&mut seen, &setup.fleet)?;
     let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
     let gone = match forget(&agents, &setup.desired, &mut seen, &setup.fleet, &mut host)? {

@@ -198,7 +198,7 @@ fn archive_of(setup: &Setup, desired: &Desired, agent: &AgentName) -> PathBuf {
 }
 
 fn look(setup: &Setup) -> Result<Seen> {
-    observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())
+    observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::only_look())
 }
 
 /// Does something that only the holder of the lock may do.

@@ -58,7 +58,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     }
     let Some(setup) = global.in_force(args.file.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let mut host = setup.machine()?;
-    let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::only_look())?;
     let agent = one(&args.agent, &setup.desired, &seen.observed)?;
     let mut printed = Printed::by(&setup, &seen.observed, &agent)?;
     let last = match &args.since {

@@ -207,8 +207,8 @@ impl Order {
     /// # Errors
     ///
     /// If an agent is not there, or is to run and not declared.
-    pub(super) fn scope(&self, declared: &Desired, seen: &Seen) -> Result<BTreeSet<AgentName>> {
-        let agents = self.agents(declared, &seen.observed)?;
+    pub(super) fn scope(&self, declared: &Desired, observed: &Observed) -> Result<BTreeSet<AgentName>> {
+        let agents = self.agents(declared, observed)?;
         Ok(if self.verb == Verb::Start { with_dependencies(agents, declared) } else { agents })
     }
 

@@ -54,7 +54,7 @@ impl Account {
 /// Reports what was done but not recorded since the last such report. Then the run does not end as if all were done.
 pub(super) fn say_what_is_lost(fleet: &Fleet, status: ExitStatus, terminal: &Terminal) -> ExitStatus {
     let Some(lost) = fleet.take_lost() else { return status };
-    let why = format!("{lost}. Free space or make the folder writable, then run it again");
+    let why = format!("{lost}. {}", lost.way_out());
     terminal.error(&coded(ErrorCode::Machine, why));
     match status {
         ExitStatus::Done => ExitStatus::NotAtRest,

@@ -111,8 +111,8 @@ pub(super) fn halt(args: HaltArgs, global: &Global, terminal: &Terminal) -> Resu
     with_lock("halt", &args.how, global, terminal, |setup, host| {
         let now = host.now();
         // First the word, then the deed: who comes in between leaves alone what is being stopped.
-        let halted = setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze });
-        let halted = setup.fleet.or_unremembered(Unremembered::Halt, halted)?;
+        let halted = setup.fleet.halt(Halt { since: now, why: args.how.message.clone(), frozen: args.freeze, doubt: None });
+        let halted = setup.fleet.or_noted(Unremembered::Halt, halted);
         note(setup, &[None], now, if args.freeze { "halted and frozen" } else { "halted" }, args.how.message.as_deref())?;
         terminal.say(match (halted, args.freeze) {
             (Some(()), _) => "The fleet is halted: nothing is done until it is resumed.\n",
@@ -156,7 +156,7 @@ enum Extent {
 
 /// Does the same to every instance that lives, and names those to which it could not be done.
 fn all_of_them(setup: &Setup, host: &mut Live, terminal: &Terminal, done: &str, act: impl Fn(Instance) -> Act) -> Result<Extent> {
-    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::only_look())?;
     let mut extent = Extent::All;
     let mut missed = |name: &AgentName, why: &str| {
         extent = Extent::Some;
@@ -196,14 +196,14 @@ fn with_lock(
         Ok(lock) => lock,
         Err(status) => return Ok(status),
     };
-    setup.fleet.or_unremembered(Unremembered::Run, setup.fleet.prepare())?;
+    setup.fleet.or_noted(Unremembered::Run, setup.fleet.prepare());
     let status = work(&setup, &mut setup.machine()?);
     setup.wake_watcher();
     Ok(say_what_is_lost(&setup.fleet, status?, terminal))
 }
 
 fn chosen(patterns: &[String], setup: &Setup, host: &mut Live) -> Result<(Seen, Vec<AgentName>)> {
-    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, host, &Intent::only_look())?;
     let agents = select_all(patterns, &setup.desired, &seen.observed)?.into_iter().collect();
     Ok((seen, agents))
 }
@@ -231,7 +231,8 @@ fn note(setup: &Setup, agents: &[Option<AgentName>], at: Timestamp, what: &str, 
         why: why.clone(),
     };
     let events: Vec<Event> = agents.iter().map(event).collect();
-    setup.fleet.tell(&mut setup.fleet.journal()?, &events).map(drop)
+    setup.fleet.tell(&mut setup.fleet.journal()?, &events);
+    Ok(())
 }
 
 fn each(agents: &[AgentName]) -> Vec<Option<AgentName>> {

@@ -40,6 +40,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let Some(setup) = global.setup(args.manifest.as_deref(), terminal)? else { return Ok(ExitStatus::Failed) };
     let desired = args.terms.desired(setup.desired.clone());
     let mut host = setup.machine()?;
+    host.wait_for_secrets();
     let intent = args.terms.intent(&setup, &mut host)?;
     let seen = observe(&desired, &setup.fleet, &mut host, &intent)?;
     let mut terms = args.terms.terms(&setup.desired, &seen)?;

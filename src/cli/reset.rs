@@ -1,5 +1,7 @@
 //! `reconcile reset`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::ExitStatus;
@@ -29,6 +31,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     let mut host = setup.machine()?;
     let recalled = recall(&setup.desired, &setup.fleet, host.now())?;
     let intent = Intent::of(Request::Reset, &select_all(&args.agents.patterns()?, &setup.desired, &recalled)?);
+    let intent = Intent { about: Some(BTreeSet::new()), ..intent };
     let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &intent)?;
     write_down(&setup.fleet, &mut seen, &intent)?;
     setup.wake_watcher();

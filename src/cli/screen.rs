@@ -67,7 +67,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
 /// What the pane of an agent shows, and by which rules it is read; none if the manifest is not valid, which was said.
 fn shown(agent: &str, args: &Args, global: &Global, terminal: &Terminal) -> Result<Option<(String, Rules)>> {
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(None) };
-    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?;
+    let seen = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::only_look())?;
     let agent = one(agent, &setup.desired, &seen.observed)?;
     let instance = seen.observed.agents.get(&agent).and_then(|sighting| sighting.instance.as_ref());
     if !seen.observed.agents.get(&agent).is_some_and(|sighting| matches!(sighting.phase, Phase::Running { .. } | Phase::Leaving(_))) {

@@ -6,8 +6,10 @@ use anyhow::Result;
 
 use super::error::coded;
 use crate::desired::{AgentName, AgentSpec, Desired, glob, is_glob};
+use crate::observe::recall;
 use crate::observed::Observed;
 use crate::render::json::ErrorCode;
+use crate::state::Fleet;
 use crate::time::Timestamp;
 
 /// The agents that a command is about.
@@ -162,6 +164,21 @@ pub(super) fn select_all(patterns: &[String], desired: &Desired, observed: &Obse
         all.extend(select(pattern, desired, observed)?);
     }
     Ok(all)
+}
+
+/// The agents that the patterns mean as far as the manifest and the records tell, with all that they wait for: nobody else need be asked anything. None
+/// if only a look at the machine can tell.
+///
+/// # Errors
+///
+/// If the records cannot be read.
+pub(super) fn meant(patterns: &[String], desired: &Desired, fleet: &Fleet, at: Timestamp) -> Result<Option<BTreeSet<AgentName>>> {
+    let declared: Option<BTreeSet<AgentName>> = patterns.iter().map(|pattern| named(pattern, desired).ok()).collect();
+    let agents = match declared {
+        Some(agents) => Some(agents),
+        None => select_all(patterns, desired, &recall(desired, fleet, at)?).ok(),
+    };
+    Ok(agents.map(|agents| with_dependencies(agents, desired)))
 }
 
 /// The agents and, transitively, all that they wait for.

@@ -1,10 +1,12 @@
 //! `reconcile send` and `reconcile keys`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 
 use super::ExitStatus;
+use super::outcome::say_what_is_lost;
 use super::select::named;
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
@@ -119,9 +121,10 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
     let Some(setup) = global.in_force(None, terminal)? else { return Ok(ExitStatus::Failed) };
     let agent = named(agent, &setup.desired)?;
     setup.fleet.prepare()?;
-    // To wait for the lock is no part of it.
-    quit::within((how.timeout + how.lock_timeout).std(), i32::from(ExitStatus::NotAtRest.code()));
+    quit::within(how.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
+    // An answer that comes later ends a wait.
+    host.attend(&BTreeSet::new(), &BTreeSet::new());
     host.heed(Interrupts::install().context("cannot take over the signals")?);
     let body = written.typed(&agent, &setup, terminal);
     let message = Message { id: host.fresh_id(), kind: MessageKind::Sent, body, interrupts: how.interrupt };
@@ -135,8 +138,8 @@ fn run(command: &str, agent: &str, written: Written, how: How, global: &Global, 
         terminal.print(&format!("{agent}: {}\n", render::plain(&receipt.to_string())))?;
     }
     Ok(match receipt {
-        Receipt::Confirmed => ExitStatus::Done,
-        Receipt::Unconfirmed(_) | Receipt::Stranded(_) => ExitStatus::NotAtRest,
+        Receipt::Confirmed => say_what_is_lost(&setup.fleet, ExitStatus::Done, terminal),
+        Receipt::Unconfirmed(_) | Receipt::Stranded(_) => say_what_is_lost(&setup.fleet, ExitStatus::NotAtRest, terminal),
         Receipt::Refused(_) => ExitStatus::Refused,
     })
 }

@@ -13,6 +13,7 @@ use crate::desired::{AgentName, Desired};
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
 use crate::observed::Observed;
+use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Invocation};
 use crate::state::request::{Request, Verb};
@@ -190,8 +191,9 @@ impl Global {
 /// What a watcher calls itself where it holds the lock.
 const WATCH: &str = "watch";
 
-/// How long a round of a watcher is waited for.
-const ROUND: Duration = Duration::from_secs(30);
+/// How long the round of another command is waited for, and that of a watcher, which may look after many.
+const ROUND: Duration = Duration::from_secs(5);
+const ROUND_OF_A_WATCHER: Duration = Duration::from_secs(30);
 
 impl Setup {
     /// Has the watcher of the fleet look now, if there is one: what it waits for may have changed.
@@ -328,7 +330,10 @@ fn machine(fleet: &Fleet, manifest: &Path, vars: &BTreeMap<String, String>) -> R
     ];
     let vars = vars.iter().map(|(name, value)| (format!("{VARIABLE}{name}"), value.clone()));
     let variables = fixed.into_iter().filter_map(named).chain(vars).collect();
-    Ok(Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None, variables }))
+    let mut machine =
+        Live::new(Machine { fleet: fleet.name().clone(), paths: fleet.paths().clone(), exe: exe()?, interrupts: None, variables });
+    machine.be_brief();
+    Ok(machine)
 }
 
 /// As [`Setup::machine`].
@@ -340,10 +345,14 @@ pub(super) fn machine_for(fleet: &Fleet, manifest: &Path, vars: &BTreeMap<String
     Ok(machine)
 }
 
-/// Takes a lock, trying for as long as `patience`, or as a round of a watcher takes if that is longer and it is a watcher that has it.
+/// Takes a lock, trying for as long as `patience`, or as a round takes if that is longer: no command has it for more. The time of this run is kept.
 fn patiently<T>(patience: Duration, take: impl Fn(Duration) -> Result<T, NoLock>) -> Result<T, NoLock> {
-    match take(patience) {
-        Err(NoLock::Held(Some(holder))) if holder.command == WATCH && patience < ROUND => take(ROUND - patience),
+    let in_time = |usual: Duration| Duration::from_millis(quit::patience(usual.std()).as_millis().try_into().unwrap_or(u64::MAX));
+    let first = in_time(patience.max(ROUND));
+    match take(first) {
+        Err(NoLock::Held(Some(holder))) if holder.command == WATCH && first < ROUND_OF_A_WATCHER => {
+            take(in_time(ROUND_OF_A_WATCHER - first))
+        }
         taken => taken,
     }
 }
@@ -363,7 +372,7 @@ mod tests {
     use crate::state::Holder;
 
     #[test]
-    fn a_watcher_is_waited_for_a_round_in_all_and_others_as_long_as_was_said() {
+    fn a_round_is_waited_for_and_longer_if_that_was_said() {
         let check = |command: &str, patience: u64| {
             let tried = RefCell::new(Vec::new());
             let holder = Holder { pid: 1, command: command.to_owned(), started: now() };
@@ -374,9 +383,10 @@ mod tests {
             assert!(taken.is_err());
             tried.into_inner()
         };
-        assert_eq!(check("watch", 0), [0, 30]);
+        assert_eq!(check("watch", 0), [5, 25]);
         assert_eq!(check("watch", 20), [20, 10]);
         assert_eq!(check("watch", 60), [60]);
         assert_eq!(check("apply", 20), [20]);
+        assert_eq!(check("restart", 0), [5], "a round of another command is no reason to refuse");
     }
 }

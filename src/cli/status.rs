@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::ExitStatus;
 use super::error::coded;
-use super::select::{is_a_path, select_all};
+use super::select::{is_a_path, meant, select_all};
 use super::setup::{Global, Setup};
 use super::terminal::Terminal;
 use super::watch::{lost_watcher, watcher};
@@ -73,7 +73,8 @@ impl Picture {
     fn take(setup: &Setup, agents: &[String], host: &mut dyn Host) -> Result<Self> {
         let Setup { desired, fleet, path, .. } = setup;
         let claimed_by = fleet.claimed_by_another(path)?;
-        let mut observed = observe(desired, fleet, host, &Intent::default())?.observed;
+        let about = if agents.is_empty() { None } else { meant(agents, desired, fleet, host.now())? };
+        let mut observed = observe(desired, fleet, host, &Intent::about(about))?.observed;
         match strangers(&desired.strangers, &observed) {
             Ok(more) => observed.strangers.extend(more),
             Err(why) => observed.gaps.push(why),

@@ -9,9 +9,9 @@ use super::order::Order;
 use super::select::{select_all, with_dependencies};
 use super::setup::Setup;
 use crate::desired::{AgentName, Desired, Limit};
-use crate::host::Host;
+use crate::host::{Host, Live};
 use crate::intent::{Intent, Request};
-use crate::observe::{Seen, observe, recall};
+use crate::observe::{Seen, await_secrets, has_slow_secrets, observe, recall};
 use crate::observed::Observed;
 use crate::plan::Terms;
 
@@ -133,12 +133,13 @@ impl TermFlags {
         let select = |patterns: &[String]| select_all(patterns, declared, &seen.observed);
         Ok(Terms {
             only_messages: false,
+            only_ends: !self.may_start(),
             is_partial: false,
             only_restarts: false,
             now: self.now,
             allow_kill: select(&self.allow_kill)?,
             kill: self.order.as_ref().map(|order| order.killed(declared, seen)).transpose()?.unwrap_or_default(),
-            scope: self.scope(declared, seen)?,
+            scope: self.scope(declared, &seen.observed)?,
             max_stop: self.max_stop,
             claimed_by: None,
             unbound: self.destroy || self.order.as_ref().is_some_and(Order::names_its_number),
@@ -150,18 +151,18 @@ impl TermFlags {
         })
     }
 
-    fn scope(&self, declared: &Desired, seen: &Seen) -> Result<Option<BTreeSet<AgentName>>> {
+    fn scope(&self, declared: &Desired, observed: &Observed) -> Result<Option<BTreeSet<AgentName>>> {
         if let Some(order) = &self.order {
-            return order.scope(declared, seen).map(Some);
+            return order.scope(declared, observed).map(Some);
         }
         if self.target.is_empty() && self.exclude.is_empty() {
             return Ok(None);
         }
-        let all = || declared.agents.keys().chain(seen.observed.agents.keys()).cloned().collect();
-        let excluded = select_all(&self.exclude, declared, &seen.observed)?;
+        let all = || declared.agents.keys().chain(observed.agents.keys()).cloned().collect();
+        let excluded = select_all(&self.exclude, declared, observed)?;
         let mut scope = match &self.target[..] {
             [] => all(),
-            targets => with_dependencies(select_all(targets, declared, &seen.observed)?, declared),
+            targets => with_dependencies(select_all(targets, declared, observed)?, declared),
         };
         scope.retain(|agent| !excluded.contains(agent));
         Ok(Some(scope))
@@ -174,14 +175,35 @@ impl TermFlags {
     ///
     /// If a flag names an agent that does not exist, or the state folder cannot be read.
     pub(super) fn intent(&self, setup: &Setup, host: &mut dyn Host) -> Result<Intent> {
-        if self.order.is_none() && self.replace.is_empty() {
+        if self.order.is_none() && self.replace.is_empty() && self.target.is_empty() && self.exclude.is_empty() {
             return Ok(Intent::default());
         }
         let recalled = recall(&setup.desired, &setup.fleet, host.now())?;
-        match self.asked_of(&setup.desired, &recalled) {
-            Ok(intent) => Ok(intent),
-            Err(_) => self.asked_of(&setup.desired, &observe(&setup.desired, &setup.fleet, host, &Intent::default())?.observed),
-        }
+        let intent = match self.asked_of(&setup.desired, &recalled) {
+            Ok(intent) => intent,
+            Err(_) => self.asked_of(&setup.desired, &observe(&setup.desired, &setup.fleet, host, &Intent::only_look())?.observed)?,
+        };
+        // Whose trouble is no matter of this run delays nothing of it.
+        let scope = self.scope(&setup.desired, &recalled).ok().flatten();
+        Ok(Intent { about: scope.map(|scope| with_dependencies(scope, &setup.desired)), ..intent })
+    }
+
+    /// Waits for the secrets of those that the run may start, before anybody waits for the run.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder cannot be read.
+    pub(super) fn await_secrets(&self, setup: &Setup, host: &mut Live) -> Result<()> {
+        host.wait_for_secrets();
+        // Whom it is about is said with all that is wrong once it has begun.
+        let about = if setup.desired.agents.values().any(|declared| has_slow_secrets(&declared.spec)) {
+            self.intent(setup, host).unwrap_or_default().about
+        } else {
+            Some(BTreeSet::new())
+        };
+        let awaited = await_secrets(&setup.desired, about.as_ref(), &setup.fleet, host);
+        host.be_brief();
+        awaited
     }
 
     fn asked_of(&self, declared: &Desired, observed: &Observed) -> Result<Intent> {

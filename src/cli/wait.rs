@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use super::ExitStatus;
-use super::select::{Chosen, select_all};
+use super::select::{Chosen, meant, select_all};
 use super::setup::Global;
 use super::terminal::Terminal;
 use crate::desired::{AgentName, Desired};
@@ -52,8 +52,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
     quit::within(args.timeout.std(), i32::from(ExitStatus::NotAtRest.code()));
     let mut host = setup.machine()?;
     host.heed(Interrupts::install().context("cannot take over the signals")?);
-    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
-    let agents = select_all(&args.agents.patterns()?, &setup.desired, &seen.observed)?;
+    let patterns = args.agents.patterns()?;
+    let intent = Intent::about(meant(&patterns, &setup.desired, &setup.fleet, host.now())?);
+    let mut seen = observe(&setup.desired, &setup.fleet, &mut host, &intent)?;
+    let agents = select_all(&patterns, &setup.desired, &seen.observed)?;
     if args.state == State::Idle {
         let care = |agent: &AgentName| setup.desired.agents.get(agent).map(|declared| &declared.spec.care);
         if let Some(agent) = agents.iter().find(|agent| !care(agent).is_some_and(|care| care.reads_screen())) {
@@ -87,7 +89,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
             return Ok(ExitStatus::Interrupted);
         }
         // Others write the records meanwhile.
-        seen = observe(&setup.desired, &setup.fleet, &mut host, &Intent::default())?;
+        seen = observe(&setup.desired, &setup.fleet, &mut host, &intent)?;
     }
 }
 

@@ -128,7 +128,7 @@ fn claim(setup: &Setup, moved: bool, terminal: &Terminal) -> Result<Option<ExitS
 
 /// Makes sure that no other state folder has the records of what runs; an exit status, with what was said, if one has.
 fn other_folder(setup: &Setup, take_over: bool, terminal: &Terminal) -> Result<Option<ExitStatus>> {
-    let observed = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::default())?.observed;
+    let observed = observe(&setup.desired, &setup.fleet, &mut setup.machine()?, &Intent::only_look())?.observed;
     let Some((agent, folder)) = observed.agents.iter().find_map(|(agent, sighting)| Some((agent, sighting.elsewhere.as_ref()?))) else {
         return Ok(None);
     };

@@ -9,7 +9,7 @@ use crate::host::sim::Sim;
 use crate::manifest::{Memory, load};
 use crate::observed::{Exit, Observed};
 use crate::plan::{Plan, Terms};
-use crate::state::{Fleet, StateDir, crash};
+use crate::state::{Claim, Fleet, StateDir, crash};
 use crate::time::{Duration, Timestamp};
 
 /// What happened, and the number under which it is in the journal.
@@ -125,6 +125,32 @@ fn on_a_disk_that_fails_otherwise_nothing_is_done_that_is_not_written_down() {
     let mut world = World::new();
     world.run(&desired(&["ada", "bob"])).0.unwrap();
     let (outcome, _) = crash::full(Errno::IO, || world.run(&desired(&["ada"])));
-    assert!(outcome.is_err());
+    assert!(!matches!(outcome, Ok(Ending::AtRest)));
     assert_eq!(world.living(), ["ada", "bob"]);
+    assert!(world.fleet.take_lost().unwrap().to_string().contains("the events, for `history`"));
+}
+
+#[test]
+fn what_is_done_to_the_server_and_cannot_be_remembered_is_not_done_again_and_again() {
+    let mut world = World::new();
+    world.fleet.write_claim(&Claim::new("/m".into())).unwrap();
+    let text = "version = 1\nfleet = \"f\"\n[agents.ada]\ncommand = [\"x\"]\n";
+    let in_tmux = load("constellation.toml", &Memory::with_manifest(text), &Default::default()).desired.unwrap();
+    assert_eq!(world.run(&in_tmux).0.unwrap(), Ending::AtRest);
+    assert!(world.fleet.claim().unwrap().unwrap().server.is_some());
+    let none = Desired { agents: Default::default(), ..in_tmux.clone() };
+    let (ending, heard) = crash::full(Errno::ROFS, || {
+        let mut heard = Heard::default();
+        let terms = Terms { unbound: true, ..Terms::default() };
+        let deadline = crate::host::Host::now(&world.host) + Duration::from_secs(60);
+        let begin = Begin { terms: &terms, deadline, first: None };
+        let converged = converge(&none, &world.fleet, &mut world.host, begin, &mut heard, &mut Turns::alone());
+        (converged.map(|converged| converged.ending), heard)
+    });
+    assert_eq!((ending.unwrap(), world.living()), (Ending::AtRest, Vec::new()));
+    assert!(heard.rounds < 20, "{} rounds", heard.rounds);
+    assert!(world.fleet.take_lost().unwrap().to_string().contains("what was applied last"));
+    // Another run finds what is on the disk.
+    let other = StateDir::locate(Some(world._root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
+    assert!(other.claim().unwrap().unwrap().server.is_some());
 }

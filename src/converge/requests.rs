@@ -77,7 +77,7 @@ fn carry_out(request: &Request, claimed: &Claimed, desired: &Desired, fleet: &Fl
     match (verb, agent) {
         (Verb::Look, _) => return Ok(Ok(None)),
         (Verb::Halt, _) => {
-            fleet.halt(Halt { since: now, why: message.clone(), frozen: false })?;
+            fleet.halt(Halt { since: now, why: message.clone(), frozen: false, doubt: None })?;
             return Ok(told);
         }
         (Verb::Resume, None) => {

@@ -11,13 +11,16 @@ use crate::execute::{execute, greet, take_back_requests};
 use crate::host::Host;
 use crate::observe::Seen;
 use crate::observed::{Instance, Observed, Phase, Sighting};
-use crate::plan::{Action, Blocked, Change, KILL_PATIENCE, Next, Plan, Reason, Terms, Wait, plan};
+use crate::plan::{Action, Blocked, Change, KILL_PATIENCE, Next, Plan, Reason, ServerChange, Terms, Wait, plan};
 use crate::process::ProcId;
 use crate::state::{Fleet, Journal, Unremembered};
 use crate::time::{Duration, Timestamp};
 
 /// The pause before the same step is taken again, where one look later it is still due.
 pub(crate) const AGAIN: Duration = Duration::from_millis(50);
+
+/// The pause before a step is tried again that could not be written down.
+const UNWRITABLE: Duration = Duration::from_secs(10);
 
 /// What a round works on and with.
 pub(crate) struct Round<'a> {
@@ -42,8 +45,8 @@ impl Round<'_> {
     /// Tells what a look brought, and plans.
     pub(crate) fn begin(&mut self, seen: &mut Seen, patience: &mut Patience) -> Result<Begun> {
         let mut news = std::mem::take(&mut seen.events);
-        self.leave_out_what_was_told(&mut news, seen)?;
-        self.tell(&news)?;
+        self.leave_out_what_was_told(&mut news, seen);
+        self.tell(&news);
         let mut plan = plan(self.desired, &seen.observed, self.terms);
         self.audience.round(&plan, &seen.observed);
         let again = patience.try_on(&mut plan, seen.observed.at);
@@ -51,11 +54,12 @@ impl Round<'_> {
     }
 
     /// A run that told of an end may have been killed before it was in the record.
-    fn leave_out_what_was_told(&self, news: &mut Vec<Event>, seen: &Seen) -> Result<()> {
+    fn leave_out_what_was_told(&self, news: &mut Vec<Event>, seen: &Seen) {
         if !news.iter().any(|event| event.what == What::Exited) {
-            return Ok(());
+            return;
         }
-        let told = self.journal.last_ends()?;
+        // A journal that cannot be read keeps nothing from being told.
+        let told = self.journal.last_ends().unwrap_or_default();
         let was_told = |event: &Event| {
             let life = (event.agent.clone()?, event.generation?);
             let began = seen.records.get(&life.0)?.asked_at;
@@ -63,7 +67,6 @@ impl Round<'_> {
             told.get(&life).map(|at| *at >= began)
         };
         news.retain(|event| event.what != What::Exited || was_told(event) != Some(true));
-        Ok(())
     }
 
     /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.
@@ -74,24 +77,31 @@ impl Round<'_> {
         let kept: Vec<Event> = begun.news.iter().filter(is_kept).cloned().collect();
         let mut events = take_back_requests(seen, self.fleet, seen.observed.at)?;
         events.extend(greet(&kept, self.desired, seen, host));
-        self.tell(&events)
+        self.tell(&events);
+        Ok(())
     }
 
     /// Does the steps of the plan, and says who was asked to end by them if nothing else was asked, and how long to wait before the next look.
-    pub(crate) fn act(&mut self, begun: &Begun, seen: &mut Seen, host: &mut dyn Host) -> Result<(Vec<ProcId>, Duration)> {
+    pub(crate) fn act(
+        &mut self,
+        begun: &Begun,
+        seen: &mut Seen,
+        patience: &mut Patience,
+        host: &mut dyn Host,
+    ) -> Result<(Vec<ProcId>, Duration)> {
         let events = execute(&begun.plan, self.desired, seen, self.fleet, host)?;
-        self.tell(&events)?;
+        patience.learn(begun, std::mem::take(&mut seen.undone), host.now());
+        self.tell(&events);
         let leaving = leaving(&begun.plan, &seen.observed);
         let pause = if begun.again || !leaving.is_empty() { AGAIN } else { Duration::ZERO };
         Ok((leaving, pause))
     }
 
     /// Writes events into the journal and tells them.
-    pub(crate) fn tell(&mut self, events: &[Event]) -> Result<()> {
-        for entry in self.fleet.tell(self.journal, events)? {
+    pub(crate) fn tell(&mut self, events: &[Event]) {
+        for entry in self.fleet.tell(self.journal, events) {
             self.audience.event(&entry);
         }
-        Ok(())
     }
 }
 
@@ -161,8 +171,13 @@ pub(crate) fn processes<'a>(names: impl Iterator<Item = &'a AgentName>, observed
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     trying: BTreeMap<AgentName, (Action, Timestamp)>,
+    server: Option<(ServerChange, Timestamp)>,
+    /// Steps that could not be written down and so were not done: when, and why not.
+    undone: BTreeMap<AgentName, (Action, Timestamp, String)>,
     /// Agents whose steps were given up, and the step.
     pub(crate) stalled: BTreeMap<AgentName, Action>,
+    /// What is due for the tmux server and was given up.
+    pub(crate) stalled_server: Option<ServerChange>,
 }
 
 impl Patience {
@@ -172,6 +187,11 @@ impl Patience {
         let mut again = false;
         for (name, change) in &mut plan.changes {
             let Next::Act(action) = &change.next else { continue };
+            if let Some((_, _, why)) = self.undone.get(name).filter(|(before, at, _)| before == action && now.since(*at) < UNWRITABLE) {
+                self.stalled.insert(name.clone(), action.clone());
+                change.next = Next::Blocked(Blocked { reason: Reason::NoEffect, message: why.clone() });
+                continue;
+            }
             let since = match self.trying.get(name) {
                 Some((before, since)) if before == action => *since,
                 Some(_) | None => now,
@@ -185,6 +205,29 @@ impl Patience {
             }
         }
         self.trying = trying;
-        again
+        again | self.try_server(plan, now)
+    }
+
+    /// The same of what is due for the tmux server.
+    fn try_server(&mut self, plan: &mut Plan, now: Timestamp) -> bool {
+        let Some(change) = &plan.server else {
+            (self.server, self.stalled_server) = (None, None);
+            return false;
+        };
+        let since = self.server.take().filter(|(before, _)| before == change).map_or(now, |(_, since)| since);
+        self.server = Some((change.clone(), since));
+        if now.since(since) >= KILL_PATIENCE {
+            self.stalled_server = plan.server.take();
+        }
+        since < now
+    }
+
+    /// Takes note of what was not done in a round, and why.
+    fn learn(&mut self, begun: &Begun, undone: BTreeMap<AgentName, String>, now: Timestamp) {
+        for (name, why) in undone {
+            if let Some(Next::Act(action)) = begun.plan.changes.get(&name).map(|change| &change.next) {
+                self.undone.insert(name, (action.clone(), now, why));
+            }
+        }
     }
 }

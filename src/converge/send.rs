@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use super::{Audience, Begin, Ending, Turns, converge};
 use crate::desired::{AgentName, Desired};
-use crate::event::{Entry, What};
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::{Condition, Health, Message, Observed, Phase, Receipt};
-use crate::plan::{Held, Next, Plan, Terms, plan};
+use crate::plan::{Held, Next, Terms, plan};
+use crate::quit;
 use crate::state::Fleet;
 use crate::time::Duration;
 
@@ -61,26 +61,6 @@ fn not_ready(desired: &Desired, observed: &Observed, agent: &AgentName) -> Attem
     }
 }
 
-/// Passes on what happens, and keeps what did not work for one agent.
-struct Failures<'a> {
-    audience: &'a mut dyn Audience,
-    of: &'a AgentName,
-    last: Option<String>,
-}
-
-impl Audience for Failures<'_> {
-    fn event(&mut self, entry: &Entry) {
-        if entry.event.what == What::Failed && entry.event.agent.as_ref() == Some(self.of) {
-            self.last = Some(entry.event.why.clone());
-        }
-        self.audience.event(entry);
-    }
-
-    fn round(&mut self, plan: &Plan, observed: &Observed) {
-        self.audience.round(plan, observed);
-    }
-}
-
 /// Types a message now, if the agent takes it now. Whoever calls it holds the fleet's lock: that keeps two senders apart.
 ///
 /// # Errors
@@ -95,7 +75,8 @@ pub fn send(
     audience: &mut dyn Audience,
     turns: &mut Turns,
 ) -> Result<Attempt> {
-    let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), ..Intent::default() };
+    let about = Some(BTreeSet::from([agent.clone()]));
+    let intent = Intent { messages: BTreeMap::from([(agent.clone(), message.clone())]), about, ..Intent::default() };
     let seen = observe(desired, fleet, host, &intent)?;
     match seen.observed.agents.get(agent).map(|sighting| &sighting.phase) {
         Some(Phase::Running { health: Health::Ready(_), .. }) => {}
@@ -116,18 +97,21 @@ pub fn send(
         Some(Next::Act(_) | Next::Wait(_)) => {}
         None => return Ok(Attempt::Over(Receipt::Refused("it is in no pane of its own".to_owned()))),
     }
-    let deadline = host.now() + PATIENCE;
-    let mut audience = Failures { audience, of: agent, last: None };
-    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, &mut audience, turns)?;
-    let failure = audience.last;
+    // What is known when the time of the run is over is told.
+    let patience = quit::patience(PATIENCE.std()).as_millis().try_into().unwrap_or(u64::MAX);
+    let deadline = host.now() + Duration::from_millis(patience);
+    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, audience, turns)?;
     let sighting = converged.observed.agents.get(agent);
     let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
     let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);
     if converged.ending == Ending::Interrupted && received.is_none() {
         return Ok(Attempt::Interrupted);
     }
-    let no_effect = |action| failure.unwrap_or_else(|| format!("{action} was tried again and again without an effect"));
-    let stalled = converged.stalled.get(agent).map(no_effect);
+    let stalled = converged.plan.changes.get(agent).filter(|_| converged.stalled.contains_key(agent));
+    let stalled = stalled.and_then(|change| match &change.next {
+        Next::Blocked(blocked) => Some(blocked.message.clone()),
+        Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
+    });
     Ok(match received {
         Some(received) => Attempt::Over(received.receipt.clone()),
         None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),

@@ -10,6 +10,7 @@ use super::news::Bell;
 use super::probe::ask_one;
 use super::{Answer, Query};
 use crate::desired::Probe;
+use crate::quit;
 
 /// Answers that come this soon count in the same round.
 const AT_ONCE: Duration = Duration::from_millis(20);
@@ -22,7 +23,11 @@ const KEPT: Duration = Duration::from_secs(60);
 
 /// What is being asked, and the answers that nobody has taken yet.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inquiries(Arc<Shared>);
+pub(super) struct Inquiries {
+    shared: Arc<Shared>,
+    /// How long the answer to a question that was not asked before is waited for, where that is longer than at once.
+    at_first: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -47,14 +52,21 @@ pub(super) fn takes_long(probe: &Probe) -> bool {
 }
 
 impl Inquiries {
+    /// With so long for the first answer to a question: it is waited for once, and then counts when it comes.
+    pub(super) fn waiting(at_first: Duration) -> Self {
+        Self { shared: Arc::default(), at_first }
+    }
+
     /// One answer for each question, in their order; for those that have none yet, [`Answer::Pending`]. The bell rings when one has.
     pub(super) fn ask(&self, questions: &[&Query], bell: Option<&Bell>) -> Vec<Answer> {
         let keys: Vec<String> = questions.iter().map(|query| key(query)).collect();
-        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, inquiry| inquiry.answer.as_ref().is_none_or(|(_, at)| at.elapsed() < KEPT));
+        let mut end = Instant::now() + AT_ONCE;
         for (query, key) in questions.iter().zip(&keys) {
             let busy = asked.values().filter(|inquiry| inquiry.answer.is_none()).count();
             if !asked.contains_key(key) && busy < MOST {
+                end = end.max(Instant::now() + quit::patience(self.at_first));
                 asked.insert(key.clone(), Inquiry { answer: None, is_awaited: true });
                 if let Err(error) = self.begin((*query).clone(), key.clone(), bell.cloned()) {
                     let answer = Answer::Unknown(format!("it could not be asked: no thread can be started: {error}"));
@@ -64,7 +76,6 @@ impl Inquiries {
                 inquiry.is_awaited = true;
             }
         }
-        let end = Instant::now() + AT_ONCE;
         let open =
             |asked: &BTreeMap<String, Inquiry>| keys.iter().any(|key| asked.get(key).is_some_and(|inquiry| inquiry.answer.is_none()));
         while open(&asked) {
@@ -72,7 +83,7 @@ impl Inquiries {
             if rest.is_zero() {
                 break;
             }
-            asked = self.0.answered.wait_timeout(asked, rest).unwrap_or_else(PoisonError::into_inner).0;
+            asked = self.shared.answered.wait_timeout(asked, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut take = |key: &String| match asked.get_mut(key) {
             Some(Inquiry { answer: Some(_), .. }) => {
@@ -89,11 +100,11 @@ impl Inquiries {
 
     /// Ends the commands that have not answered.
     pub(super) fn end_all(&self) {
-        self.0.helpers.end_all();
+        self.shared.helpers.end_all();
     }
 
     fn begin(&self, query: Query, key: String, bell: Option<Bell>) -> std::io::Result<()> {
-        let shared = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.shared);
         let work = move || {
             let answer = ask_one(&query, &shared.helpers);
             let mut asked = shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +142,23 @@ mod tests {
         };
         let probe = Probe::Command(["sh", "-c", script].map(str::to_owned).to_vec());
         Query { instance, probe, owner: Owner::Any, cwd: Some("/".into()), since: None }
+    }
+
+    #[test]
+    fn a_new_question_is_waited_for_once_and_then_no_more() {
+        let inquiries = Inquiries::waiting(Duration::from_secs(20));
+        assert_eq!(inquiries.ask(&[&query("sleep 0.2")], None), [Answer::Yes], "it is waited for");
+        let inquiries = Inquiries::waiting(Duration::from_millis(200));
+        let hangs = query("exec sleep 1075");
+        let asks = || {
+            let begun = Instant::now();
+            (inquiries.ask(&[&hangs], None), begun.elapsed())
+        };
+        let (answers, took) = asks();
+        assert!(answers == [Answer::Pending] && took >= Duration::from_millis(200), "{took:?}");
+        let shortest = (0..20).map(|_| asks().1).min().unwrap();
+        assert!(shortest < Duration::from_millis(150), "{shortest:?}");
+        inquiries.end_all();
     }
 
     #[test]

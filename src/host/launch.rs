@@ -11,6 +11,7 @@ use crate::desired::{
 };
 use crate::keeper::{self, Duties, Secret, Spec, Stdio};
 use crate::paths::Paths;
+use crate::safe_open::irregular;
 use crate::time::Timestamp;
 
 /// What describes the terminal of the acting process, which no instance has.
@@ -25,7 +26,11 @@ pub(super) fn may_start(live: &Live, spawn: &Spawn) -> Result<(), Outcome> {
     match keeper::is_locked(&lock) {
         Ok(false) => Ok(()),
         Ok(true) => Err(Outcome::Refused("an instance of it still lives".to_owned())),
-        Err(error) => Err(Outcome::Hindered(format!("the lock {} could not be read: {error}", lock.display()))),
+        Err(error) => {
+            // What has the name of its lock is its own trouble, and keeps no other from being started.
+            let outcome = if irregular(&lock).is_some() { Outcome::Failed } else { Outcome::Hindered };
+            Err(outcome(format!("the lock {} could not be read: {error}: move it away", lock.display())))
+        }
     }
 }
 

@@ -27,6 +27,9 @@ use crate::paths::Paths;
 use crate::process::ProcId;
 use crate::time::Timestamp;
 
+/// How long a command waits for an answer that does not come at once.
+const BRIEFLY: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What a live host is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -76,6 +79,8 @@ pub struct Live {
     /// What is asked beside the rounds; none where answers are waited for.
     inquiries: Option<Inquiries>,
     secrets: Secrets,
+    /// How long answers about secrets are waited for; none where they are not.
+    secret_patience: Option<std::time::Duration>,
     /// Why no command of probes and secrets is run.
     no_commands: Option<String>,
     /// The servers that do not answer.
@@ -117,6 +122,7 @@ impl Live {
             ear: Ear::default(),
             inquiries: None,
             secrets: Secrets::default(),
+            secret_patience: Some(secret::PATIENCE),
             no_commands: None,
             silent: Silent::default(),
             asked: None,
@@ -136,6 +142,18 @@ impl Live {
     /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.
     pub fn be_quick(&mut self) {
         self.inquiries = Some(Inquiries::default());
+        self.secret_patience = None;
+    }
+
+    /// From now on, no answer is waited for longer than briefly: one that has not come by then counts when it comes.
+    pub fn be_brief(&mut self) {
+        self.inquiries = Some(Inquiries::waiting(BRIEFLY));
+        self.secret_patience = Some(BRIEFLY);
+    }
+
+    /// From now on, answers about secrets are waited for as long as their commands may take: for who holds no lock meanwhile.
+    pub fn wait_for_secrets(&mut self) {
+        self.secret_patience = Some(secret::PATIENCE);
     }
 
     /// From now on, no command of probes and secrets is run, for this reason.
@@ -230,7 +248,7 @@ impl Host for Live {
             return secret::without_commands(questions, seal);
         }
         let bell = self.news.as_ref().map(News::bell);
-        let wait = if self.inquiries.is_some() { secret::Wait::ForNone(bell.as_ref()) } else { secret::Wait::ForAll };
+        let wait = self.secret_patience.map_or(secret::Wait::ForNone(bell.as_ref()), secret::Wait::For);
         self.secrets.ask(questions, seal, &wait)
     }
 

@@ -14,6 +14,7 @@ use crate::desired::{AgentName, Log};
 use crate::keeper::{end_of_input, is_writing, log_fault, writer_arguments};
 use crate::observed::{Instance, LogPipe};
 use crate::process;
+use crate::safe_open;
 
 /// Writes the settings for the pane that is about to be made, if it has a log. The error says why that did not work.
 pub(super) fn prepare(live: &Live, spawn: &Spawn) -> Result<(), String> {
@@ -111,7 +112,7 @@ fn write(live: &Live, agent: &AgentName, log: &Log) -> Result<Settings, String> 
     }
     let path = live.paths.log_settings(agent);
     let text = serde_json::to_vec(&with_file(log, agent, &live.paths)).map_err(|error| error.to_string())?;
-    let before = std::fs::read(&path).ok();
+    let before = safe_open::read(&path).ok();
     if before.as_ref() == Some(&text) {
         return Ok(Settings::Same);
     }

@@ -1,9 +1,12 @@
 //! Whose an instance is that no record of this state folder knows: that of the folder for which its keeper works, or of one that took it over.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::desired::AgentName;
 use crate::paths::Paths;
+use crate::safe_open;
 
 /// The other state folder that remembers the agent of a keeper which was started for the folder `of`; none if that is ours, gone, or has no record
 /// of it.
@@ -15,6 +18,6 @@ pub(super) fn other_folder(of: &Path, own: &Paths, agent: &AgentName) -> Option<
         return remembers(of).then(|| of.to_owned());
     }
     // It was started for this folder, and another one may have taken it over since.
-    let moved = std::fs::read_to_string(own.moved(agent)).ok().map(PathBuf::from)?;
+    let moved = safe_open::read(&own.moved(agent)).ok().map(OsString::from_vec).map(PathBuf::from)?;
     (moved != ours && remembers(&moved)).then_some(moved)
 }

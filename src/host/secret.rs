@@ -20,7 +20,7 @@ use crate::safe_open;
 use crate::time::{self, Timestamp};
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest value in bytes: what one variable can hold on Linux.
 const LONGEST: u64 = 128 * 1024;
@@ -55,8 +55,8 @@ const MOST: usize = 64;
 
 /// Whether answers of commands are waited for.
 pub(super) enum Wait<'a> {
-    /// They are, all together.
-    ForAll,
+    /// They are, all together, for so long at most.
+    For(Duration),
     /// They are not: those of before count, and the bell rings for another one.
     ForNone(Option<&'a Bell>),
 }
@@ -93,7 +93,11 @@ impl Secrets {
     /// The digest for each question, in their order; none for a secret that cannot be had, or not yet.
     pub(super) fn ask(&self, questions: &[SecretQuery<'_>], seal: &Seal, wait: &Wait<'_>) -> Vec<Option<String>> {
         let begun = now();
-        let end = Instant::now() + if matches!(wait, Wait::ForAll) { quit::patience(PATIENCE) + AT_ONCE } else { AT_ONCE };
+        let patience = match wait {
+            Wait::For(patience) => quit::patience(*patience),
+            Wait::ForNone(_) => Duration::ZERO,
+        };
+        let end = Instant::now() + patience + AT_ONCE;
         let commands: Vec<(Asked, Option<Timestamp>)> = questions.iter().filter_map(command).collect();
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, one| one.is_asked || one.answer.as_ref().is_some_and(|(at, _)| begun.since(*at) < KEPT));
@@ -133,7 +137,7 @@ impl Secrets {
         let shared = Arc::clone(&self.0);
         let bell = match wait {
             Wait::ForNone(Some(bell)) => Some((*bell).clone()),
-            Wait::ForNone(None) | Wait::ForAll => None,
+            Wait::ForNone(None) | Wait::For(_) => None,
         };
         let work = move || {
             let (variable, argv, cwd) = &asked;
@@ -268,14 +272,14 @@ mod tests {
         let secrets = Secrets::default();
         let questions = [query(&one, folder.path(), None), query(&other, folder.path(), None)];
         for _ in 0..3 {
-            assert_eq!(secrets.ask(&questions, &seal(), &Wait::ForAll), vec![Some("K 7 letters".to_owned()); 2]);
+            assert_eq!(secrets.ask(&questions, &seal(), &Wait::For(PATIENCE)), vec![Some("K 7 letters".to_owned()); 2]);
         }
         let times = || std::fs::read_to_string(folder.path().join("a")).unwrap().lines().count();
         assert_eq!(times(), 1);
         let later = now() + time::Duration::from_millis(1);
         while now() < later {}
         let again = [query(&one, folder.path(), Some(later))];
-        assert_eq!(secrets.ask(&again, &seal(), &Wait::ForAll), [Some("K 7 letters".to_owned())]);
+        assert_eq!(secrets.ask(&again, &seal(), &Wait::For(PATIENCE)), [Some("K 7 letters".to_owned())]);
         assert_eq!(times(), 2, "an answer of before is none");
         assert!(!format!("{secrets:?}").contains("hunter2"), "{secrets:?}");
     }

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::file;
+use crate::safe_open;
 
 /// [`is_locked`] holds the lock for an instant: a keeper that meets it tries again, for 50 ms in all.
 const TRIES: u32 = 10;
@@ -32,7 +33,7 @@ pub(super) fn take(path: &Path) -> io::Result<Option<File>> {
 ///
 /// To look takes the lock for an instant, but only shared: two looks do not disturb each other, and a keeper that is just starting tries again.
 pub fn is_locked(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match safe_open::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -45,7 +46,8 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+    // A pipe in its place is not waited for.
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
     let file = match options.open(path) {
@@ -56,6 +58,21 @@ fn open(path: &Path) -> io::Result<File> {
     if facts.is_file() && facts.uid() == rustix::process::geteuid().as_raw() {
         Ok(file)
     } else {
-        Err(io::Error::other("it is not a regular file of ours"))
+        Err(io::Error::other("it is not a regular file of ours: move it away"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_its_place_is_named_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0)
+            .unwrap();
+        assert_eq!(is_locked(&path).unwrap_err().to_string(), "it is not a regular file but a named pipe");
+        assert!(take(&path).unwrap_err().to_string().contains("it is not a regular file of ours"));
     }
 }

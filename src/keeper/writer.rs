@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::NO_SPEC;
 use super::log::LogFile;
 use crate::desired::Log;
-use crate::safe_open::{Trust, read_trusted};
+use crate::safe_open::{self, Trust, read_trusted};
 
 /// The word that makes a process the writer of a log.
 const KEEP_LOG: &str = "keep-log";
@@ -35,7 +35,7 @@ pub fn writer_asked_for() -> Option<PathBuf> {
 
 /// Whether a writer that was started with these settings lives: it holds a lock on the file. What cannot be told counts as a no.
 pub fn is_writing(settings: &Path) -> bool {
-    File::open(settings).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
+    safe_open::open(settings).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
 }
 
 /// The file by which a writer tells that its input came to an end: tmux closed it, or gave the output to another program. One that was killed
@@ -48,7 +48,7 @@ pub fn end_of_input(settings: &Path) -> PathBuf {
 pub fn write_log(settings: &Path) -> u8 {
     // Shared: that of the pane's life before may have its last words still to write.
     let path = settings;
-    let lives = File::open(path).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
+    let lives = safe_open::open(path).and_then(|file| Ok(flock(&file, FlockOperation::LockShared).map(|()| file)?));
     let _ = std::fs::remove_file(end_of_input(path));
     let settings = read_trusted(path, Trust::Own).ok().and_then(|text| serde_json::from_slice::<Log>(&text).ok());
     let Some((log, settings)) = settings.and_then(|settings| Some((settings.file.clone()?, settings))) else { return NO_SPEC };

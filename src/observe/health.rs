@@ -14,28 +14,34 @@ pub(super) fn ask(
     desired: &Desired,
     sightings: &BTreeMap<AgentName, Sighting>,
     records: &BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
 ) -> BTreeMap<AgentName, Answer> {
     let mut names = Vec::new();
     let mut questions = Vec::new();
-    for (name, sighting) in sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let Phase::Running { since, .. } = sighting.phase else { continue };
         let starting = records.get(name).is_none_or(|record| record.ready_at.is_none());
         let (true, Some(instance)) = (starting, &sighting.instance) else { continue };
         let Some(Ready { probe, owner, .. }) = care_of(name, desired, sighting.spec.as_ref()).map(|care| &care.ready) else { continue };
-        match probe {
-            Probe::Delay(_) | Probe::Preset => {}
-            Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Heartbeat { .. } => {
-                names.push(name.clone());
-                let (instance, probe) = (instance.clone(), probe.clone());
-                questions.push(Query { instance, probe, owner: *owner, cwd: None, since: Some(since) });
-            }
+        if asks(probe) {
+            names.push(name.clone());
+            let (instance, probe) = (instance.clone(), probe.clone());
+            questions.push(Query { instance, probe, owner: *owner, cwd: None, since: Some(since) });
         }
     }
     if questions.is_empty() {
         return BTreeMap::new();
     }
     names.into_iter().zip(host.probe(&questions)).collect()
+}
+
+/// Whether the machine is asked for readiness: a clock and a screen that was read tell it without.
+pub(super) fn asks(probe: &Probe) -> bool {
+    match probe {
+        Probe::Delay(_) | Probe::Preset => false,
+        Probe::Screen(_) | Probe::File(_) | Probe::Tcp(_) | Probe::Http { .. } | Probe::Command(_) | Probe::Heartbeat { .. } => true,
+    }
 }
 
 /// Fills in the health of a running agent whose keeper has this long to start its program.

@@ -16,11 +16,12 @@ pub(super) fn look(
     desired: &Desired,
     sightings: &mut BTreeMap<AgentName, Sighting>,
     records: &mut BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
     seen: &mut Seen,
 ) {
     let now = seen.observed.at;
-    for name in ask(desired, sightings, records, host) {
+    for name in ask(desired, sightings, records, asked, host) {
         if let (Some(record), Some(sighting)) = (records.get_mut(&name), sightings.get_mut(&name))
             && learn(record, sighting, &mut seen.events, now)
         {
@@ -35,12 +36,13 @@ fn ask(
     desired: &Desired,
     sightings: &mut BTreeMap<AgentName, Sighting>,
     records: &BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
 ) -> BTreeSet<AgentName> {
     let mut acknowledged = BTreeSet::new();
     let mut names = Vec::new();
     let mut questions = Vec::new();
-    for (name, sighting) in &*sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let Phase::Leaving(leaving) = &sighting.phase else { continue };
         let (Step::Drain(step), Some(instance)) = (leaving.step, &sighting.instance) else { continue };
         let Some(step) = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.drain.get(step)) else { continue };

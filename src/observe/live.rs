@@ -82,12 +82,13 @@ pub(super) fn ask(
     desired: &Desired,
     sightings: &mut BTreeMap<AgentName, Sighting>,
     records: &BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
     now: Timestamp,
 ) {
     let mut names = Vec::new();
     let mut queries = Vec::new();
-    for (name, sighting) in &*sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let query = match &sighting.phase {
             Phase::Running { since, .. } => alive_query(name, desired, sighting, records.get(name), *since, now),
             Phase::Exited(ended) => restart_query(name, desired, sighting, records.get(name), ended),

@@ -33,8 +33,9 @@ pub(super) fn find(
         let oldest = care.and_then(|care| care.handoff.expires);
         let note = |source, id| note(source, id, oldest, now);
         let own = source.into_iter().filter_map(|source| note(source, None));
-        let put = if spooled.contains(name) { spool::list(&fleet.paths().spool(name))? } else { Vec::new() };
-        let put = put.into_iter().filter_map(|put| note(put.source, Some(put.id.to_string())));
+        // What is wrong with one agent's folder is nothing to the others.
+        let put = if spooled.contains(name) { fleet.or_unread(spool::list(&fleet.paths().spool(name))) } else { None };
+        let put = put.into_iter().flatten().filter_map(|put| note(put.source, Some(put.id.to_string())));
         let brought = brought.get(name).into_iter().flatten().map(|bytes| Note {
             id: None,
             source: PathBuf::from("--handoff"),
@@ -71,11 +72,12 @@ pub(super) fn ask(
     desired: &Desired,
     sightings: &mut BTreeMap<AgentName, Sighting>,
     records: &BTreeMap<AgentName, Record>,
+    asked: &dyn Fn(&AgentName) -> bool,
     host: &mut dyn Host,
 ) {
     let mut names = Vec::new();
     let mut questions = Vec::new();
-    for (name, sighting) in &*sightings {
+    for (name, sighting) in sightings.iter().filter(|(name, _)| asked(name)) {
         let Some(unread) = sighting.unread.clone().filter(|_| records.contains_key(name)) else { continue };
         let ack = care_of(name, desired, sighting.spec.as_ref()).and_then(|care| care.handoff.ack.as_ref());
         let Phase::Running { since, health: Health::Ready(_) } = sighting.phase else { continue };

@@ -35,4 +35,7 @@ pub struct Halt {
     /// Whether its processes are stopped until it is resumed.
     #[serde(default)]
     pub frozen: bool,
+    /// Why it is not known whether there is a halt, if it is not: then this counts as one, and keeps nothing from ending that is asked to by name.
+    #[serde(skip)]
+    pub doubt: Option<String>,
 }

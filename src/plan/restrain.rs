@@ -34,7 +34,7 @@ pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &O
             // Nothing is done to it, and it gets on by itself.
             continue;
         }
-        if observed.halted.is_some() {
+        if is_halted(observed, terms) {
             change.next = Next::Held(Held::Halted);
         } else if let Some(pause) = sighting.paused.as_ref().filter(|pause| pause.holds(observed.at)) {
             change.next = Next::Held(Held::Paused { until: pause.until, why: pause.why.clone() });
@@ -42,6 +42,11 @@ pub(super) fn leave_alone(changes: &mut Changes, desired: &Desired, observed: &O
             change.next = Next::Held(held);
         }
     }
+}
+
+/// Whether the fleet is halted for this run: what only ends agents does not stop at a halt of which nobody knows.
+fn is_halted(observed: &Observed, terms: &Terms) -> bool {
+    observed.halted.as_ref().is_some_and(|halt| !(terms.only_ends && halt.doubt.is_some()))
 }
 
 /// What holds a change that is more than a watcher of this level does by itself.
@@ -88,7 +93,7 @@ pub(super) fn may_change(change: &ServerChange, observed: &Observed, terms: &Ter
         ServerChange::Close(_) => Auto::All,
     };
     // Whether the server is as it should be, and needed, depends on all.
-    !terms.is_partial && observed.halted.is_none() && terms.watch.is_none_or(|auto| auto >= least)
+    !terms.is_partial && !is_halted(observed, terms) && terms.watch.is_none_or(|auto| auto >= least)
 }
 
 /// Holds what the guards refuse, where nobody is there to be asked: the rest goes on.

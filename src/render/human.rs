@@ -75,7 +75,10 @@ pub(super) fn halted(manifest: &Invocation, observed: &Observed, style: Style, o
     let Some(halt) = &observed.halted else { return };
     let frozen = if halt.frozen { " and its processes are stopped" } else { "" };
     let why = halt.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
-    let text = format!("halted since {}{frozen}{why}; released by `reconcile resume`", halt.since.date_and_clock());
+    let text = match &halt.doubt {
+        None => format!("halted since {}{frozen}{why}; released by `reconcile resume`", halt.since.date_and_clock()),
+        Some(doubt) => format!("{}. The fleet counts as halted: nothing is started; released by `reconcile resume`", plain(doubt)),
+    };
     folded_line(&manifest.complete(&text), YELLOW, style, out);
 }
 

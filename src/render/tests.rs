@@ -281,7 +281,7 @@ fn markdown_folds_the_details() {
 #[test]
 fn a_plan_of_a_halted_fleet_says_so() {
     let mut sample = all_sorts();
-    sample.observed.halted = Some(crate::observed::Halt { since: NOW, why: Some("smoke".to_owned()), frozen: true });
+    sample.observed.halted = Some(crate::observed::Halt { since: NOW, why: Some("smoke".to_owned()), frozen: true, doubt: None });
     let said = "halted since 2026-11-20 14:02:11 and its processes are stopped: smoke; released by `reconcile resume`\n";
     let mut check = |is_at_rest: bool| {
         if is_at_rest {

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::crash;
 use super::unremembered::is_full;
 use crate::quit;
-use crate::safe_open::{WrittenBy, written_by};
+use crate::safe_open::{MAX_SIZE, WrittenBy, irregular, regular, written_by};
 
 /// Ends the name of every file that is not complete yet; it begins with a dot.
 const UNFINISHED: &str = ".tmp";
@@ -129,10 +129,15 @@ impl Folder {
         Ok(rustix::fs::openat(&self.handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
-    /// Opens a file in it. Never follows a link, never leaves the handle to a child.
+    /// Opens a regular file in it. Never follows a link, never waits for what else may have that name, never leaves the handle to a child.
     pub(super) fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?))
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let in_the_way = |what: io::Error| io::Error::new(what.kind(), format!("{what}: move it away"));
+        match rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(handle) => regular(File::from(handle)).map_err(in_the_way),
+            Err(error @ (Errno::LOOP | Errno::NXIO | Errno::ISDIR)) => Err(irregular(&self.path_of(name)).map_or(error.into(), in_the_way)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reads a file into `buffer`, whose content is lost; false if there is no such file.
@@ -305,7 +310,8 @@ impl Folder {
     }
 }
 
-/// Reads to the end without asking for the size first: of a thousand small files, each call counts. So does clearing more room than they need.
+/// Reads to the end without asking for the size first: of a thousand small files, each call counts. So does clearing more room than they need. No
+/// more is read than a file of ours has.
 fn read_all(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
     const ROOM: usize = 4 * 1024;
     loop {
@@ -324,6 +330,9 @@ fn read_all(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.truncate(start + count);
         if count < ROOM {
             return Ok(());
+        }
+        if buffer.len() as u64 > MAX_SIZE {
+            return Err(io::Error::other("it is larger than 16 MiB: move it away"));
         }
     }
 }
@@ -417,6 +426,26 @@ mod tests {
         assert!(folder.read("x", &mut Vec::new()).is_err());
         folder.replace("x", b"ours", Lasting::UntilBoot).unwrap();
         assert_eq!(std::fs::read_to_string(root.path().join("outside")).unwrap(), "secret");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_never_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::make(root.path()).unwrap();
+        let at = |name: &str| root.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        std::os::unix::fs::symlink(at("pipe"), at("link")).unwrap();
+        File::create(at("huge")).unwrap().set_len(MAX_SIZE + 4096).unwrap();
+        for (name, what) in [("pipe", "a named pipe"), ("socket", "a socket"), ("folder", "a folder"), ("link", "a symbolic link")] {
+            let expected = format!("it is not a regular file but {what}: move it away");
+            assert_eq!(folder.read(name, &mut Vec::new()).unwrap_err().to_string(), expected);
+            for flags in [OFlags::RDWR | OFlags::CREATE, OFlags::WRONLY | OFlags::APPEND] {
+                assert_eq!(folder.open_file(name, flags).unwrap_err().to_string(), expected, "{flags:?}");
+            }
+        }
+        assert_eq!(folder.read("huge", &mut Vec::new()).unwrap_err().to_string(), "it is larger than 16 MiB: move it away");
     }
 
     #[test]

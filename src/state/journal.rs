@@ -6,7 +6,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
-use rustix::io::Errno;
 use serde::Deserialize;
 
 use super::crash;
@@ -15,6 +14,7 @@ use super::unremembered::is_full;
 use crate::desired::{AgentName, Generation};
 use crate::event::{Entry, Event, What};
 use crate::quit;
+use crate::safe_open::MAX_SIZE;
 use crate::time::Timestamp;
 
 const NAME: &str = "journal.jsonl";
@@ -33,51 +33,25 @@ const TAIL: u64 = 64 * 1024;
 pub struct Journal {
     folder: Folder,
     /// Or why nothing can be written to it.
-    file: Result<File, Errno>,
+    file: Result<File, io::Error>,
     size: u64,
     full: u64,
     next: u64,
 }
 
 impl Journal {
-    /// Opens the journal after its last whole line; half a line, left by a crash, is removed.
-    pub(super) fn open(folder: Folder, full: u64) -> Result<Self> {
-        let path = folder.path_of(NAME);
-        let open = || -> io::Result<(Result<File, Errno>, u64, u64)> {
-            let mut file = append(&folder);
-            let (end, mut last) = match &mut file {
-                Ok(file) => {
-                    let (end, last) = last_line(file)?;
-                    if end < file.metadata()?.len() {
-                        file.set_len(end)?;
-                    }
-                    (end, last)
-                }
-                // It can be read all the same.
-                Err(error) if is_full(error) => match folder.open_file(NAME, OFlags::RDONLY) {
-                    Ok(mut file) => last_line(&mut file)?,
-                    Err(_) => (0, None),
-                },
-                Err(_) => (0, None),
-            };
-            let file = match file {
-                Ok(file) => Ok(file),
-                Err(error) => Err(Errno::from_io_error(&error).filter(|_| is_full(&error)).ok_or(error)?),
-            };
-            for age in 1..=KEEP {
-                if last.is_some() {
-                    break;
-                }
-                last = match folder.open_file(&aside(age), OFlags::RDONLY) {
-                    Ok(mut older) => last_line(&mut older)?.1,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                    Err(error) => return Err(error),
-                };
-            }
-            Ok((file, end, last.unwrap_or(0)))
+    /// Opens the journal after its last whole line; half a line, left by a crash, is removed. Where it cannot be written to, what is to be told is told
+    /// all the same.
+    pub(super) fn open(folder: Folder, full: u64) -> Self {
+        let (file, size, mut last) = match append(&folder).and_then(at_its_end) {
+            Ok((file, end, last)) => (Ok(file), end, last),
+            // It may be read all the same.
+            Err(why) => (Err(why), 0, number_in(&folder, NAME)),
         };
-        let (file, size, last) = open().with_context(|| format!("cannot open the journal {}", path.display()))?;
-        Ok(Self { folder, file, size, full, next: last + 1 })
+        for age in 1..=KEEP {
+            last = last.or_else(|| number_in(&folder, &aside(age)));
+        }
+        Self { folder, file, size, full, next: last.unwrap_or(0) + 1 }
     }
 
     /// The number of the last entry; 0 if there is none.
@@ -131,7 +105,7 @@ impl Journal {
             self.rotate()?;
         }
         crash::room()?;
-        let file = self.file.as_mut().map_err(|why| io::Error::from(*why))?;
+        let file = self.file.as_mut().map_err(|why| same(why))?;
         if let Err(error) = file.write_all(text) {
             // Half a batch would be taken for the whole one by its first numbers.
             let _ = file.set_len(self.size);
@@ -188,6 +162,31 @@ fn append(folder: &Folder) -> io::Result<File> {
     folder.open_file(NAME, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND)
 }
 
+/// The journal without half a line at its end, how long it is, and its last number.
+fn at_its_end(mut file: File) -> io::Result<(File, u64, Option<u64>)> {
+    let size = file.metadata()?.len();
+    if size > MAX_SIZE {
+        return Err(io::Error::other("it is larger than 16 MiB: move it away"));
+    }
+    let (end, last) = last_line(&mut file)?;
+    if end < size {
+        file.set_len(end)?;
+    }
+    Ok((file, end, last))
+}
+
+/// The last number in one of the files, as far as it can be told.
+fn number_in(folder: &Folder, name: &str) -> Option<u64> {
+    let mut file = folder.open_file(name, OFlags::RDONLY).ok()?;
+    file.metadata().ok().filter(|facts| facts.len() <= MAX_SIZE)?;
+    last_line(&mut file).ok()?.1
+}
+
+/// The same error once more.
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
+
 fn aside(age: usize) -> String {
     format!("{NAME}.{age}")
 }
@@ -214,8 +213,15 @@ fn last_line(file: &mut File) -> io::Result<(u64, Option<u64>)> {
     }
 }
 
+/// Why the journal cannot be written to; none if it can, or the whole disk cannot.
+pub(super) fn fault(folder: &Folder) -> Option<String> {
+    let error = folder.open_file(NAME, OFlags::WRONLY | OFlags::APPEND).err()?;
+    let is_told = error.kind() == io::ErrorKind::NotFound || is_full(&error);
+    (!is_told).then(|| format!("the journal {}: {error}", folder.path_of(NAME).display()))
+}
+
 /// Opens the journal with the size at which it is moved aside in use.
-pub(super) fn open(folder: Folder) -> Result<Journal> {
+pub(super) fn open(folder: Folder) -> Journal {
     Journal::open(folder, FULL)
 }
 
@@ -228,7 +234,7 @@ mod tests {
     }
 
     fn journal(root: &tempfile::TempDir, full: u64) -> Journal {
-        Journal::open(Folder::make(root.path()).unwrap(), full).unwrap()
+        Journal::open(Folder::make(root.path()).unwrap(), full)
     }
 
     fn numbers(root: &tempfile::TempDir, after: u64) -> Vec<u64> {

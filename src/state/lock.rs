@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 /// How long a lock is tried for at least: somebody who only looks whether it is free holds it for some microseconds.
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// No more is read of what a holder wrote.
+const LONGEST: u64 = 4096;
+
 /// The longest pause between two tries: a watcher that has much to do lets go of it for some milliseconds only.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
@@ -114,7 +117,7 @@ pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duratio
     }
     // Who lets go of it leaves the number of his turn alone.
     let mut text = String::new();
-    let turn = match file.read_to_string(&mut text).ok().filter(|length| *length > 0) {
+    let turn = match (&file).take(LONGEST).read_to_string(&mut text).ok().filter(|length| *length > 0) {
         Some(_) => text.trim().parse::<u64>().ok(),
         // A new one, or one that an earlier version let go of.
         None => Some(0),
@@ -132,7 +135,7 @@ fn unheard_of() -> u64 {
 /// The number of the last turn of the lock `name`, if nobody has it at this moment. Changes nothing.
 pub(super) fn last_turn(folder: &Folder, name: &str) -> Option<u64> {
     let mut text = String::new();
-    folder.open_file(name, OFlags::RDONLY).ok()?.read_to_string(&mut text).ok()?;
+    folder.open_file(name, OFlags::RDONLY).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
     // A holder writes who he is.
     text.trim().parse().ok()
 }
@@ -192,7 +195,7 @@ fn write(file: &mut File, text: &str) -> std::io::Result<()> {
 fn holder(file: &mut File) -> Option<Holder> {
     for _ in 0..5 {
         let mut text = String::new();
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text)).ok()?;
+        file.seek(SeekFrom::Start(0)).and_then(|_| (&*file).take(LONGEST).read_to_string(&mut text)).ok()?;
         if let Ok(holder) = serde_json::from_str(&text) {
             return Some(holder);
         }

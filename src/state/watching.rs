@@ -80,27 +80,42 @@ pub struct Standing {
 }
 
 impl Fleet {
-    /// Whether a person wants the whole fleet to be left alone.
+    /// Whether a person wants the whole fleet to be left alone. Where that cannot be read, somebody may: then it counts as halted, with this doubt.
+    ///
+    /// # Errors
+    ///
+    /// If the folder of the fleet cannot be opened.
     pub fn halted(&self) -> Result<Option<Halt>> {
-        self.document(HALT)
+        let Some(folder) = self.open("")? else { return Ok(None) };
+        let error = match read(&folder, HALT) {
+            Ok(halt) => return Ok(halt),
+            Err(error) => error,
+        };
+        let doubt = format!("{error:#}");
+        self.note_unread(format!("{doubt}. The fleet counts as halted: nothing is started"));
+        let written = folder.stat(HALT).ok().flatten().map(|stat| stat.st_mtime.saturating_mul(1000));
+        // To set going what was not stopped harms nobody.
+        Ok(Some(Halt { since: Timestamp::from_millis(written.unwrap_or_default()), why: None, frozen: true, doubt: Some(doubt) }))
     }
 
     /// Writes that a person wants the whole fleet to be left alone, for good. A fleet whose processes are stopped stays so, and since when it is
     /// halted stays true.
     pub fn halt(&self, halt: Halt) -> Result<()> {
-        let halt = match self.halted() {
-            Ok(None) => halt,
-            Ok(Some(before)) => Halt { since: before.since, why: halt.why.or(before.why), frozen: halt.frozen || before.frozen },
-            // Nobody knows: to set going what was not stopped harms nobody.
-            Err(_) => Halt { frozen: true, ..halt },
+        let halt = match self.halted()? {
+            None => halt,
+            Some(Halt { doubt: Some(_), .. }) => Halt { frozen: true, ..halt },
+            Some(before) => Halt { since: before.since, why: halt.why.or(before.why), frozen: halt.frozen || before.frozen, doubt: None },
         };
-        self.make("")?.replace(HALT, &serde_json::to_vec(&halt)?, Lasting::ForGood)
+        self.make("")?.replace(HALT, &serde_json::to_vec(&halt)?, Lasting::ForGood)?;
+        self.is_mended();
+        Ok(())
     }
 
     /// Takes that back; it is no error if nothing was halted.
     pub fn end_halt(&self) -> Result<()> {
         let Some(folder) = self.open("")? else { return Ok(()) };
-        folder.remove(HALT)?;
+        folder.remove(HALT).with_context(|| format!("the fleet stays halted: cannot remove {}", folder.path_of(HALT).display()))?;
+        self.is_mended();
         Ok(folder.sync()?)
     }
 
@@ -184,10 +199,10 @@ mod tests {
         let fleet = StateDir::locate(Some(root.path())).unwrap().fleet(&"f".parse().unwrap()).unwrap();
         assert_eq!(fleet.halted().unwrap(), None);
         fleet.end_halt().unwrap();
-        let halt = Halt { since: Timestamp::from_millis(5), why: Some("smoke".to_owned()), frozen: false };
+        let halt = Halt { since: Timestamp::from_millis(5), why: Some("smoke".to_owned()), frozen: false, doubt: None };
         fleet.halt(halt.clone()).unwrap();
         assert_eq!(fleet.halted().unwrap(), Some(halt.clone()));
-        let later = |why: Option<&str>, frozen| Halt { since: Timestamp::from_millis(9), why: why.map(str::to_owned), frozen };
+        let later = |why: Option<&str>, frozen| Halt { since: Timestamp::from_millis(9), why: why.map(str::to_owned), frozen, doubt: None };
         fleet.halt(later(Some("fire"), true)).unwrap();
         fleet.halt(later(None, false)).unwrap();
         let both = Halt { why: Some("fire".to_owned()), frozen: true, ..halt };
@@ -195,8 +210,10 @@ mod tests {
         fleet.end_halt().unwrap();
         assert_eq!(fleet.halted().unwrap(), None);
         std::fs::write(fleet.paths().halt(), "{").unwrap();
-        let why = format!("{:#}", fleet.halted().unwrap_err());
-        assert!(why.contains("halt.json is damaged: remove it"), "{why}");
+        assert!(fleet.take_lost().is_none());
+        let damaged = fleet.halted().unwrap().expect("what cannot be read counts as a halt");
+        assert!(damaged.doubt.unwrap().contains("halt.json is damaged: remove it"));
+        assert!(fleet.take_lost().unwrap().to_string().contains("The fleet counts as halted"));
         fleet.halt(later(None, false)).unwrap();
         assert_eq!(fleet.halted().unwrap(), Some(later(None, true)));
     }

@@ -77,6 +77,8 @@ mod tests {
             learned: BTreeSet::new(),
             events: Vec::new(),
             messages: BTreeMap::new(),
+            about: None,
+            undone: BTreeMap::new(),
         }
     }
 

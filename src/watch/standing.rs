@@ -16,9 +16,9 @@ use crate::state::{Fleet, Standing, Standings, Unremembered};
 pub(super) fn tell(plan: &Plan, desired: &Desired, observed: &Observed, fleet: &Fleet, round: &mut Round<'_>) -> Result<Standings> {
     let before = fleet.standings().unwrap_or_default();
     let (now, events) = compare(&before, plan, desired, observed);
-    round.tell(&events)?;
+    round.tell(&events);
     if now != before {
-        fleet.or_unremembered(Unremembered::Standings, fleet.write_standings(&now))?;
+        fleet.or_noted(Unremembered::Standings, fleet.write_standings(&now));
     }
     Ok(now)
 }

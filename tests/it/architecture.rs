@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["desired", "event", "host", "intent", "observed", "plan", "process", "screen", "state", "time"]),
     ("execute", &["desired", "event", "host", "observe", "observed", "plan", "state", "time"]),
     ("ownership", &["desired", "event", "host", "observe", "observed", "state"]),
-    ("converge", &["desired", "event", "execute", "host", "intent", "observe", "observed", "plan", "process", "state", "time"]),
+    ("converge", &["desired", "event", "execute", "host", "intent", "observe", "observed", "plan", "process", "quit", "state", "time"]),
     ("watch", &["converge", "desired", "event", "host", "intent", "observe", "observed", "plan", "process", "state", "time"]),
     ("simulate", &["converge", "desired", "event", "host", "observed", "plan", "state", "time", "watch"]),
     ("doctor", &["desired", "observed", "plan"]),

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+mod beside;
 mod full_disk;
 mod lives;
 mod shutdown;
+mod state_files;
 mod successors;
 
 /// What was found to be wrong, by section and number. The list is complete.

@@ -16,22 +16,27 @@ impl Run<'_> {
             ..before.clone().unwrap_or_else(|| Claim::new(self.setup.path.clone()))
         };
         if before.as_ref() != Some(&claim) {
-            self.forgive(self.setup.fleet.write_claim(&claim))?;
+            self.forgive(Unremembered::Claim, self.setup.fleet.write_claim(&claim))?;
         }
         // What commands go by while the manifest is not valid.
         if self.args.terms.needs_its_manifest() && !self.setup.fleet.in_force().is_ok_and(|before| before.as_ref() == Some(desired)) {
-            self.forgive(self.setup.fleet.write_in_force(desired))?;
+            self.forgive(Unremembered::Claim, self.setup.fleet.write_in_force(desired))?;
         }
         Ok(())
     }
 
     /// Forgets whose the fleet was, where all of it was to end and has.
     pub(super) fn release(&self, is_over: bool) -> Result<()> {
-        if is_over && self.args.terms.destroys() { self.forgive(self.setup.fleet.release_claim()) } else { Ok(()) }
+        if is_over && self.args.terms.destroys() {
+            self.forgive(Unremembered::Claim, self.setup.fleet.release_claim())?;
+        }
+        Ok(())
     }
 
-    /// Where the disk is full, the run goes on: it ends agents all the same, and what it starts is written down first or not started.
-    fn forgive(&self, written: Result<()>) -> Result<()> {
-        self.setup.fleet.or_unremembered(Unremembered::Claim, written).map(drop)
+    /// What came of writing something down beside the agents: where the disk is full, the run goes on without it, and one that only ends agents does so
+    /// in any case. What is started is written down first or not started.
+    pub(super) fn forgive<T>(&self, what: Unremembered, written: Result<T>) -> Result<Option<T>> {
+        let fleet = &self.setup.fleet;
+        if self.args.terms.may_start() { fleet.or_unremembered(what, written) } else { Ok(fleet.or_noted(what, written)) }
     }
 }

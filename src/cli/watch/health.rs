@@ -1,8 +1,9 @@
 //! How the watcher of a fleet does: what it says of itself, for those who look and for the system's own supervisor.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use sd_notify::NotifyState;
 
+use super::listener::Listener;
 use crate::render::{LostWatcher, Watcher};
 use crate::state::{Fleet, Holder, WatchStatus};
 use crate::time::{Duration, Timestamp};
@@ -31,6 +32,15 @@ pub(in crate::cli) fn watcher(fleet: &Fleet, now: Timestamp) -> Result<Option<Wa
             blind: None,
         },
     }))
+}
+
+/// What a round could not read or write down, told when it is another thing than the one `before`.
+pub(super) fn tell_what_is_lost(fleet: &Fleet, before: Option<String>, listener: &mut Listener) -> Option<String> {
+    let lost = fleet.take_lost().map(|lost| lost.to_string());
+    if let Some(why) = lost.as_ref().filter(|why| before.as_ref() != Some(*why)) {
+        listener.error(&anyhow!("{why}"));
+    }
+    lost
 }
 
 /// The last watcher, if it was killed and none took its place.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::Args;
 use super::follow::{Follow, Reread};
-use super::health::{shown, supervisor_wants, tell_supervisor};
+use super::health::{shown, supervisor_wants, tell_supervisor, tell_what_is_lost};
 use super::listener::Listener;
 use super::steady::Steady;
 use crate::cli::ExitStatus;
@@ -341,7 +341,7 @@ impl<'a> Rounds<'a> {
     /// Says how it does after a round that took from `begun` until now, and what is waited for.
     fn report(&mut self, until: Timestamp, begun: Timestamp) -> Pause {
         self.failures = 0;
-        self.status.error = None;
+        self.status.error = tell_what_is_lost(&self.follow.setup.fleet, self.status.error.take(), &mut self.listener);
         let first = self.status.last_round.is_none();
         let now = self.host.now();
         self.status.last_round = Some(begun);

@@ -121,7 +121,7 @@ fn what_is_paused_is_left_alone_until_its_time() {
 fn a_halted_fleet_is_left_alone() {
     let desired = desired(MANIFEST);
     let mut observed = look::read(MANIFEST, &desired, LOOK);
-    observed.halted = Some(Halt { since: ago("1m"), why: None, frozen: false });
+    observed.halted = Some(Halt { since: ago("1m"), why: None, frozen: false, doubt: None });
     let plan = plan(&desired, &observed, &Terms::default());
     assert!(plan.changes.values().all(|change| change.next == Next::Held(Held::Halted)), "{}", show(&plan));
     assert_eq!(plan.changes.len(), 7);

@@ -11,6 +11,9 @@ use crate::support::{Doomed, LIMIT, Program, Tmux, eventually};
 /// A second is what is promised; on a machine that is busy with other tests, everything takes longer. What hangs here hangs for ever.
 const SOON: Duration = Duration::from_secs(7);
 
+/// The same where it matters that it is no multiple: a command that does not heed it takes five seconds.
+const SHORT: Duration = Duration::from_secs(4);
+
 /// The commands that look at the machine or act on it.
 const COMMANDS: [&[&str]; 12] = [
     &["plan"],
@@ -101,8 +104,37 @@ fn a_signal_ends_every_command_while_a_tmux_server_hangs() {
     let begun = Instant::now();
     assert_eq!(program.code(&["restart", "ada", "--timeout", "3s"]), 3);
     assert!(begun.elapsed() < Duration::from_secs(3) + SOON, "{:?}", begun.elapsed());
+    // Also a short one, of every command that has one: what is waited for otherwise is longer than this.
+    let short: [&[&str]; 7] = [
+        &["wait", "ada", "--for", "stopped"],
+        &["send", "ada", "a text"],
+        &["keys", "ada", "x"],
+        &["restart", "ada"],
+        &["stop", "ada"],
+        &["apply", "--auto-approve"],
+        &["down", "--auto-approve"],
+    ];
+    for words in short {
+        let begun = Instant::now();
+        let code = program.code(&[words, &["--timeout", "500ms"]].concat());
+        assert!(matches!(code, 3 | 4), "{words:?}: {code}");
+        assert!(begun.elapsed() < Duration::from_millis(500) + SHORT, "{words:?}: {:?}", begun.elapsed());
+    }
     drop(goes_on);
+    assert_eq!(program.code(&["start", "ada"]), 0);
+}
+
+#[test]
+fn a_text_for_a_program_that_is_stopped_takes_no_longer_than_it_was_given() {
+    let program = Program::new("version = 1\nfleet = \"still\"\n[agents.ada]\ncommand = [\"cat\"]\nready = { delay = \"10ms\" }\n");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let pid = u32::try_from(program.pids()["ada"]).unwrap();
+    let _goes_on = Stopped::new(&ProcId::of(pid).unwrap().unwrap());
+    let begun = Instant::now();
+    let output = program.command(&["send", "ada", "a text", "--timeout", "1s"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(3) && text.contains("ada: unconfirmed"), "{output:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1) + SHORT, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -115,9 +147,9 @@ fn a_signal_ends_every_command_while_a_command_of_a_secret_or_a_probe_hangs() {
         program.code(&["apply", "--auto-approve", "--timeout", "1ms"]);
         eventually(|| (program.pids().len() == 1).then_some(()), LIMIT);
         std::fs::write(program.at("hang"), "").unwrap();
-        for (words, signal) in
-            [&["plan"][..], &["status"], &["apply", "--auto-approve"]].iter().zip([Signal::INT, Signal::TERM, Signal::INT])
-        {
+        // A look that waits for no secret waits for a probe only briefly, and ends by itself.
+        let waits: &[&[&str]] = if name == "secret" { &[&["plan"], &["apply", "--auto-approve"]] } else { &[&["apply", "--auto-approve"]] };
+        for (words, signal) in waits.iter().zip([Signal::INT, Signal::TERM]) {
             let waiting = Waiting::at(program.command(words), |process| is_called(process, "77061"));
             assert_eq!(waiting.signalled(signal, words), Some(130), "{name} {words:?}");
         }

@@ -168,3 +168,24 @@ fn in_a_read_only_state_folder_ending_works_and_says_what_is_not_remembered() {
     drop(read_only);
     end_all(&program);
 }
+
+#[test]
+fn what_cannot_be_typed_for_the_disk_says_so() {
+    let program = Program::new(
+        "version = 1\nfleet = \"full\"\n[agents.ada]\ncommand = [\"cat\"]\nready = { delay = \"10ms\" }\n[agents.bob]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1071\"]\n",
+    );
+    let Some(disk) = Mount::new(&["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"], program.at("state")) else { return };
+    check(&program, &["apply", "--auto-approve"], 0, &["2 started"]);
+    fill(&disk);
+    let full = ["ada: refused", "no space is left on the device", "make room"];
+    check(&program, &["send", "ada", "a text"], 4, &full);
+    check(&program, &["keys", "ada", "x"], 4, &full);
+    let disk_as_argument = disk.0.to_str().unwrap().to_owned();
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    if let Some(_read_only) = Mount::new(&["--bind", &disk_as_argument], disk.0.clone()) {
+        assert!(command("mount").args(["-o", "remount,bind,ro"]).arg(&disk.0).status().unwrap().success());
+        check(&program, &["send", "ada", "a text"], 4, &["ada: refused", "its file system is read-only", "let it be written to"]);
+    }
+    check(&program, &["send", "ada", "a text"], 0, &["ada: confirmed"]);
+    end_all(&program);
+}

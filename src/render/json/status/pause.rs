@@ -30,7 +30,7 @@ pub struct HaltEntry {
 
 impl HaltEntry {
     pub(in crate::render::json) fn of(halt: &Halt) -> Self {
-        let Halt { since, why, frozen } = halt;
-        Self { since: *since, why: why.clone(), frozen: *frozen }
+        let Halt { since, why, frozen, doubt } = halt;
+        Self { since: *since, why: doubt.clone().or_else(|| why.clone()), frozen: *frozen }
     }
 }
