@@ -246,13 +246,17 @@ fn a_command_in_a_message_stands_in_backticks() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+fn is_of_the_soak(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with("tests/long/soak-program"))
+}
+
 #[test]
 fn tests_wait_for_something() {
     let mut paths = Vec::new();
     rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut paths);
     let sleep = ["thread", "sleep("].join("::");
-    // The model server that is started by hand is no test, and an answer of its takes its time.
-    paths.retain(|path| !path.ends_with("tests/real/model/main.rs"));
+    // The model server that is started by hand is no test, and an answer of its takes its time. A soak lasts.
+    paths.retain(|path| !path.ends_with("tests/real/model/main.rs") && !is_of_the_soak(path));
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
         let sleeps: Vec<usize> = text.match_indices(&sleep).map(|(at, _)| at).collect();
@@ -275,7 +279,9 @@ fn tests_start_every_process_with_a_clean_environment() {
     rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut paths);
     let start = Regex::new(&["(?:Command|Process)", "::new\\("].concat()).unwrap();
     let mut starts = Vec::new();
-    for path in paths.iter().filter(|path| !path.ends_with("architecture.rs")) {
+    // The soak is another program, with one such place of its own.
+    let is_looked_at = |path: &&PathBuf| !path.ends_with("architecture.rs") && !path.ends_with("soak-program/commands.rs");
+    for path in paths.iter().filter(is_looked_at) {
         let text = std::fs::read_to_string(path).unwrap();
         let lines = text.lines().enumerate().filter(|(_, line)| start.is_match(line));
         starts.extend(lines.map(|(at, _)| format!("{}:{}", path.display(), at + 1)));
