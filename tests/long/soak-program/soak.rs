@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use reconcile::process::ProcId;
 
 use super::books::{self, Line, Order, Text, now};
 use super::commands::{From, Running, Tried};
@@ -61,6 +62,8 @@ pub(crate) struct Soak {
     /// When the disk was full.
     pub(crate) full: Vec<(u64, Option<u64>)>,
     pub(crate) stopped: BTreeSet<&'static str>,
+    pub(crate) paused: BTreeSet<&'static str>,
+    pub(crate) frozen: Vec<ProcId>,
     pub(crate) figures: BTreeMap<String, u64>,
     pub(crate) step: u64,
     shared: Arc<Shared>,
@@ -89,6 +92,8 @@ pub(crate) fn run(args: &Run) -> Result<ExitCode> {
         were_pipes: Vec::new(),
         full: Vec::new(),
         stopped: BTreeSet::new(),
+        paused: BTreeSet::new(),
+        frozen: Vec::new(),
         figures: BTreeMap::new(),
         step: 0,
         shared: Arc::new(Shared::default()),
@@ -139,9 +144,14 @@ impl Soak {
         if self.watcher.is_none() && self.rng.bool() {
             trouble::begin_watcher(self)?;
         }
-        let stopped: Vec<&str> = std::mem::take(&mut self.stopped).into_iter().collect();
-        if !stopped.is_empty() {
-            let words = [&["start"], &stopped[..], &["--timeout", "30s"]].concat();
+        for (verb, agents, flags) in
+            [("resume", std::mem::take(&mut self.paused), &[][..]), ("start", std::mem::take(&mut self.stopped), &["--timeout", "30s"])]
+        {
+            if agents.is_empty() {
+                continue;
+            }
+            let agents: Vec<&str> = agents.into_iter().collect();
+            let words = [&[verb], &agents[..], flags].concat();
             let (code, text) = self.finish(&words)?;
             must(code == Some(0), || format!("`{}` ended with {code:?}:\n{text}", words.join(" ")))?;
         }

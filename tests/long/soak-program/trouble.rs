@@ -18,7 +18,7 @@ use super::soak::{Background, LIMIT, Soak};
 type Trouble = fn(&mut Soak) -> Result<()>;
 
 /// Each with how often it happens beside the others.
-const TROUBLES: [(u32, Trouble); 18] = [
+const TROUBLES: [(u32, Trouble); 20] = [
     (6, kill_program),
     (4, kill_keeper),
     (2, kill_both),
@@ -37,6 +37,8 @@ const TROUBLES: [(u32, Trouble); 18] = [
     (5, from_elsewhere),
     (4, pipe),
     (3, disk),
+    (2, freeze),
+    (2, pause),
 ];
 
 pub(crate) fn step(soak: &mut Soak) -> Result<()> {
@@ -156,6 +158,25 @@ fn start(soak: &mut Soak) -> Result<()> {
     begin(soak, From::Here, &["start", agent.name, "--timeout", "15s"], None, None)
 }
 
+/// An agent is left alone for a while, or no longer.
+fn pause(soak: &mut Soak) -> Result<()> {
+    let agent = any(soak);
+    let verb = if soak.paused.insert(agent.name) { "pause" } else { "resume" };
+    begin(soak, From::Here, &[verb, agent.name], None, None)
+}
+
+/// A program is stopped where it is, until the calm.
+fn freeze(soak: &mut Soak) -> Result<()> {
+    let alive = soak.alive()?;
+    let Some(line) = soak.rng.choice(alive) else { return Ok(()) };
+    let Some(process) = ProcId::of(line.pid)? else { return Ok(()) };
+    soak.note(&format!("the program of {} in generation {}, process {}, is stopped", line.agent, line.generation, line.pid))?;
+    signal(&process, Signal::STOP)?;
+    soak.frozen.push(process);
+    soak.count("stopped programs");
+    Ok(())
+}
+
 fn apply(soak: &mut Soak) -> Result<()> {
     begin(soak, From::Here, &["apply", "--auto-approve", "--timeout", "15s"], None, None)
 }
@@ -270,6 +291,8 @@ fn from_elsewhere(soak: &mut Soak) -> Result<()> {
             soak.count("looks without /proc");
             begin(soak, From::NoProc, look, None, None)
         }
+        // Where nothing of the fleet lives, nothing tells whose it is.
+        _ if machine::keepers(&soak.fleet).len() < 3 => Ok(()),
         _ => {
             let agent = any(soak).name;
             let acts: [&[&str]; 6] = [
@@ -347,6 +370,9 @@ pub(crate) fn undo_all(soak: &mut Soak) -> Result<()> {
     }
     if soak.full.last().is_some_and(|(_, until)| until.is_none()) {
         disk(soak)?;
+    }
+    for process in std::mem::take(&mut soak.frozen) {
+        signal(&process, Signal::CONT)?;
     }
     Ok(())
 }
