@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use reconcile::process::ProcId;
+use reconcile::process::{self, ProcId, Signal};
 
 use super::books::{self, Line, Order, Text, now};
 use super::commands::{From, Running, Tried};
@@ -284,6 +284,18 @@ impl Soak {
         writeln!(out, "the journal:\n{}\n", tail(&format!("small/state/{}/journal.jsonl", self.fleet), 40))?;
         let status = self.tried.finish(From::Here, &["status"], LIMIT).map_or_else(|error| error.to_string(), |(_, text)| text);
         writeln!(out, "the status:\n{status}")?;
+        self.end_all()?;
         Ok(ExitCode::FAILURE)
+    }
+
+    /// Ends everything of this run, where no namespace does.
+    fn end_all(&self) -> Result<()> {
+        let own = process::ancestors(std::process::id());
+        for pid in machine::naming(&self.tried.place.display().to_string()).into_iter().filter(|pid| *pid != 1 && !own.contains(pid)) {
+            if let Some(process) = ProcId::of(pid)? {
+                process::signal(&process, Signal::KILL)?;
+            }
+        }
+        Ok(())
     }
 }
