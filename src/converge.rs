@@ -163,7 +163,11 @@ pub fn converge(
             Taken::Never => return ended(Ending::Interrupted, begun.plan, seen.observed),
             Taken::Follows => observe_again(desired, fleet, host, seen.into_memory().0)?,
             // What could not be written down is only known from what was seen.
-            Taken::Anew if !fleet.remembers_all() => observe_again(desired, fleet, host, seen.into_memory().0)?,
+            Taken::Anew if !fleet.remembers_all() => {
+                // Others have written since.
+                journal = fleet.journal()?;
+                observe_again(desired, fleet, host, seen.into_memory().0)?
+            }
             taken @ (Taken::Anew | Taken::AfterDeath) => {
                 if taken == Taken::AfterDeath {
                     terms.begun = Some(host.now());

@@ -16,6 +16,7 @@ use crate::paths::Paths;
 use crate::process::{self, Liveness, ProcId, Remnant};
 
 mod liveness;
+mod namespace;
 mod pane_owner;
 mod search;
 mod servers;

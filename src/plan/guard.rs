@@ -40,12 +40,13 @@ pub(super) fn check(changes: &BTreeMap<AgentName, Change>, desired: &Desired, ob
     elsewhere.into_iter().chain(moved).chain(stops).collect()
 }
 
-/// Another state folder that remembers instances which this run is about: no plan of this one is carried out then.
+/// Another state folder that remembers instances of the fleet: no plan of this one is carried out then, whichever agents it is about. One of which
+/// nothing lives just now is that folder's too.
 fn elsewhere(changes: &BTreeMap<AgentName, Change>, observed: &Observed) -> Vec<GuardCheck> {
     let folders: Vec<String> =
-        changes.keys().filter_map(|name| Some(observed.agents.get(name)?.elsewhere.as_ref()?.display().to_string())).collect();
+        observed.agents.values().filter_map(|sighting| Some(sighting.elsewhere.as_ref()?.display().to_string())).collect();
     let check = |folder: &String| GuardCheck { name: GuardName::StateFolder, limit: folder.clone(), value: folders.len(), pass: false };
-    folders.first().map(check).into_iter().collect()
+    folders.first().filter(|_| !changes.is_empty()).map(check).into_iter().collect()
 }
 
 fn lives(sighting: &Sighting) -> bool {

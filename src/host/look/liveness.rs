@@ -48,7 +48,7 @@ impl Looking<'_> {
     fn answer_gone(&mut self, at: usize, known: &Known, mut instance: Instance, attached: u32) {
         let life = match &known.mark {
             Some(mark) => self.gone(mark, &mut instance),
-            None => Life::Lost,
+            None => self.why_not_gone(known).map_or(Life::Lost, Life::Unknown),
         };
         self.answer(at, instance, life, attached);
     }

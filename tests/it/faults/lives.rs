@@ -1,11 +1,12 @@
 //! One instance, whichever state folder, record or namespace looks at it: the newest living mark is the truth.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use reconcile::process::{self, Liveness, ProcId, Signal};
 use serde_json::Value;
 
-use crate::support::{self, LIMIT, Program, eventually, said};
+use crate::support::{self, Doomed, LIMIT, Program, eventually, said};
 
 /// A protected agent in tmux and a daemon.
 const TWO: &str = r#"
@@ -209,19 +210,22 @@ ready = { file = "ready" }
     assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
 }
 
+/// A command as it is seen by one in a sandbox: it has a pid namespace of its own.
+fn in_another_namespace(program: &Program, arguments: &[&str]) -> Output {
+    let plain = program.command(arguments);
+    let mut command = support::command("unshare");
+    command.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(program.folder.path()).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.output().unwrap()
+}
+
 #[test]
 fn a_look_from_another_pid_namespace_changes_nothing() {
     let program = Program::new(TWO);
     assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
     let before = (pid(&program, "ada"), pid(&program, "bob"));
-    let inside = |arguments: &[&str]| {
-        let plain = program.command(arguments);
-        let mut command = support::command("unshare");
-        command.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(plain.get_program()).args(plain.get_args());
-        command.current_dir(program.folder.path()).env_clear();
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.output().unwrap()
-    };
+    let inside = |arguments: &[&str]| in_another_namespace(&program, arguments);
     if !inside(&["--version"]).status.success() {
         // This machine makes no pid namespaces, or not for this user.
         return;
@@ -240,18 +244,41 @@ fn a_look_from_another_pid_namespace_changes_nothing() {
 #[test]
 fn what_ended_with_its_pid_namespace_is_started_again() {
     let program = Program::new(TWO);
-    let plain = program.command(&["apply", "--auto-approve", "--target", "bob"]);
-    let mut inside = support::command("unshare");
-    inside.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(plain.get_program()).args(plain.get_args());
-    inside.current_dir(program.folder.path()).env_clear();
-    inside.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    if !inside.output().unwrap().status.success() {
+    if !in_another_namespace(&program, &["apply", "--auto-approve", "--target", "bob"]).status.success() {
         // This machine makes no pid namespaces, or not for this user.
         return;
     }
     let (code, applied) = program.says(&["apply", "--auto-approve"]);
     assert_eq!((code, keepers(&program, "bob").len()), (0, 1), "{applied}");
     assert!(program.says(&["plan"]).1.starts_with("No changes"));
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
+}
+
+#[test]
+fn an_adopted_process_whose_record_knows_no_namespace_has_not_ended_because_it_is_not_here() {
+    let program = Program::new(TWO);
+    if !in_another_namespace(&program, &["--version"]).status.success() {
+        // This machine makes no pid namespaces, or not for this user.
+        return;
+    }
+    let mut adopted = support::command("sleep").arg("1002").spawn().unwrap();
+    let _end = Doomed(vec![ProcId::of(adopted.id()).unwrap().unwrap()]);
+    assert_eq!(program.says(&["adopt", "bob", "--pid", &adopted.id().to_string()]).0, 0);
+    // As version 0.1.0 wrote it.
+    let path = record(&program, "bob");
+    let mut known: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    known.as_object_mut().unwrap().remove("namespace");
+    std::fs::write(&path, known.to_string()).unwrap();
+    let output = in_another_namespace(&program, &["apply", "--auto-approve", "--timeout", "1s", "--target", "bob"]);
+    assert!(said(&output).contains("is not in this pid namespace"), "{}", said(&output));
+    assert_eq!(adopted.try_wait().unwrap(), None);
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_eq!(pid(&program, "bob"), adopted.id());
+    // Where its namespace can be told, its end can be.
+    adopted.kill().unwrap();
+    adopted.wait().unwrap();
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_ne!(pid(&program, "bob"), adopted.id());
     assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
 }
 
