@@ -66,6 +66,7 @@ fn counted(what: What) -> Option<Counted> {
         | What::FailedRepeatedly
         | What::HeldOverdue
         | What::MassDeath
+        | What::Claimed
         | What::Requested
         | What::Ignored
         | What::Manifest

@@ -34,7 +34,7 @@ fn kept_from(agent: &AgentName, held: &Held) -> Attempt {
     match held {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
         Held::Unclear => Attempt::NotNow("its screen does not tell whether it works".to_owned()),
-        Held::NotReading => Attempt::NotNow(held.text(agent)),
+        Held::NotReading | Held::Suspended(_) => Attempt::NotNow(held.text(agent)),
         Held::Draft => refused("a draft stands where a person types".to_owned()),
         Held::Attached(_)
         | Held::Protected
