@@ -162,7 +162,12 @@ impl Job {
 }
 
 fn complain(why: &str, text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: somebody could not be told of an event: {}: {}", why.escape_debug(), text.trim_end().escape_debug());
+    let _ = writeln!(
+        std::io::stderr(),
+        "warning: somebody could not be told of an event: {}: {}",
+        why.escape_debug(),
+        text.trim_end().escape_debug()
+    );
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
