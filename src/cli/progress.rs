@@ -75,7 +75,7 @@ fn counted(what: What) -> Option<Counted> {
 }
 
 /// What an event begins for its agent that another one will tell the end of.
-fn begun(what: What) -> Option<&'static str> {
+fn begun_by(what: What) -> Option<&'static str> {
     match what {
         What::Spawn => Some("being started"),
         What::Drain => Some("asked to end"),
@@ -187,11 +187,15 @@ impl Audience for Progress<'_> {
             Some(Counted::Agents(_)) | None => {}
         }
         if let Some(agent) = &entry.event.agent {
-            match begun(entry.event.what) {
+            match begun_by(entry.event.what) {
                 Some(begun) => drop(self.begun.insert(agent.clone(), begun)),
                 None if is_end(entry.event.what) => drop(self.begun.remove(agent)),
                 None => {}
             }
+        }
+        if entry.event.agent.is_none() && entry.event.what == What::Failed {
+            // What kept agents from being started is told for all of them at once.
+            self.begun.retain(|_, begun| begun_by(What::Spawn) != Some(*begun));
         }
         self.events.push(entry.event.clone());
         match self.lines {
