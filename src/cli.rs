@@ -56,7 +56,7 @@ use setup::Global;
 use terminal::Terminal;
 
 use crate::quit;
-use crate::render::json;
+use crate::render::{self, json};
 
 /// A declarative reconciler for fleets of AI agents in tmux sessions and pidfile daemons.
 ///
@@ -113,17 +113,24 @@ enum Command {
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
-    let arguments = tofu_spelling(std::env::args_os());
+    let arguments: Vec<OsString> = tofu_spelling(std::env::args_os());
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = harmless(error, &arguments);
             // Help and version are answers; clap's own 2 would say "changes are due".
             let status = if error.use_stderr() { ExitStatus::Failed } else { ExitStatus::Done };
             if status == ExitStatus::Failed && wants_json {
                 let terminal = Terminal::new(terminal::Color::Auto, wants_json);
                 terminal.note_error(&error::coded(json::ErrorCode::Usage, error.render()));
                 terminal.conclude(status);
+            }
+            if status == ExitStatus::Failed {
+                let terminal = Terminal::new(terminal::Color::Auto, wants_json);
+                let text = if terminal.err().color { error.render().ansi().to_string() } else { error.render().to_string() };
+                terminal.say(&text);
+                return status.into();
             }
             return if error.print().is_ok() { status.into() } else { ExitStatus::Failed.into() };
         }
@@ -182,6 +189,12 @@ pub fn run() -> ExitCode {
             ExitStatus::Failed.into()
         }
     }
+}
+
+/// What is wrong with the arguments, told of them as they may be shown: the error quotes them.
+fn harmless(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let shown = arguments.iter().map(|argument| OsString::from(render::plain(&argument.to_string_lossy()).into_owned()));
+    Cli::try_parse_from(shown).err().filter(|shown| shown.kind() == error.kind()).unwrap_or(error)
 }
 
 /// Whether it is only that nobody reads our output any more, as in `reconcile plan | head`.

@@ -199,9 +199,14 @@ fn names(plan: &Plan) -> BTreeSet<AgentName> {
 fn depends_on_screens(plan: &Plan) -> bool {
     plan.changes.values().any(|change| match &change.next {
         Next::Blocked(blocked) => {
-            matches!(blocked.reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded | Reason::Untypable)
+            matches!(
+                blocked.reason,
+                Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded | Reason::Unconfirmed | Reason::Untypable
+            )
         }
-        Next::Held(held) => matches!(held, Held::Busy | Held::Draft | Held::Unclear | Held::Waiting { .. } | Held::NotReading),
+        Next::Held(held) => {
+            matches!(held, Held::Busy | Held::Draft | Held::Unclear | Held::Waiting { .. } | Held::NotReading | Held::Suspended(_))
+        }
         Next::Act(_) | Next::Wait(_) => false,
     })
 }

@@ -254,7 +254,8 @@ fn agents(observed: &Observed, plan: &Plan) -> Finding {
         let is = |next: &Next| matches!(next, Next::Blocked(blocked) if wanted(blocked.reason));
         plan.changes.iter().filter(|(_, change)| is(&change.next)).map(|(name, _)| name.as_str()).collect()
     };
-    let needs_a_person = |reason| matches!(reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded);
+    let needs_a_person =
+        |reason| matches!(reason, Reason::Dialog | Reason::Login | Reason::Permission | Reason::Stranded | Reason::Unconfirmed);
     let broken = stuck(&|reason| !needs_a_person(reason));
     if !broken.is_empty() {
         return Finding::red(CHECK, format!("blocked: {}", broken.join(", ")), format!("see why with `reconcile explain {}`", broken[0]));

@@ -125,6 +125,8 @@ pub enum What {
     Undelivered,
     /// What came of a request to end.
     Asked,
+    /// A note was taken from its place, and is to be typed.
+    Claimed,
     /// A note was delivered.
     Delivered,
     /// A note could not be delivered and is a dead letter.

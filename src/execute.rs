@@ -12,7 +12,7 @@ use crate::desired::{AgentName, AgentSpec, Desired, Generation, Mark, OnRemove, 
 use crate::event::{Event, What};
 use crate::host::{Act, Host, Outcome, START_PATIENCE, Spawn};
 use crate::observe::{Seen, has_slow_secrets, secret_digests};
-use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Seat, Sighting, Step, Undelivered};
+use crate::observed::{Leaving, MessageKind, Phase, Purpose, Receipt, Received, Seat, Sighting, Step, Undelivered};
 use crate::plan::{Action, Cause, Change, Next, Plan, ServerChange, starts_in_tmux};
 use crate::state::{Claim, Fleet, Record, Unremembered, full};
 use crate::time::Timestamp;
@@ -176,10 +176,11 @@ impl Round<'_> {
             },
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
             Action::Receive { id, kind, receipt, .. } => {
-                let received = terminal::received(&record, id, *kind, receipt, now);
+                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone() };
+                let unsettled = terminal::unsettled(&record, id, receipt, now);
                 let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
                 let posted = record.posted.iter().filter(|posted| posted.message_id() != *id).cloned().collect();
-                self.write(Record { typing: None, received: Some(Box::new(received)), untyped, posted, ..record })?;
+                self.write(Record { typing: None, received: Some(Box::new(received)), unsettled, untyped, posted, ..record })?;
                 let what = match (kind, receipt) {
                     (MessageKind::Ask, _) => What::Asked,
                     (_, Receipt::Confirmed) => What::Receipt,
@@ -290,6 +291,7 @@ impl Round<'_> {
             answering: None,
             answered: Default::default(),
             typing: None,
+            unsettled: None,
             limit_seen: None,
             unread: None,
             live: Default::default(),

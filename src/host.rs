@@ -17,6 +17,7 @@ mod ask;
 mod attach;
 mod candidate;
 mod clear;
+mod closed;
 mod conditions;
 mod daemon;
 mod dress;

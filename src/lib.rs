@@ -103,8 +103,8 @@
 //! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |
 //! | 13 | guards hold at every moment | `plan::tests::guard`, `cli::more_stops_than_the_guard_allows_are_refused` |
 //! | 14 | an upgrade restarts nobody | `state::records_of_every_version_are_understood` |
-//! | 15 | nothing is typed twice, at a shell, at a dialog or over a draft; dialogs are answered by label | `plan::tests::talk`, `plan::tests::dialogs`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
-//! | 16 | a note arrives exactly once, or is kept | `state::handoff::tests`, `cli::handoff::a_killed_apply_delivers_nothing_twice_and_loses_nothing` |
+//! | 15 | nothing is typed twice, at a shell, at a dialog, at a stopped program, over a draft or behind a text that was not confirmed; dialogs are answered by label | `plan::tests::talk`, `plan::tests::dialogs`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
+//! | 16 | a note arrives exactly once, or is kept and named | `state::handoff::tests`, `cli::terminal::reads`, `cli::handoff::a_killed_apply_delivers_nothing_twice_and_loses_nothing` |
 //! | 17 | a watcher owns nothing, and may be killed at any moment; nobody who has nothing to do with a change is touched | `convergence::soak`, `cli::watch` |
 
 pub mod time;

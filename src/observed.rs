@@ -131,6 +131,8 @@ pub struct Sighting {
     pub typing: Option<Box<Typing>>,
     /// What came of the last thing that was.
     pub received: Option<Box<Received>>,
+    /// The last text that was typed, if it was not confirmed: it may still wait in the terminal, and whatever is typed now would be one with it.
+    pub unsettled: Option<Box<Typing>>,
     /// Notes that wait for it; what was begun and can go on comes first.
     pub notes: Vec<Note>,
     /// The note whose delivery failed last.

@@ -29,6 +29,7 @@ mod start;
 mod step;
 mod sweep;
 mod talk;
+mod unconfirmed;
 mod unfinished;
 mod waiting;
 mod word;

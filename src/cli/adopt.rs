@@ -77,10 +77,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         return Ok(ExitStatus::Done);
     }
     for event in &events {
-        let why = render::plain(&event.why);
+        let (agent, why) = (render::plain(&args.agent), render::plain(&event.why));
         match event.what == What::Adopt {
-            true => terminal.print(&format!("{}: adopted {why}\n", args.agent))?,
-            false => terminal.say(&format!("{}: {why}\n", args.agent)),
+            true => terminal.print(&format!("{agent}: adopted {why}\n"))?,
+            false => terminal.say(&format!("{agent}: {why}\n")),
         }
     }
     after.say(terminal)?;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::setup::Setup;
 use super::terminal::Terminal;
 use crate::desired::AgentName;
+use crate::render;
 use crate::safe_open::read_text;
 use crate::state::handoff::{NoteId, archive};
 
@@ -40,7 +41,7 @@ struct Looks {
 /// If what is there cannot be a note: it is too long, or not text.
 pub(super) fn read(agent: AgentName, name: &str, terminal: &Terminal) -> Result<Option<Handed>> {
     let none = |why: &str| {
-        terminal.say(&format!("note: {name} {why}: {agent} gets no note\n"));
+        terminal.say(&format!("note: {} {why}: {agent} gets no note\n", render::plain(name)));
         Ok(None)
     };
     let (text, file) = if name == STDIN {
@@ -79,7 +80,10 @@ impl Handed {
             && looks(path) == Some(*before)
             && let Err(error) = std::fs::remove_file(path)
         {
-            terminal.say(&format!("warning: the note {} was delivered and could not be removed: {error}\n", path.display()));
+            terminal.say(&format!(
+                "warning: the note {} was delivered and could not be removed: {error}\n",
+                render::plain(&path.to_string_lossy())
+            ));
         }
     }
 }

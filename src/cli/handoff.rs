@@ -14,6 +14,7 @@ use crate::desired::{AgentName, Desired};
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::{Seen, observe};
+use crate::observed::MessageKind;
 use crate::render::{self, json::pretty};
 use crate::safe_open::{self, read_text};
 use crate::state::handoff::{NoteId, archive, dead, spool};
@@ -130,6 +131,11 @@ fn list(setup: &Setup, agents: &[String], as_json: bool, terminal: &Terminal) ->
         for note in seen.records.get(agent).into_iter().flat_map(|record| &record.untyped) {
             text += &format!("{agent}  {}  in its archive, and still to be typed\n", note.id);
             documents.push(json!({ "agent": agent, "id": note.id, "state": "untyped" }));
+        }
+        let unsettled = seen.records.get(agent).and_then(|record| record.unsettled.as_deref());
+        if let Some(typing) = unsettled.filter(|typing| typing.kind == MessageKind::Handoff && !typing.is_gone(&sighting.screen)) {
+            text += &format!("{agent}  {}  in its archive, typed and not confirmed\n", typing.id);
+            documents.push(json!({ "agent": agent, "id": typing.id, "state": "unconfirmed" }));
         }
         for letter in dead::list(&setup.fleet.paths().dead(agent))? {
             let why = letter.why.as_ref().map_or("nobody wrote down why", |why| &why.why);

@@ -67,11 +67,66 @@ fn counted(what: What) -> Option<Counted> {
         | What::FailedRepeatedly
         | What::HeldOverdue
         | What::MassDeath
+        | What::Claimed
         | What::Requested
         | What::Ignored
         | What::Manifest
         | What::Done => None,
     }
+}
+
+/// What an event begins for its agent that another one will tell the end of.
+fn begun_by(what: What) -> Option<&'static str> {
+    match what {
+        What::Spawn => Some("being started"),
+        What::Drain => Some("asked to end"),
+        What::Kill => Some("being killed"),
+        What::Claimed => Some("to be typed"),
+        What::Type => Some("typed and not confirmed yet"),
+        What::Began
+        | What::Planned
+        | What::Stay
+        | What::Sweep
+        | What::Amend
+        | What::Rename
+        | What::Adopt
+        | What::Forget
+        | What::Started
+        | What::Ready
+        | What::Overdue
+        | What::Answer
+        | What::Answered
+        | What::Limit
+        | What::Unchanged
+        | What::LogTaken
+        | What::Submit
+        | What::Receipt
+        | What::Undelivered
+        | What::Asked
+        | What::Delivered
+        | What::DeadLetter
+        | What::Acknowledged
+        | What::Exited
+        | What::Left
+        | What::Held
+        | What::Blocked
+        | What::FailedRepeatedly
+        | What::HeldOverdue
+        | What::MassDeath
+        | What::Requested
+        | What::Ignored
+        | What::Manifest
+        | What::Failed
+        | What::Done => None,
+    }
+}
+
+/// Whether an event tells what came of what was begun for its agent.
+fn is_end(what: What) -> bool {
+    matches!(
+        what,
+        What::Started | What::Exited | What::Stay | What::Receipt | What::Undelivered | What::Asked | What::Forget | What::Failed
+    )
 }
 
 /// Tells of a run as it goes on, and keeps its file in `runs/`.
@@ -82,6 +137,8 @@ pub(super) struct Progress<'a> {
     bar: ProgressBar,
     run: Option<&'a mut Run>,
     counts: BTreeMap<&'static str, usize>,
+    /// What was begun and is not over.
+    begun: BTreeMap<AgentName, &'static str>,
     /// Of which agents what was counted.
     seen: BTreeSet<(&'static str, Option<AgentName>)>,
     events: Vec<Event>,
@@ -94,12 +151,23 @@ impl<'a> Progress<'a> {
             bar.set_style(style);
         }
         let names = plan.changes.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
-        Self { terminal, lines, names, bar, run, counts: BTreeMap::new(), seen: BTreeSet::new(), events: Vec::new() }
+        Self {
+            terminal,
+            lines,
+            names,
+            bar,
+            run,
+            counts: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            events: Vec::new(),
+        }
     }
 
-    /// Ends the bar.
-    pub(super) fn finish(self) -> Told {
+    /// Ends the bar. What was begun and goes on counts as that.
+    pub(super) fn finish(mut self) -> Told {
         self.bar.finish_and_clear();
+        self.begun.values().for_each(|begun| *self.counts.entry(begun).or_default() += 1);
         (self.counts, self.events)
     }
 }
@@ -119,6 +187,17 @@ impl Audience for Progress<'_> {
             }
             Some(Counted::Things(done)) => *self.counts.entry(done).or_default() += 1,
             Some(Counted::Agents(_)) | None => {}
+        }
+        if let Some(agent) = &entry.event.agent {
+            match begun_by(entry.event.what) {
+                Some(begun) => drop(self.begun.insert(agent.clone(), begun)),
+                None if is_end(entry.event.what) => drop(self.begun.remove(agent)),
+                None => {}
+            }
+        }
+        if entry.event.agent.is_none() && entry.event.what == What::Failed {
+            // What kept agents from being started is told for all of them at once.
+            self.begun.retain(|_, begun| begun_by(What::Spawn) != Some(*begun));
         }
         self.events.push(entry.event.clone());
         match self.lines {

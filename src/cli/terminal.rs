@@ -102,7 +102,12 @@ impl Terminal {
 
     /// Writes data.
     pub(super) fn print(&self, text: &str) -> Result<()> {
-        self.pass_on(render::defused(text).as_bytes())
+        self.pass_on(render::defused(text, self.out.color).as_bytes())
+    }
+
+    /// Writes what commands the terminal, with a text that was defused.
+    pub(super) fn draw(&self, drawn: &str) -> Result<()> {
+        self.pass_on(drawn.as_bytes())
     }
 
     /// Writes a text as it is; on a terminal only what can be seen of it.
@@ -118,7 +123,7 @@ impl Terminal {
 
     /// Writes talk. That it cannot be written is no reason to stop.
     pub(super) fn say(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(render::defused(text).as_bytes());
+        let _ = io::stderr().lock().write_all(render::defused(text, self.err.color).as_bytes());
     }
 
     /// Writes talk that is about the manifest, once however often that is read.

@@ -32,7 +32,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ex
         let agents = desired.agents.len();
         terminal.print(&format!(
             "{}: valid, fleet {}, {agents} agent{}\n",
-            read.path.display(),
+            render::plain(&read.path.to_string_lossy()),
             desired.fleet,
             if agents == 1 { "" } else { "s" }
         ))?;

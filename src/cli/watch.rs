@@ -14,7 +14,7 @@ use crate::desired::Auto;
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::render;
-use crate::render::json::ErrorCode;
+use crate::render::json::{ErrorCode, compact};
 use crate::state::{Claim, Holder, NoLock};
 
 mod end;
@@ -161,7 +161,7 @@ fn taken(holder: Option<Holder>, args: &Args, terminal: &Terminal) -> Result<Exi
     }
     if args.json {
         let holder = serde_json::to_value(&holder).context("the holder of a lock is plain data")?;
-        terminal.print(&format!("{}\n", json!({ "skipped": true, "holder": holder })))?;
+        terminal.print(&compact(&json!({ "skipped": true, "holder": holder })))?;
     } else {
         terminal.say(&format!("A watcher of this fleet is at work already ({who}); nothing was done.\n"));
     }

@@ -35,7 +35,7 @@ fn kept_from(agent: &AgentName, held: &Held) -> Attempt {
     match held {
         Held::Busy => Attempt::NotNow("it works".to_owned()),
         Held::Unclear => Attempt::NotNow("its screen does not say whether it is busy".to_owned()),
-        Held::NotReading => Attempt::NotNow(held.text(agent)),
+        Held::NotReading | Held::Suspended(_) => Attempt::NotNow(held.text(agent)),
         Held::Draft => refused("unsent text is in its input box".to_owned()),
         Held::Attached(_)
         | Held::Protected

@@ -104,7 +104,9 @@ impl Round<'_> {
         if handoff.ack.is_some() {
             record.unread = Some(Unread { id: id.to_string(), since: now, answer: None });
         }
-        let event = |bytes| tell(What::Delivered, format!("note {id} from {} ({bytes} bytes)", note.source.display()));
+        // What is only typed is delivered once that is confirmed.
+        let what = if handoff.deliver.contains(&Channel::Inbox) { What::Delivered } else { What::Claimed };
+        let event = |bytes| tell(what, format!("note {id} from {} ({bytes} bytes)", note.source.display()));
         self.write(record)?;
         let pending = self.untyped();
         let delivered = finish(&route, &claimed, now, &pending).with_context(|| format!("the note {id} of generation {generation}"))?;

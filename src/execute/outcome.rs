@@ -53,6 +53,9 @@ impl Round<'_> {
             if failed && what == What::Type {
                 self.take_back(agent, &why)?;
             }
+            if failed && what == What::Submit {
+                self.take_back_enter(agent)?;
+            }
             match outcome {
                 Outcome::Refused(_) if matches!(act, Act::Spawn(_)) => self.take_back_start(task.before.as_deref())?,
                 Outcome::Failed(_) if matches!(act, Act::Spawn(_)) => self.start_failed(agent, &why, at)?,

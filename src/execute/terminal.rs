@@ -51,7 +51,8 @@ impl Round<'_> {
             Body::Keys(keys) => (Act::Keys { only, keys: keys.clone() }, false, String::new()),
             Body::Unreadable(_) => return Ok(Vec::new()),
         };
-        let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail, mode };
+        let frees = matches!(&message.body, Body::Keys(keys) if keys.iter().any(|key| FREEING.contains(&key.as_str())));
+        let typing = Typing { id: message.id.clone(), kind: message.kind, at: now, enters: 0, submits, cursor: None, tail, mode, frees };
         let prompt_due = record.prompt_due && message.kind != MessageKind::Prompt;
         let untyped = record.untyped.iter().filter(|note| note.id.to_string() != message.id).cloned().collect();
         self.write(Record { typing: Some(Box::new(typing)), prompt_due, untyped, ..record })?;
@@ -60,15 +61,17 @@ impl Round<'_> {
 
     pub(super) fn submit(&mut self, record: Record, sighting: Sighting, enters: u32, now: Timestamp) -> Result<Vec<Act>> {
         let cursor = sighting.screen.cursor;
-        let late = || {
-            record.received.as_deref().filter(|received| received.unsubmitted).cloned().map(|received| {
-                let Received { id, kind, tail, .. } = received;
-                Box::new(Typing { id, kind, at: now, enters, submits: true, cursor, tail, mode: None })
-            })
-        };
+        let late = || record.unsettled.clone().filter(|typing| typing.enters == 0);
         let typing = record.typing.clone().or_else(late).map(|typing| Box::new(Typing { at: now, enters, cursor, ..*typing }));
         self.write(Record { typing, ..record })?;
         Ok(sighting.instance.into_iter().map(|only| Act::Enter { only }).collect())
+    }
+
+    /// Notes that Enter was not pressed, because the machine said so.
+    pub(super) fn take_back_enter(&mut self, agent: &AgentName) -> Result<()> {
+        let Some(record) = self.seen.records.get(agent).cloned() else { return Ok(()) };
+        let typing = record.typing.clone().map(|typing| Box::new(Typing { enters: typing.enters.saturating_sub(1), ..*typing }));
+        self.write(Record { typing, ..record })
     }
 
     /// Notes that nothing was typed, because the machine said so.
@@ -78,8 +81,7 @@ impl Round<'_> {
         let Typing { id, kind, at, .. } = *typing;
         let its_id = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
-        let received =
-            Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), tail: String::new(), unsubmitted: false }));
+        let received = Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()) }));
         // What nobody waits for is tried again; whoever sent something hears of it.
         let waits = kind == MessageKind::Sent && !record.posted.iter().any(|posted| posted.message_id() == its_id);
         let received = if waits { received } else { record.received.clone() };
@@ -91,16 +93,19 @@ impl Round<'_> {
     }
 }
 
-/// What came of a message, with what is needed to know it again where a person types.
-pub(super) fn received(record: &Record, id: &str, kind: MessageKind, receipt: &Receipt, now: Timestamp) -> Received {
-    let typing = record.typing.as_ref();
-    let tail = match receipt {
-        Receipt::Stranded(_) | Receipt::Unconfirmed(_) => typing.map(|typing| typing.tail.clone()),
-        Receipt::Confirmed | Receipt::Refused(_) => None,
-    };
-    let never_entered = typing.is_some_and(|typing| typing.submits && typing.enters == 0);
-    let unsubmitted = never_entered && matches!(receipt, Receipt::Unconfirmed(_));
-    Received { id: id.to_owned(), kind, at: now, receipt: receipt.clone(), tail: tail.unwrap_or_default(), unsubmitted }
+/// The keys that submit or clear what stands where a person types: whoever presses them has seen to it.
+const FREEING: [&str; 6] = ["Enter", "KPEnter", "C-m", "C-j", "C-u", "C-c"];
+
+/// What may wait in the terminal once it is known what came of a message.
+pub(super) fn unsettled(record: &Record, id: &str, receipt: &Receipt, now: Timestamp) -> Option<Box<Typing>> {
+    let typing = record.typing.as_deref().filter(|typing| typing.id == id);
+    match (receipt, typing) {
+        (Receipt::Unconfirmed(_) | Receipt::Stranded(_), Some(typing)) if typing.submits => {
+            Some(Box::new(Typing { at: now, ..typing.clone() }))
+        }
+        (Receipt::Confirmed, Some(typing)) if typing.submits || typing.frees => None,
+        (Receipt::Confirmed | Receipt::Refused(_) | Receipt::Unconfirmed(_) | Receipt::Stranded(_), _) => record.unsettled.clone(),
+    }
 }
 
 /// So many characters of the end of a text tell that all of it arrived.

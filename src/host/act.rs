@@ -38,8 +38,8 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
                 None
             }
             Act::Keys { only, keys } => guarded.add(at, only, Needs::Life, key_lines(only, keys)),
-            Act::Enter { only } => match typing::at_shell(only) {
-                Some(shell) => Some(Outcome::Refused(format!("`{shell}` waits for commands in its terminal now"))),
+            Act::Enter { only } => match typing::reads_no_enter(only) {
+                Some(why) => Some(Outcome::Refused(why)),
                 None => guarded.add(at, only, Needs::Life, key_lines(only, &["Enter".to_owned()])),
             },
             Act::Paste { only, text } => typing::paste(live, at, only, text, &mut texts, &mut guarded),

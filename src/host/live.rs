@@ -230,6 +230,7 @@ impl Host for Live {
         for (shown, instance) in screens.iter_mut().zip(instances) {
             if let Ok(shown) = shown {
                 shown.shell = super::typing::at_shell(instance);
+                shown.suspended = super::typing::suspended(instance);
             }
         }
         screens

@@ -162,7 +162,8 @@ impl Job {
 }
 
 fn complain(why: &str, text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: an event could not be delivered: {why}: {}", text.trim_end());
+    let _ =
+        writeln!(std::io::stderr(), "warning: an event could not be delivered: {}: {}", why.escape_debug(), text.trim_end().escape_debug());
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {

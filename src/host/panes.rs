@@ -11,7 +11,7 @@ use super::live::Live;
 use super::logs;
 use super::look::label;
 use super::tmux::{self, Client, Detail, Door, Line, Listing, Running, SCRIPT_LIMIT, ServerAt, Trouble, knock, listing, socket_path};
-use super::{Outcome, Spawn, adopted};
+use super::{Outcome, Spawn, adopted, closed};
 use crate::desired::{Mark, Place, Server};
 use crate::keeper;
 use crate::observed::{Instance, Seat};
@@ -33,8 +33,9 @@ pub(super) fn spawn(live: &mut Live, spawns: &[(usize, &Spawn)], outcomes: &mut 
         }
     }
     for (path, spawns) in by_server {
-        if let Err(why) = on_server(live, &path, &spawns, outcomes) {
-            fail(&spawns, outcomes, &why);
+        match on_server(live, &path, &spawns, outcomes) {
+            Ok(server) => closed::find(&server, &spawns, outcomes),
+            Err(why) => fail(&spawns, outcomes, &why),
         }
     }
 }
@@ -45,14 +46,14 @@ fn fail(spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>], why: &str)
     }
 }
 
-fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>]) -> Result<(), String> {
-    let Some((_, first)) = spawns.first() else { return Ok(()) };
+fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes: &mut [Option<Outcome>]) -> Result<ServerAt, String> {
+    let (_, first) = spawns.first().ok_or("nothing is to be started")?;
     let was_there = matches!(knock(path), Door::Open(_));
     let server = tmux::start(path, &first.server, &live.fleet, live.servers.get(path))?;
     live.servers.insert(path.to_owned(), server.id.clone());
     let spawns = &in_known_places(live, &server, spawns, outcomes)[..];
     if spawns.is_empty() {
-        return Ok(());
+        return Ok(server);
     }
     let listing = match live.listed.remove(path) {
         _ if !was_there => Listing::default(),
@@ -74,7 +75,7 @@ fn on_server(live: &mut Live, path: &Path, spawns: &[(usize, &Spawn)], outcomes:
         }
     }
     run(live, &server, &jobs, outcomes);
-    Ok(())
+    Ok(server)
 }
 
 /// Starts those that take the pane of an earlier life of which this process saw the end and knows the place: the server itself checks whether that is

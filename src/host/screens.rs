@@ -54,6 +54,8 @@ pub struct Shown {
     pub shell: Option<String>,
     /// How the terminal takes what is typed; none where that could not be read.
     pub input: Option<Input>,
+    /// The process in the foreground that is suspended, if one is.
+    pub suspended: Option<u32>,
 }
 
 /// One answer for each instance, in their order. Errors if it is in no pane, or its pane could not be read.
@@ -119,7 +121,14 @@ fn shown(text: &str, facts: &str) -> Option<(usize, Shown)> {
     let written_at = Timestamp::from_millis(i64::try_from(seconds).ok()?.checked_mul(1000)?);
     Some((
         usize::try_from(at).ok()?,
-        Shown { text: text.to_owned(), cursor: (column, row + history), written_at, shell: None, input: input(Path::new(tty)) },
+        Shown {
+            text: text.to_owned(),
+            cursor: (column, row + history),
+            written_at,
+            shell: None,
+            input: input(Path::new(tty)),
+            suspended: None,
+        },
     ))
 }
 

@@ -297,6 +297,7 @@ impl Host for Sim {
                 written_at: life.terminal.written_at(life.since, now),
                 shell: None,
                 input: None,
+                suspended: None,
             })
         };
         instances.iter().map(shown).collect()

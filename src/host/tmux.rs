@@ -17,7 +17,7 @@ pub(super) use listing::{Detail, Facts, Layout, Listing, Pane, frame, listing, w
 pub(super) use pace::Pace;
 pub(super) use scope::{Scope, in_path};
 pub(super) use script::{Line, as_format_text};
-pub(super) use server::{FILES, OWNER, close, config_trouble, hooks, of_servers, options, session_lines, start};
+pub(super) use server::{FILES, OWNER, close, config_trouble, ended_early, hooks, of_servers, options, session_lines, start};
 pub(super) use socket::{Door, ServerAt, knock, socket_path, wait_for_end};
 
 /// What `tmux -V` says; the error says why it could not be asked.

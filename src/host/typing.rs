@@ -14,7 +14,7 @@ use super::live::Live;
 use super::tmux::Line;
 use crate::desired::MOST_TYPED;
 use crate::observed::{Instance, Seat, as_typed};
-use crate::process;
+use crate::process::{self, State};
 use crate::safe_open;
 
 /// A line that the kernel edits is cut after this many bytes: N_TTY_BUF_SIZE.
@@ -80,6 +80,9 @@ fn unfit(only: &Instance, text: &str) -> Option<String> {
     if let Some(shell) = at_shell(only) {
         return Some(format!("`{shell}` waits for commands in its terminal, and would run the text"));
     }
+    if let Some(pid) = suspended(only) {
+        return Some(reads_nothing(pid));
+    }
     let program = only.program.as_ref()?;
     let terminal = OpenOptions::new()
         .read(true)
@@ -93,6 +96,16 @@ fn unfit(only: &Instance, text: &str) -> Option<String> {
     })
 }
 
+/// Why Enter would not arrive at the program.
+pub(super) fn reads_no_enter(only: &Instance) -> Option<String> {
+    let at_shell = at_shell(only).map(|shell| format!("`{shell}` waits for commands in its terminal now"));
+    at_shell.or_else(|| suspended(only).map(reads_nothing))
+}
+
+fn reads_nothing(pid: u32) -> String {
+    format!("a signal has stopped its program (pid {pid}), and it reads nothing")
+}
+
 /// The shell that waits for commands in the foreground of the terminal, if one does.
 pub(super) fn at_shell(only: &Instance) -> Option<String> {
     let program = process::stat(only.program.as_ref()?.pid).ok()??;
@@ -100,6 +113,18 @@ pub(super) fn at_shell(only: &Instance) -> Option<String> {
     let shell = shell(leader)?;
     let foreground = |pid: u32| process::stat(pid).ok().flatten().is_some_and(|one| one.pgrp == leader);
     (!process::children(leader).ok()?.into_iter().any(foreground)).then_some(shell)
+}
+
+/// The process that would read the terminal and is suspended, if one is: the program, or one below it in the foreground.
+pub(super) fn suspended(only: &Instance) -> Option<u32> {
+    let own = only.program.as_ref()?.pid;
+    let program = process::stat(own).ok()??;
+    if program.state == State::Stopped {
+        return Some(own);
+    }
+    let leader = program.foreground?;
+    let reads = |pid: &u32| process::stat(*pid).ok().flatten().is_some_and(|one| one.pgrp == leader && one.state == State::Stopped);
+    process::descendants(own).ok()?.into_iter().map(|process| process.pid).find(reads)
 }
 
 /// The name of the shell that a process is, if it is one that reads commands from its terminal.

@@ -24,6 +24,7 @@ pub(super) fn bring_down(record: &mut Record, now: Timestamp) -> bool {
     record.answering.iter_mut().map(|answering| &mut answering.at).for_each(&mut down);
     record.typing.iter_mut().map(|typing| &mut typing.at).for_each(&mut down);
     record.received.iter_mut().map(|received| &mut received.at).for_each(&mut down);
+    record.unsettled.iter_mut().map(|typing| &mut typing.at).for_each(&mut down);
     record.undelivered.iter_mut().map(|undelivered| &mut undelivered.at).for_each(&mut down);
     record.unread.iter_mut().map(|unread| &mut unread.since).for_each(&mut down);
     record.live.asked_at.iter_mut().chain(&mut record.live.thawed_at).for_each(&mut down);

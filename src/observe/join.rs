@@ -108,6 +108,7 @@ fn of_record(record: &Record) -> Sighting {
         answered: record.answered.clone(),
         typing: record.typing.clone(),
         received: record.received.clone(),
+        unsettled: record.unsettled.clone(),
         untyped: record.untyped.len(),
         undelivered: record.undelivered.clone(),
         unread: record.unread.clone(),
@@ -169,7 +170,7 @@ fn see(sighting: &mut Sighting, found: &Found, record: Option<&Record>, now: Tim
         sighting.generation = mark.map_or(found.instance.generation.max(Generation(1)), |mark| mark.generation);
         sighting.digest = mark.map(|mark| mark.digest.clone());
         sighting.spec = None;
-        (sighting.answering, sighting.typing, sighting.received) = (None, None, None);
+        (sighting.answering, sighting.typing, sighting.received, sighting.unsettled) = (None, None, None, None);
         sighting.answered.clear();
         sighting.vitals = Vitals::default();
         // What was asked of another life is not asked of this one.
@@ -320,7 +321,7 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 };
                 let what = if kind == MessageKind::Ask { What::Asked } else { What::Undelivered };
                 tell(what, format!("{} {receipt}", kind.as_str()));
-                record.received = Some(Box::new(Received { id, kind, at: now, receipt, tail: String::new(), unsubmitted: false }));
+                record.received = Some(Box::new(Received { id, kind, at: now, receipt }));
             }
             changed = true;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Desired, care_of};
-use crate::desired::{AgentName, Care, DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text};
+use crate::desired::{AgentName, Care, Channel, DialogAnswer, DialogRule, Idle, MOST_TYPED, Preset, Text};
 use crate::host::{Host, Shown};
 use crate::observed::{
     Activity, Body, Composed, Excuse, Message, MessageKind, Phase, Press, Question, Screen, Sighting, as_typed, without_blanks,
@@ -40,7 +40,7 @@ pub(super) fn look(
         let matters = match &sighting.phase {
             Phase::Running { .. } | Phase::Leaving(_) => {
                 let watched = care.is_some_and(|care| care.live.screen_unchanged.is_some());
-                has_rules || watched || sighting.typing.is_some() || !sighting.messages.is_empty()
+                has_rules || watched || sighting.typing.is_some() || sighting.unsettled.is_some() || has_text(sighting, care)
             }
             Phase::Exited(ended) => has_rules && ended.asked.is_none() && record.is_some_and(|record| record.ended.is_none()),
             Phase::Absent | Phase::Unknown { .. } => false,
@@ -72,6 +72,12 @@ pub(super) fn look(
             ended.excuse = excuse(&sighting.screen.activity);
         }
     }
+}
+
+/// Whether something waits to be typed, in its place or still as a note.
+fn has_text(sighting: &Sighting, care: Option<&Care>) -> bool {
+    let pastes = care.is_some_and(|care| care.handoff.deliver.contains(&Channel::Paste));
+    !sighting.messages.is_empty() || (pastes && !sighting.notes.is_empty())
 }
 
 fn unread(care: &Care) -> Activity {
@@ -241,6 +247,7 @@ fn read(shown: &Shown, rules: &Rules, care: &Care, unsettled: Unsettled, limit_s
         written_at: Some(shown.written_at),
         shell: shown.shell.clone(),
         input: shown.input,
+        suspended: shown.suspended,
     }
 }
 

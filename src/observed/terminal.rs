@@ -25,6 +25,8 @@ pub struct Screen {
     pub shell: Option<String>,
     /// How the terminal takes what is typed; none where that could not be read.
     pub input: Option<Input>,
+    /// The process that would read the terminal and is suspended (SIGSTOP), if one is: it takes nothing before it is resumed.
+    pub suspended: Option<u32>,
 }
 
 /// How a terminal takes what is typed, as the kernel tells.
@@ -219,6 +221,45 @@ pub struct Typing {
     /// Whether the kernel or the program edited and echoed input when this was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<InputMode>,
+    /// Whether it is keys of a person's that submit or clear what stood there before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frees: bool,
+}
+
+impl Typing {
+    /// Whether the program took what was submitted; none where that cannot be told.
+    pub fn was_taken(&self, screen: &Screen) -> Option<bool> {
+        // The terminal echoes a text and moves on, whether or not the program reads: only that it was read tells.
+        let was_read = screen.suspended.is_none()
+            && screen.input.is_none_or(|input| input.unread == 0 && self.mode.is_none_or(|mode| mode == input.mode));
+        match (&screen.composer, &screen.activity) {
+            (Some(Composed::Empty), _) => Some(true),
+            (Some(Composed::Text(_) | Composed::Pasted), _) => Some(false),
+            // It gave way to what came of it.
+            (
+                None,
+                Activity::Busy | Activity::Permission | Activity::Asks(_) | Activity::Limit { .. } | Activity::Login | Activity::Exhausted,
+            ) => was_read.then_some(true),
+            (None, Activity::Unwatched | Activity::Idle | Activity::Unclear) => {
+                let row = |cursor: Option<(u64, u64)>| cursor.map(|(_, row)| row);
+                (was_read && row(screen.cursor) > row(self.cursor)).then_some(true)
+            }
+            (None, Activity::Starting | Activity::Draft | Activity::Crashed) => None,
+        }
+    }
+
+    /// Whether it is known that nothing of it waits in the terminal any more.
+    pub fn is_gone(&self, screen: &Screen) -> bool {
+        if screen.suspended.is_some() || screen.input.is_some_and(|input| input.unread > 0) {
+            return false;
+        }
+        match &screen.composer {
+            Some(Composed::Empty) => true,
+            Some(Composed::Text(text)) => !text.contains(&self.tail),
+            Some(Composed::Pasted) => false,
+            None => self.enters > 0 && self.was_taken(screen) == Some(true),
+        }
+    }
 }
 
 /// The last message, and what came of it.
@@ -232,12 +273,6 @@ pub struct Received {
     pub at: Timestamp,
     /// What came of it.
     pub receipt: Receipt,
-    /// The end of the text without blanks, where it may still stand where a person types.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tail: String,
-    /// Whether Enter was never pressed after it, since nothing of it was seen: if it is seen later, that is made up for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsubmitted: bool,
 }
 
 /// What came of a message.

@@ -2,7 +2,7 @@
 
 use super::local::{Agent, blocked};
 use super::talk::{LOOK_AGAIN, MOST_ENTERS};
-use super::{Action, Cause, Change, Kind, Next, Reason, Wait};
+use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
 use crate::desired::Care;
 use crate::observed::{Activity, Press, Question, Screen};
 use crate::time::Duration;
@@ -97,6 +97,9 @@ pub(super) fn asks(agent: &Agent<'_>, care: &Care, question: &Question) -> (Stri
 }
 
 fn answer(agent: &Agent<'_>, dialog: &str, press: &Press, presses: u32) -> Next {
+    if let Some(pid) = agent.sighting.screen.suspended {
+        return Next::Held(Held::Suspended(pid));
+    }
     Next::Act(Action::Answer {
         generation: agent.sighting.generation,
         dialog: dialog.to_owned(),

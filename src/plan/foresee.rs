@@ -146,6 +146,7 @@ fn apply(action: &Action, name: &AgentName, declared: Option<&Declared>, world: 
                 cursor: None,
                 tail: String::new(),
                 mode: None,
+                frees: false,
             }));
             sighting.screen.composer = Some(Composed::Pasted);
         }

@@ -1,7 +1,7 @@
 //! The ways out: what holds the first step, and when the next one is due. Steps only go forward.
 
 use super::local::{Agent, blocked};
-use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, dialogs, notes, talk, waiting};
+use super::{Action, Held, KILL_PATIENCE, Next, Reason, Wait, dialogs, notes, talk, unconfirmed, waiting};
 use crate::desired::{Care, Declared, DrainAsk, DrainStep, HoldOn, OnRemove};
 use crate::observed::{Activity, Health, Instance, Leaving, Phase, Purpose, Seat, Step};
 use crate::time::{Duration, Timestamp};
@@ -45,7 +45,7 @@ pub(super) fn at_work(agent: &Agent<'_>, care: Option<&Care>) -> Option<Held> {
         Activity::Busy => Some(Held::Busy),
         Activity::Permission | Activity::Asks(_) | Activity::Login => waits(),
         // What we could not submit is no person's.
-        Activity::Draft if talk::stranded(agent.sighting).is_some() => None,
+        Activity::Draft if unconfirmed::stranded(agent.sighting).is_some() => None,
         Activity::Draft => Some(Held::Draft),
         Activity::Unclear | Activity::Starting => Some(Held::Unclear),
         Activity::Unwatched | Activity::Idle | Activity::Limit { .. } | Activity::Exhausted | Activity::Crashed => None,

@@ -1,7 +1,7 @@
 //! Notes: when one is delivered, and what is waited for until it was read.
 
 use super::local::{Agent, blocked};
-use super::{Action, Cause, Change, Kind, Next, Reason, Wait};
+use super::{Action, Cause, Change, Kind, Next, Reason, Wait, unconfirmed};
 use crate::desired::{Care, OnTimeout};
 use crate::observed::{Note, Unread};
 
@@ -18,7 +18,10 @@ pub(super) fn due(agent: &Agent<'_>, care: &Care) -> Option<Change> {
         (None, Some(failed)) => {
             blocked(Reason::Undelivered, format!("the note {} could not be delivered: {}", note.source.display(), failed.why))
         }
-        (None, None) => Next::Act(Action::Deliver { generation: agent.sighting.generation, note: note.clone() }),
+        (None, None) => match unconfirmed::keeps_note(agent, care) {
+            Some(kept) => kept?,
+            None => Next::Act(Action::Deliver { generation: agent.sighting.generation, note: note.clone() }),
+        },
         (Some(why), _) => blocked(Reason::Undelivered, format!("the note {} cannot be delivered: {why}", note.source.display())),
     };
     Some(Change { kind: Kind::Deliver, cause: cause(note), fields: Vec::new(), next })

@@ -71,6 +71,8 @@ words! {
         Permission = "permission",
         /// A text that was typed is in its input box and could not be submitted.
         Stranded = "stranded",
+        /// A text that was typed was not confirmed and may wait in its terminal: nothing is typed behind it.
+        Unconfirmed = "unconfirmed",
         /// Another state folder has its record.
         OtherStateFolder = "other_state_folder",
         /// A text has a line that its terminal cannot take.
@@ -124,6 +126,7 @@ impl Reason {
             | Self::Login
             | Self::Permission
             | Self::Stranded
+            | Self::Unconfirmed
             | Self::OtherStateFolder
             | Self::Untypable
             | Self::RecordMismatch
@@ -156,6 +159,8 @@ words! {
         Waiting = "waiting",
         /// Its terminal echoes what is typed, and nothing says that its program reads it.
         NotReading = "not_reading",
+        /// A signal has stopped its program (state T), which reads nothing.
+        Suspended = "suspended",
         /// Its usage limit is reached.
         Limit = "limit",
         /// The plan that was approved did not show that it would be interrupted.

@@ -214,6 +214,8 @@ pub enum Held {
     },
     /// Nothing tells whether its program reads its terminal, which would echo what is typed all the same.
     NotReading,
+    /// The program that would read its terminal is suspended; its process.
+    Suspended(u32),
     /// Its usage limit is reached, until then.
     Limit(Option<Timestamp>),
     /// The plan as it was shown did not say that it would be interrupted.

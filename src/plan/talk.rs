@@ -2,10 +2,10 @@
 
 use super::dialogs::{self, said};
 use super::local::{Agent, blocked};
-use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait};
+use super::{Action, Cause, Change, Held, Kind, Next, Reason, Wait, unconfirmed};
 use crate::desired::{Care, Ready};
 use crate::observed::{
-    Activity, Body, Composed, Health, Input, InputMode, Message, MessageKind, Phase, Purpose, Receipt, Screen, Sighting, Typing, as_typed,
+    Activity, Body, Composed, Health, Input, InputMode, Message, MessageKind, Phase, Purpose, Receipt, Screen, Typing, as_typed,
 };
 use crate::time::{Duration, Timestamp};
 
@@ -20,9 +20,6 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// How long it may take where no such place is seen, as with a program that still starts.
 const LATE_ARRIVAL: Duration = Duration::from_secs(45);
-
-/// For how long a paste without Enter that is seen later counts as the one that was not seen in time.
-const STILL_OURS: Duration = Duration::from_secs(120);
 
 /// How long a program may take to take a text away after Enter, before Enter is pressed again.
 const ENTER_PATIENCE: Duration = Duration::from_secs(1);
@@ -45,20 +42,20 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     if let Some(typing) = &agent.sighting.typing {
         return change(Cause::Message(typing.kind), go_on(agent, typing));
     }
-    if let Some((kind, next)) = late(agent) {
+    if let Some((kind, next)) = unconfirmed::late(agent) {
         return change(Cause::Message(kind), next);
     }
-    if let Some(stranded) = stranded(agent.sighting) {
-        let what = format!(
-            "its {} is in its input box and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
-            stranded.as_str(),
-            agent.name
-        );
-        return change(Cause::Message(stranded), blocked(Reason::Stranded, what));
-    }
-    let message = agent.sighting.messages.first()?;
+    let message = agent.sighting.messages.first();
+    // Keys that a person has pressed are the way to see to it.
+    let message = match (message, unconfirmed::stands_out(agent, care)) {
+        (Some(Message { body: Body::Keys(_), .. }), _) | (_, None) => message?,
+        (_, Some((kind, next))) => return change(Cause::Message(kind), next),
+    };
     if let Some(shell) = &agent.sighting.screen.shell {
         return change(Cause::Message(message.kind), Next::Held(Held::Shell(shell.clone())));
+    }
+    if let (Some(pid), false) = (agent.sighting.screen.suspended, is_meant(message)) {
+        return change(Cause::Message(message.kind), Next::Held(Held::Suspended(pid)));
     }
     if let Some(why) = too_long(&message.body, agent.sighting.screen.input) {
         return change(
@@ -83,10 +80,11 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     let is_fresh = matches!(agent.sighting.phase, Phase::Running { health: Health::Ready(at), .. } if agent.now < at + PROMPT_PATIENCE);
     let next = match &agent.sighting.screen.activity {
         // Who presses keys and says so knows what they are pressed at.
-        _ if message.interrupts && matches!(message.body, Body::Keys(_)) => begin(agent, message),
+        _ if is_meant(message) => begin(agent, message),
         Activity::Busy | Activity::Unclear | Activity::Starting if message.kind == MessageKind::Prompt && is_fresh => {
             Next::Wait(Wait::Screen { until: agent.now + LOOK_AGAIN })
         }
+        Activity::Draft if frees_ours(agent, message) => begin(agent, message),
         Activity::Busy if !message.interrupts => Next::Held(Held::Busy),
         Activity::Draft => Next::Held(Held::Draft),
         Activity::Unclear | Activity::Starting => Next::Held(Held::Unclear),
@@ -104,30 +102,6 @@ pub(super) fn messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
 fn may_not_read(agent: &Agent<'_>, care: &Care) -> bool {
     let echoed = agent.sighting.screen.input.is_some_and(|input| input.mode == InputMode::Lines);
     echoed && care.preset.is_empty() && care.ready == Ready::default()
-}
-
-/// Enter for a text that was not seen in time and is seen now.
-fn late(agent: &Agent<'_>) -> Option<(MessageKind, Next)> {
-    let received = agent.sighting.received.as_ref().filter(|received| received.unsubmitted && agent.now < received.at + STILL_OURS)?;
-    let kind = stranded(agent.sighting)?;
-    agent
-        .sighting
-        .screen
-        .shell
-        .is_none()
-        .then(|| (kind, Next::Act(Action::Submit { generation: agent.sighting.generation, id: received.id.clone(), enters: 1 })))
-}
-
-/// What was typed and could not be submitted, if that still stands where a person types.
-pub(super) fn stranded(sighting: &Sighting) -> Option<MessageKind> {
-    let received = sighting.received.as_ref().filter(|received| !received.tail.is_empty())?;
-    let ours = match &sighting.screen.composer {
-        Some(Composed::Text(text)) => text.ends_with(&received.tail),
-        Some(Composed::Pasted) => true,
-        Some(Composed::Empty) | None => false,
-    };
-    let failed = matches!(received.receipt, Receipt::Stranded(_) | Receipt::Unconfirmed(_));
-    (ours && failed && sighting.screen.activity == Activity::Draft).then_some(received.kind)
 }
 
 /// The rest of what is being typed, which goes before anything that would interrupt it.
@@ -153,7 +127,20 @@ fn too_long(body: &Body, input: Option<Input>) -> Option<String> {
     })
 }
 
+/// Whether they are keys for whatever is there.
+fn is_meant(message: &Message) -> bool {
+    message.interrupts && matches!(message.body, Body::Keys(_))
+}
+
+/// Whether they are keys for a text that stands there because we could not submit it.
+fn frees_ours(agent: &Agent<'_>, message: &Message) -> bool {
+    matches!(message.body, Body::Keys(_)) && unconfirmed::stranded(agent.sighting).is_some()
+}
+
 fn begin(agent: &Agent<'_>, message: &Message) -> Next {
+    if let (Body::Text(_), Some((_, next))) = (&message.body, unconfirmed::in_the_way(agent)) {
+        return next;
+    }
     Next::Act(Action::Type { generation: agent.sighting.generation, message: message.clone() })
 }
 
@@ -171,6 +158,10 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
     if let Some(shell) = &screen.shell {
         // It would run what stands there, whoever wrote that.
         return conclude(Receipt::Unconfirmed(format!("`{shell}` waits for commands in its terminal now")));
+    }
+    if let Some(pid) = screen.suspended {
+        let why = format!("a signal has stopped its program (pid {pid}), and it reads nothing");
+        return if waited(ARRIVAL) { conclude(Receipt::Unconfirmed(why)) } else { wait(typing.at + ARRIVAL) };
     }
     if screen.activity == Activity::Starting && !waited(LATE_ARRIVAL) {
         // It takes a text then, or throws it away.
@@ -191,15 +182,15 @@ fn go_on(agent: &Agent<'_>, typing: &Typing) -> Next {
             }
         };
     }
-    match taken(screen, typing) {
-        Taken::Yes => conclude(Receipt::Confirmed),
-        Taken::No if !waited(ENTER_PATIENCE) => wait(typing.at + ENTER_PATIENCE),
-        Taken::No if typing.enters < MOST_ENTERS => enter(),
-        Taken::No => {
+    match typing.was_taken(screen) {
+        Some(true) => conclude(Receipt::Confirmed),
+        Some(false) if !waited(ENTER_PATIENCE) => wait(typing.at + ENTER_PATIENCE),
+        Some(false) if typing.enters < MOST_ENTERS => enter(),
+        Some(false) => {
             conclude(Receipt::Stranded(format!("Enter was pressed {} times, and it still stands where a person types", typing.enters)))
         }
-        Taken::Unknown if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
-        Taken::Unknown => conclude(Receipt::Unconfirmed(untold(screen, typing))),
+        None if !waited(ARRIVAL) => wait(typing.at + ARRIVAL),
+        None => conclude(Receipt::Unconfirmed(untold(screen, typing))),
     }
 }
 
@@ -239,34 +230,7 @@ fn arrived(screen: &Screen, typing: &Typing) -> Arrived {
     if whole { Arrived::Yes } else { Arrived::NotYet }
 }
 
-enum Taken {
-    Yes,
-    No,
-    Unknown,
-}
-
-/// Whether the program took what was submitted.
-fn taken(screen: &Screen, typing: &Typing) -> Taken {
-    match (&screen.composer, &screen.activity) {
-        (Some(Composed::Empty), _) => Taken::Yes,
-        (Some(Composed::Text(_) | Composed::Pasted), _) => Taken::No,
-        // It gave way to what came of it.
-        (
-            None,
-            Activity::Busy | Activity::Permission | Activity::Asks(_) | Activity::Limit { .. } | Activity::Login | Activity::Exhausted,
-        ) => Taken::Yes,
-        (None, Activity::Starting) => Taken::Unknown,
-        (None, Activity::Unwatched | Activity::Idle | Activity::Unclear) => {
-            // The terminal echoes a text and moves on, whether or not the program reads: only that it was read tells.
-            let was_read = screen.input.is_none_or(|input| input.unread == 0 && typing.mode.is_none_or(|mode| mode == input.mode));
-            let row = |cursor: Option<(u64, u64)>| cursor.map(|(_, row)| row);
-            if was_read && row(screen.cursor) > row(typing.cursor) { Taken::Yes } else { Taken::Unknown }
-        }
-        (None, Activity::Draft | Activity::Crashed) => Taken::Unknown,
-    }
-}
-
-/// Whether a request to end can be typed: not at a shell, not over a draft, and not where something is asked.
+/// Whether a request to end can be typed: not at a shell, not over a draft or a text that may wait there, and not where something is asked.
 pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
     let rests = match &agent.sighting.screen.activity {
         // Work was held for, or is to be interrupted.
@@ -280,7 +244,9 @@ pub(super) fn takes_text(agent: &Agent<'_>) -> bool {
         | Activity::Exhausted
         | Activity::Crashed => false,
     };
-    rests && agent.sighting.screen.shell.is_none() && agent.sighting.typing.is_none()
+    let screen = &agent.sighting.screen;
+    let reads = screen.shell.is_none() && screen.suspended.is_none();
+    rests && reads && agent.sighting.typing.is_none() && unconfirmed::in_the_way(agent).is_none()
 }
 
 /// What is due on the terminal of an agent that was asked to end: the rest of the request that is being typed, and, where a successor follows,
@@ -301,7 +267,6 @@ pub(super) fn request(agent: &Agent<'_>, purpose: Purpose, care: Option<&Care>) 
 /// What else is due on the terminal of an agent by a run that is there for nothing but that: nothing is started, stopped or answered.
 pub(super) fn only_messages(agent: &Agent<'_>, care: &Care) -> Option<Change> {
     let first = agent.sighting.messages.first();
-    let is_meant = |message: &Message| message.interrupts && matches!(message.body, Body::Keys(_));
     if agent.sighting.typing.is_none()
         && let Some(message) = first
         && !is_meant(message)

@@ -32,8 +32,8 @@ use crate::desired::{AgentSpec, Generation, Mark, Milestone, Place, Wish, canoni
 use crate::manifest::{Memory, load};
 use crate::observed::{
     Activity, Answering, Body, Composed, Condition, Consent, DrainOutcome, Ended, Excuse, Exit, Failures, Fault, Health, Input, InputMode,
-    Instance, Leaving, LogPipe, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Receipt, Received, Screen, Seat,
-    Sighting, Step, Typing, Unread, Vitals,
+    Instance, Leaving, LogPipe, Message, Note, Obstacle, Pause, Phase, Press, Pulse, Purpose, Question, Screen, Seat, Sighting, Step,
+    Typing, Unread, Vitals,
 };
 use crate::process::ProcId;
 
@@ -55,6 +55,7 @@ mod start;
 mod sweep;
 mod talk;
 mod turns;
+mod unconfirmed;
 mod watch;
 
 /// Noon of some day, when all looks are taken.
@@ -174,6 +175,7 @@ fn show_next(next: &Next) -> String {
         Next::Held(Held::Unclear) => "held: unclear".to_owned(),
         Next::Held(Held::Waiting { on, shows }) => format!("held: waiting for {}: {shows}", on.as_str()),
         Next::Held(Held::NotReading) => "held: not reading".to_owned(),
+        Next::Held(Held::Suspended(pid)) => format!("held: {pid} is suspended"),
         Next::Held(Held::Shell(name)) => format!("held: at {name}"),
         Next::Held(Held::Limit(Some(until))) => format!("held: limit for {}", left(until)),
         Next::Held(Held::Limit(None)) => "held: limit".to_owned(),

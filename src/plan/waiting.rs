@@ -1,7 +1,7 @@
 //! What an agent waits for that only a person can give it.
 
 use super::local::Agent;
-use super::{Next, dialogs, talk, words};
+use super::{Next, dialogs, unconfirmed, words};
 use crate::desired::{AgentName, Care};
 use crate::observed::{Activity, Phase, Sighting};
 use crate::time::Timestamp;
@@ -63,7 +63,7 @@ pub(super) fn needs(agent: &Agent<'_>, care: Option<&Care>) -> Option<WaitingFor
             let (_, next) = dialogs::asks(agent, care.unwrap_or(&usual), question);
             matches!(next, Next::Blocked(_)).then_some(WaitingFor::Dialog)
         }
-        Activity::Draft => talk::stranded(agent.sighting).map(|_| WaitingFor::Person),
+        Activity::Draft => unconfirmed::stranded(agent.sighting).map(|_| WaitingFor::Person),
         Activity::Unwatched | Activity::Unclear | Activity::Starting | Activity::Idle | Activity::Busy | Activity::Limit { .. } => None,
     }
 }

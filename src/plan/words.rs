@@ -219,6 +219,7 @@ impl Held {
             Self::Unclear => HoldReason::Unclear,
             Self::Waiting { .. } => HoldReason::Waiting,
             Self::NotReading => HoldReason::NotReading,
+            Self::Suspended(_) => HoldReason::Suspended,
             Self::Limit(_) => HoldReason::Limit,
             Self::NotShown => HoldReason::NotShown,
             Self::Paused { .. } => HoldReason::Paused,
@@ -249,6 +250,9 @@ impl Held {
                 "it is not known whether its program reads its terminal yet; released when it takes its terminal over, or by a \
                                  `ready` probe"
                     .to_owned()
+            }
+            Self::Suspended(pid) => {
+                format!("a signal has stopped its program (T), and it reads nothing; released when it goes on: `kill -CONT {pid}`")
             }
             Self::Limit(Some(until)) => format!("its usage limit is reached until {}", until.clock()),
             Self::Limit(None) => "its usage limit is reached, and its screen does not say until when".to_owned(),

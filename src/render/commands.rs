@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::text::is_unsafe;
+
 /// How the manifest was named when this program was called, and what has to be said again to mean the same fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
@@ -42,8 +44,17 @@ impl Invocation {
     }
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. What a terminal would obey or hide is written out in a way that bash, zsh and ksh read.
 fn quoted(word: &str) -> Cow<'_, str> {
+    if word.contains(is_unsafe) {
+        let written = |letter: char| match letter {
+            '\'' | '\\' => format!("\\{letter}"),
+            letter if !is_unsafe(letter) => letter.to_string(),
+            letter if letter.is_ascii() => format!("\\x{:02x}", u32::from(letter)),
+            letter => format!("\\u{:04x}", u32::from(letter)),
+        };
+        return Cow::Owned(format!("$'{}'", word.chars().map(written).collect::<String>()));
+    }
     let is_plain = |letter: char| letter.is_alphanumeric() || "_./:@%+=,-".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
         Cow::Borrowed(word)
@@ -71,6 +82,12 @@ mod tests {
             words(&["--file", "m.toml", "--var=a=b c"]).complete("`reconcile plan`"),
             "`reconcile plan --file m.toml '--var=a=b c'`"
         );
+    }
+
+    #[test]
+    fn a_word_with_commands_for_a_terminal_is_written_out_and_can_be_copied() {
+        let named = words(&["--file", "a\u{1b}]0;x\u{7}it's\u{202e}\\.toml"]);
+        assert_eq!(named.complete("`reconcile plan`"), r"`reconcile plan --file $'a\x1b]0;x\x07it\'s\u202e\\.toml'`");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn warnings(diagnostics: &[Diagnostic], texts: &Texts) -> Vec<String> {
 fn in_a_line(diagnostic: &Diagnostic, texts: &Texts) -> String {
     let place = diagnostic.spans.first().map(|span| {
         let text = texts.get(&span.file).map_or("", |text| &text[..within(span, text).start]);
-        format!("{}:{}: ", span.file, text.matches('\n').count() + 1)
+        format!("{}:{}: ", plain(&span.file), text.matches('\n').count() + 1)
     });
     format!("{}{}", place.unwrap_or_default(), diagnostic.message)
 }
@@ -68,14 +68,14 @@ fn one(diagnostic: &Diagnostic, texts: &Texts, renderer: &Renderer) -> String {
         let Some(text) = texts.get(file) else { continue };
         if text.is_empty() {
             // There is nothing to underline.
-            group = group.element(Origin::path(file.as_ref()));
+            group = group.element(Origin::path(plain(file)));
             continue;
         }
-        let mut snippet = Snippet::source(text.as_ref()).path(file.as_ref());
+        let mut snippet = Snippet::source(text.as_ref()).path(plain(file));
         for (place, span) in spans.iter().enumerate().filter(|(_, span)| span.file == *file) {
             let kind = if place == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             let annotation = kind.span(within(span, text));
-            snippet = snippet.annotation(if span.label.is_empty() { annotation } else { annotation.label(span.label.as_str()) });
+            snippet = snippet.annotation(if span.label.is_empty() { annotation } else { annotation.label(plain(&span.label)) });
         }
         group = group.element(snippet);
     }

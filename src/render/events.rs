@@ -61,6 +61,7 @@ fn word(what: What) -> (&'static str, Ink) {
         What::Submit => ("submit", YELLOW),
         What::Receipt | What::Asked => ("receipt", GREEN),
         What::Undelivered => ("receipt", RED),
+        What::Claimed => ("claim", YELLOW),
         What::Delivered => ("deliver", GREEN),
         What::DeadLetter => ("dead letter", RED),
         What::Acknowledged => ("read", GREEN),

@@ -76,7 +76,8 @@ pub fn refusal(guard: &GuardCheck) -> String {
     let agents = count(*value, "agent");
     if *name == GuardName::StateFolder {
         return format!(
-            "refused by guard state_folder: the state folder {limit} has the records of {agents}; use it with --state-dir, or take them over with --take-over"
+            "refused by guard state_folder: the state folder {} has the records of {agents}; use it with --state-dir, or take them over with --take-over",
+            plain(limit)
         );
     }
     if *name == GuardName::Moved {

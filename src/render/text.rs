@@ -74,16 +74,36 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The text as it may go to a terminal, with what this program itself writes there: colours, line ends and tabs. The last check of all that is
-/// printed: of what comes from outside, nothing that a terminal obeys or hides gets through [`plain`] before.
-pub fn defused(text: &str) -> Cow<'_, str> {
-    let is_ours = |letter: char| matches!(letter, '\n' | '\r' | '\t' | '\x1b');
-    if !text.contains(|letter| is_unsafe(letter) && !is_ours(letter)) {
+/// The text as it may go to a terminal, with what this program itself writes there: line ends, tabs, and the commands for colour where there is
+/// colour. The last check of all that is printed: what comes from outside went through [`plain`] before, and what was forgotten there is caught here.
+pub fn defused(text: &str, color: bool) -> Cow<'_, str> {
+    let is_layout = |letter: char| matches!(letter, '\n' | '\r' | '\t');
+    if !text.contains(|letter| is_unsafe(letter) && !is_layout(letter)) {
         return Cow::Borrowed(text);
     }
-    let written =
-        |letter: char| if is_unsafe(letter) && !is_ours(letter) { letter.escape_default().to_string() } else { letter.to_string() };
-    Cow::Owned(text.chars().map(written).collect())
+    let mut safe = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let length = if color { own_color(rest) } else { 0 }.max(letter.len_utf8());
+        match &rest[..length] {
+            one if length == letter.len_utf8() && is_unsafe(letter) && !is_layout(letter) => {
+                safe.extend(one.chars().flat_map(char::escape_default))
+            }
+            other => safe.push_str(other),
+        }
+        rest = &rest[length..];
+    }
+    Cow::Owned(safe)
+}
+
+/// How long the command for a colour is with which a text begins, if it is one that this program writes; 0 if it is none.
+fn own_color(text: &str) -> usize {
+    static OWN: LazyLock<Regex> = LazyLock::new(|| {
+        // Bold, dimmed, underlined and colours, as they are written here, in diagnostics and by clap; nothing that hides a text.
+        let one = "(?:[0124]|3[1-3]|9[1-6])";
+        Regex::new(&format!(r"^\x1b\[(?:{one}(?:;{one})*)?m")).expect("tests use it")
+    });
+    OWN.find(text).map_or(0, |found| found.len())
 }
 
 /// The text in lines of at most `width` columns, broken between words where that can be.
@@ -179,8 +199,24 @@ mod tests {
 
     #[test]
     fn the_last_door_lets_our_own_colours_through_and_no_other_command() {
-        assert_eq!(defused("\x1b[1mbold\x1b[0m\n\ta\u{9b}2J\u{202e}b\u{7}"), "\x1b[1mbold\x1b[0m\n\ta\\u{9b}2J\\u{202e}b\\u{7}");
-        assert_eq!(defused("plain é"), "plain é");
+        let check = |text: &str, color: bool, expected: &str| assert_eq!(defused(text, color), expected);
+        check("\x1b[1mbold\x1b[0m\n\ta\u{9b}2J\u{202e}b\u{7}", true, "\x1b[1mbold\x1b[0m\n\ta\\u{9b}2J\\u{202e}b\\u{7}");
+        check("\x1b[1;31merror:\x1b[0m é", true, "\x1b[1;31merror:\x1b[0m é");
+        for command in ["[8m", "[1;8m", "[2J", "]0;title\x1b\\", "c", "[31", "(0", "P"] {
+            let expected = format!("a{}", command.replace('\x1b', "\\u{1b}"));
+            check(&format!("a\x1b{command}"), true, &expected.replacen('a', "a\\u{1b}", 1));
+        }
+        // Where nothing is coloured, no command is ours.
+        check("\x1b[1mbold\x1b[0m", false, "\\u{1b}[1mbold\\u{1b}[0m");
+        check("plain é", false, "plain é");
+    }
+
+    #[test]
+    fn every_ink_gets_through_the_last_door() {
+        for ink in [GREEN, YELLOW, RED, DIM, BOLD, RED.bold()] {
+            let text = paint("text", ink, true);
+            assert_eq!(defused(&text, true), text);
+        }
     }
 
     #[test]

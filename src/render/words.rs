@@ -26,6 +26,7 @@ pub(super) fn release(held: &Held, agent: &AgentName) -> String {
         Held::Unclear => "its screen can be read, or --now".to_owned(),
         Held::Waiting { .. } => format!("`reconcile attach {agent} --rw`, or --now"),
         Held::NotReading => "it takes its terminal over, or a `ready` probe".to_owned(),
+        Held::Suspended(pid) => format!("its program goes on: `kill -CONT {pid}`"),
         Held::Limit(Some(until)) => format!("at {}", until.clock()),
         Held::Limit(None) => "its usage is renewed".to_owned(),
         Held::Dependant(other) => format!("{other} is released"),

@@ -83,6 +83,10 @@ pub struct Record {
     /// What came of the last thing that was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<Box<Received>>,
+    /// The last text that was typed in that life and not confirmed, since when that is known: nothing more is typed as long as it may wait in the
+    /// terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Box<Typing>>,
     /// Notes that are delivered but for being typed into its terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untyped: Vec<Untyped>,
@@ -195,6 +199,7 @@ impl Record {
             answered: BTreeMap::new(),
             typing: None,
             received: None,
+            unsettled: None,
             untyped: Vec::new(),
             posted: Vec::new(),
             requested: Vec::new(),

@@ -210,6 +210,7 @@ fn occasion(what: What, crash: bool) -> Option<Occasion> {
         | What::Submit
         | What::Receipt
         | What::Asked
+        | What::Claimed
         | What::Delivered
         | What::Acknowledged
         | What::Exited

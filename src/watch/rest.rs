@@ -74,6 +74,7 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
             | Reason::Login
             | Reason::Permission
             | Reason::Stranded
+            | Reason::Unconfirmed
             | Reason::Untypable
             | Reason::ContextFull
             | Reason::Crashed
@@ -110,9 +111,14 @@ pub(super) fn due(desired: &Desired, plan: &Plan, observed: &Observed, standings
 fn release(held: &Held, now: Timestamp) -> Option<Timestamp> {
     match held {
         Held::Limit(until) | Held::Paused { until, why: _ } => *until,
-        Held::Attached(_) | Held::Busy | Held::Draft | Held::Shell(_) | Held::Unclear | Held::Waiting { .. } | Held::NotReading => {
-            Some(now + LOOK_AGAIN)
-        }
+        Held::Attached(_)
+        | Held::Busy
+        | Held::Draft
+        | Held::Shell(_)
+        | Held::Unclear
+        | Held::Waiting { .. }
+        | Held::NotReading
+        | Held::Suspended(_) => Some(now + LOOK_AGAIN),
         Held::Protected | Held::NoNote | Held::NotShown | Held::Halted | Held::Auto(_) | Held::Guard(_) | Held::Dependant(_) => None,
     }
 }

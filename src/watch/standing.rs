@@ -96,6 +96,7 @@ fn is_repeated_failure(reason: Reason) -> bool {
         | Reason::Login
         | Reason::Permission
         | Reason::Stranded
+        | Reason::Unconfirmed
         | Reason::OtherStateFolder
         | Reason::Untypable
         | Reason::RecordMismatch

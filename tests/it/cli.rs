@@ -15,6 +15,7 @@ use crate::support::{LIMIT, Program, Tmux, eventually};
 mod approval;
 mod asks;
 mod broken;
+mod escapes;
 mod files;
 mod ground;
 mod handoff;

@@ -68,7 +68,7 @@ struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     fn enter(terminal: &'a Terminal) -> Result<Self> {
-        terminal.print(ENTER)?;
+        terminal.draw(ENTER)?;
         Ok(Self { terminal })
     }
 
@@ -78,13 +78,13 @@ impl<'a> Screen<'a> {
         if let Some(trouble) = trouble {
             text.push_str(&format!("the manifest is not valid, and is shown as it was before: {}\n", render::plain(trouble)));
         }
-        self.terminal.print(&drawn(&text, rows))
+        self.terminal.draw(&drawn(&render::defused(&text, style.color), rows))
     }
 }
 
 impl Drop for Screen<'_> {
     fn drop(&mut self) {
-        let _ = self.terminal.print(LEAVE);
+        let _ = self.terminal.draw(LEAVE);
     }
 }
 

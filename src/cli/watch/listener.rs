@@ -22,7 +22,7 @@ pub(super) struct Listener {
 impl Listener {
     pub(super) fn new(terminal: &Terminal, as_json: bool, Setup { desired, manifest, .. }: &Setup) -> Self {
         let names = desired.agents.keys().map(|agent| agent.as_str().len()).max().unwrap_or(0);
-        Self { speaker: Speaker::new(), style: terminal.err(), as_json, about: manifest.clone(), names }
+        Self { speaker: Speaker::new(terminal.out(), terminal.err()), style: terminal.err(), as_json, about: manifest.clone(), names }
     }
 
     /// Says something that is no event.

@@ -354,7 +354,8 @@ impl<'a> Rounds<'a> {
         if let (Some(path), Some((plan, observed))) = (&self.metrics, &last.metrics) {
             let text = render::metrics(self.follow.desired(), observed, plan, &shown(&self.status, begun));
             if let Err(error) = write_metrics(path, &text) {
-                self.listener.say(format!("warning: the metrics could not be written to {}: {error}\n", path.display()));
+                self.listener
+                    .say(format!("warning: the metrics could not be written to {}: {error}\n", render::plain(&path.to_string_lossy())));
             }
         }
         Pause { until, watched: Arc::clone(&last.watched) }

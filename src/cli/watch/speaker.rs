@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
-use crate::render::defused;
+use crate::render::{Style, defused};
 
 /// So many lines wait for a reader that pauses; the journal has all of them.
 const WAITING: usize = 16_384;
@@ -20,19 +20,31 @@ enum Words {
     Over(Sender<()>),
 }
 
+/// Whether data and talk are coloured.
+#[derive(Clone, Copy)]
+struct Colors {
+    data: bool,
+    talk: bool,
+}
+
 /// Says things, one after the other.
 pub(super) struct Speaker {
     words: SyncSender<Words>,
+    colors: Colors,
     /// How much was not said since the last that was.
     unsaid: u64,
 }
 
 impl Speaker {
-    pub(super) fn new() -> Self {
+    /// One that speaks in these styles: of data, and of talk.
+    pub(super) fn new(data: Style, talk: Style) -> Self {
+        let colors = Colors { data: data.color, talk: talk.color };
         let (words, waiting) = sync_channel::<Words>(WAITING);
         // If no thread can be started, each message is written by the thread that has it.
-        let _ = std::thread::Builder::new().name("speaker".to_owned()).spawn(move || waiting.into_iter().for_each(speak));
-        Self { words, unsaid: 0 }
+        let _ = std::thread::Builder::new()
+            .name("speaker".to_owned())
+            .spawn(move || waiting.into_iter().for_each(|words| speak(words, colors)));
+        Self { words, colors, unsaid: 0 }
     }
 
     pub(super) fn print(&mut self, text: String) {
@@ -52,17 +64,17 @@ impl Speaker {
         }
         match self.words.try_send(words) {
             Err(TrySendError::Full(_)) => self.unsaid += 1,
-            Err(TrySendError::Disconnected(words)) => speak(words),
+            Err(TrySendError::Disconnected(words)) => speak(words, self.colors),
             Ok(()) => {}
         }
     }
 }
 
-fn speak(words: Words) {
+fn speak(words: Words, colors: Colors) {
     // A reader that went away is no reason to leave the agents alone.
     let _ = match words {
-        Words::Data(text) => io::stdout().lock().write_all(defused(&text).as_bytes()).and_then(|()| io::stdout().flush()),
-        Words::Talk(text) => io::stderr().lock().write_all(defused(&text).as_bytes()),
+        Words::Data(text) => io::stdout().lock().write_all(defused(&text, colors.data).as_bytes()).and_then(|()| io::stdout().flush()),
+        Words::Talk(text) => io::stderr().lock().write_all(defused(&text, colors.talk).as_bytes()),
         Words::Over(asked) => {
             let _ = asked.send(());
             Ok(())

@@ -14,10 +14,13 @@ use super::scope::Scope;
 use super::script::Line;
 use super::socket::{Door, ServerAt, knock, ready_folder, wait_for_end};
 use crate::desired::{FleetName, Server};
-use crate::process::ProcId;
+use crate::process::{Liveness, ProcId};
 
 /// How many files a server of ours may open: one per pane and some; above this, tmux itself is the limit.
 pub(in crate::host) const FILES: u64 = 65_536;
+
+/// How long a server may take to be gone that does not answer any more.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// How long the end of an earlier server is waited for.
 const LEAVING: Duration = Duration::from_secs(3);
@@ -66,8 +69,8 @@ pub(in crate::host) fn start(path: &Path, server: &Server, fleet: &FleetName, ea
         (Door::Nobody, Err(trouble)) => return Err(format!("the tmux server at {} did not start: {trouble}", path.display())),
     };
     raise_files(&running.id, server);
-    configure(&running, server)?;
-    options(&running, server, fleet)?;
+    let set_up = configure(&running, server).and_then(|()| options(&running, server, fleet));
+    set_up.map_err(|why| ended_early(&running, server).unwrap_or(why))?;
     Ok(running)
 }
 
@@ -79,6 +82,16 @@ pub(in crate::host) fn hooks(at: &ServerAt) -> Vec<String> {
         shown.into_iter().flatten().filter(|output| output.success).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     // Those without a number are names without a command.
     texts.flat_map(|text| text.lines().filter(|line| line.contains("] ")).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// What is told where a server that was just started is gone: that a client could not talk to it says nothing of why.
+pub(in crate::host) fn ended_early(at: &ServerAt, server: &Server) -> Option<String> {
+    // It takes its leave of clients before it is gone.
+    wait_for_end(&at.id, ENDING);
+    (at.id.liveness() == Liveness::Gone).then(|| match &server.config {
+        Some(config) => format!("the tmux server ended right after it started; look at its configuration {}", config.display()),
+        None => "the tmux server ended right after it started".to_owned(),
+    })
 }
 
 /// Has a server that was just started read its configuration. What it does not take of it is kept to be told, and keeps nothing from being started.

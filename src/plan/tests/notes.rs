@@ -26,6 +26,29 @@ fn a_note_is_delivered_to_one_that_is_ready() {
 }
 
 #[test]
+fn a_note_that_can_only_be_typed_stays_where_it_is_until_it_can_be() {
+    let paste = format!("{LEAD}handoff.deliver = [\"paste\"]\n");
+    let due = "lead  deliver  /notes/lead.md (2150 bytes)";
+    check(&paste, "lead running note=waits screen=idle", &format!("{due}  deliver /notes/lead.md to 1"));
+    check(&paste, "lead running note=waits screen=idle suspended=77", &format!("{due}  held: 77 is suspended"));
+    check(
+        &paste,
+        "lead running note=waits late=10m:1 screen=idle",
+        &format!(
+            "{due}  unconfirmed: its prompt was typed and not confirmed, and may still wait in its terminal, so nothing more is typed; look at \
+             it: `reconcile screen lead`, then submit it: `reconcile keys lead Enter`, or clear it: `reconcile keys lead C-u`"
+        ),
+    );
+    // One after the other: what the first comes to decides about the second.
+    check(&paste, "lead running note=waits message=text screen=idle", "lead  deliver  a text waits for it  type text-1 1");
+    check(&paste, "lead running note=waits typing=text:0:0s screen=idle", "lead  deliver  a text waits for it  screen, look in 300ms");
+    // An inbox takes notes whatever the terminal does.
+    for look in ["suspended=77", "late=10m:1"] {
+        check(LEAD, &format!("lead running note=waits screen=idle {look}"), &format!("{due}  deliver /notes/lead.md to 1"));
+    }
+}
+
+#[test]
 fn where_a_replacement_is_due_the_successor_gets_it() {
     check(LEAD, "lead running command=[\"old\"] note=waits", "lead  replace  command[0] \"old\" → \"run\"  drain 1 by 1: keys C-c");
     check_rounds(

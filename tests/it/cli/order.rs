@@ -300,3 +300,17 @@ fn commands_inside_of_an_agent_are_about_the_same_fleet_as_those_outside() {
     assert!(std::fs::read_to_string(program.at("paused")).unwrap().ends_with("own\n"), "the folder of its fleet, as documented");
     assert!(!program.at("state").join(&program.fleet.1).join(&program.fleet.1).exists());
 }
+
+#[test]
+fn a_run_whose_time_is_over_tells_what_it_has_begun() {
+    let program = Program::new(
+        "version = 1\nfleet = \"begun\"\n[agents.ada]\nruntime = \"daemon\"\nready = { file = \"up\" }\n\
+         command = \"trap : TERM; touch up; while :; do sleep 0.05; done\"\ndrain = [{ signal = \"TERM\", wait = \"1m\" }]\n",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let report = program.brief(&["restart", "ada", "--timeout", "1s"]);
+    assert!(report.contains("1 asked to end. 0 at rest.") && !report.contains("Nothing was done"), "{report}");
+    // What has ended since counts as that alone.
+    let report = program.brief(&["kill", "ada"]);
+    assert!(report.contains("1 ended. 1 at rest."), "{report}");
+}

@@ -149,3 +149,30 @@ fn hooks_that_work_against_the_fleet_are_named() {
     let doctor = program.shot(&["doctor"]);
     assert!(!doctor.contains("hooks  "), "{doctor}");
 }
+
+#[test]
+fn a_configuration_that_ends_the_server_or_closes_panes_is_no_agents_fault() {
+    let (program, _) = world("config = \"tmux.conf\"");
+    for (config, told) in [
+        ("kill-server\n", "the tmux server ended right after it started; look at its configuration"),
+        (
+            "set-hook -g session-created kill-session\n",
+            "its pane was closed as soon as it was made; look at the hooks in the tmux configuration",
+        ),
+    ] {
+        program.write("tmux.conf", config);
+        let report = program.brief(&["apply", "--auto-approve", "--timeout", "2s"]);
+        assert!(report.starts_with("exit 3") && report.contains(told) && report.contains("tmux.conf"), "{config}: {report}");
+        assert!(
+            report.contains("no fault of theirs") && !report.contains("exited") && !report.contains("being started"),
+            "{config}: {report}"
+        );
+        for agent in program.json(&["status", "--json"])["agents"].as_array().unwrap() {
+            assert_eq!((&agent["restarts"], &agent["pid"]), (&serde_json::json!(0), &serde_json::Value::Null), "{config}: {agent}");
+        }
+        // It heals by itself, but for a server that has read it.
+        assert_eq!(program.code(&["down", "--auto-approve"]), 0);
+    }
+    program.write("tmux.conf", "");
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+}

@@ -12,7 +12,7 @@ pub(super) struct Line {
     pub(super) fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 65] = [
+const WORDS: [&str; 66] = [
     "starting",
     "failing",
     "gen",
@@ -63,6 +63,7 @@ const WORDS: [&str; 65] = [
     "late",
     "lines",
     "terminal",
+    "suspended",
     "composer",
     "shell",
     "excuse",
@@ -176,12 +177,23 @@ impl Line {
                     cursor: Some((3, 7)),
                     tail: "the-end".to_owned(),
                     mode: self.has("lines").then_some(InputMode::Lines),
+                    frees: false,
                 })
             }),
-            received: self.text("late").map(|at| {
-                let receipt = Receipt::Unconfirmed("nothing was seen".to_owned());
-                let (id, tail) = ("prompt-1".to_owned(), "the-end".to_owned());
-                Box::new(Received { id, kind: MessageKind::Prompt, at: ago(at), receipt, tail, unsubmitted: true })
+            received: None,
+            unsettled: self.text("late").map(|text| {
+                let (at, enters) = text.split_once(':').unwrap_or((text, "0"));
+                Box::new(Typing {
+                    id: "prompt-1".to_owned(),
+                    kind: MessageKind::Prompt,
+                    at: ago(at),
+                    enters: enters.parse().unwrap(),
+                    submits: true,
+                    cursor: Some((3, 7)),
+                    tail: "the-end".to_owned(),
+                    mode: None,
+                    frees: false,
+                })
             }),
             notes: self.text("note").into_iter().map(note).collect(),
             undelivered: None,
@@ -330,6 +342,7 @@ impl Line {
                 let mode = if mode == "lines" { InputMode::Lines } else { InputMode::Keys };
                 Input { mode, unread: unread.parse().unwrap() }
             }),
+            suspended: self.number("suspended").map(|pid| pid as u32),
         }
     }
 
