@@ -9,7 +9,7 @@ use crate::desired::{AgentName, Desired};
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
-use crate::observed::{Condition, Health, Message, Observed, Phase, Receipt};
+use crate::observed::{Health, Message, Observed, Phase, Receipt};
 use crate::plan::{Held, Next, Terms, plan};
 use crate::quit;
 use crate::state::Fleet;
@@ -84,10 +84,6 @@ pub fn send(
         Some(Phase::Unknown { why }) => return Ok(Attempt::Over(Receipt::Refused(format!("it cannot be told how it is: {why}")))),
         Some(Phase::Leaving(_)) => return Ok(Attempt::Over(Receipt::Refused("it was asked to end".to_owned()))),
         Some(Phase::Exited(_) | Phase::Absent) | None => return Ok(Attempt::Over(Receipt::Refused("it does not run".to_owned()))),
-    }
-    if let Some(condition) = seen.observed.conditions.iter().find(|condition| matches!(condition, Condition::StateUnwritable { .. })) {
-        // What is typed is written down first.
-        return Ok(Attempt::Over(Receipt::Refused(condition.to_string())));
     }
     let terms = Terms { only_messages: true, scope: Some(BTreeSet::from([agent.clone()])), ..Terms::default() };
     let before = plan(desired, &seen.observed, &terms);

@@ -40,7 +40,7 @@ fn waiting(sighting: &Sighting) -> Option<&Typing> {
 pub(super) fn stands_out(agent: &Agent<'_>, care: &Care) -> Option<(MessageKind, Next)> {
     if let Some(kind) = stranded(agent.sighting) {
         let what = format!(
-            "its {} stands where a person types and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
+            "its {} is in its input box and could not be submitted; submit it, or clear it: `reconcile attach {} --rw`",
             kind.as_str(),
             agent.name
         );

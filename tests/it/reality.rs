@@ -245,7 +245,7 @@ fn timeless(sighting: &Sighting) -> Sighting {
     };
     let mut failures = sighting.failures.clone();
     failures.recent.iter_mut().for_each(|time| *time = zero);
-    Sighting { phase, failures, instance: None, ..sighting.clone() }
+    Sighting { phase, failures, instance: None, sweeping: sighting.sweeping.map(|_| zero), ..sighting.clone() }
 }
 
 /// Sends a signal to exactly this process.

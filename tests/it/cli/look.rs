@@ -307,7 +307,7 @@ fn a_start_that_another_run_is_about_to_do_is_no_end() {
 
     // Once the round is over, or its run was killed, it will not come.
     drop(round);
-    assert_eq!(state("cyd"), "exited null");
+    assert_eq!(state("cyd"), "absent null");
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn a_journal_that_cannot_be_written_keeps_nothing_from_being_done() {
     std::fs::remove_file(&journal).unwrap();
     std::fs::create_dir(&journal).unwrap();
     check(&program, &["doctor"], 1, &["red     state", why]);
-    check(&program, &["kill", "ada"], 3, &["1 ended", why, "is not remembered: the events"]);
+    check(&program, &["kill", "ada"], 3, &["1 ended", why, "was not recorded: the events"]);
     check(&program, &["restart", "bob"], 3, &["1 started", why]);
     check(&program, &["halt"], 3, &["The fleet is halted", why]);
     check(&program, &["resume"], 3, &["The fleet is resumed", why]);
