@@ -212,7 +212,9 @@ impl Round<'_> {
                 let spec = self.spec(agent)?;
                 let instance = sighting.instance.clone();
                 let mark = instance.as_ref().and_then(|instance| instance.mark.clone());
+                let predecessor_unproven = record.may_have_left(mark.as_ref());
                 self.write(Record {
+                    predecessor_unproven,
                     generation: *generation,
                     spent: sighting.spent,
                     clean: None,
@@ -289,6 +291,7 @@ impl Round<'_> {
             live: Default::default(),
             namespace: None,
             clean: None,
+            predecessor_unproven: record.may_have_left(None),
             spent: Generation(0),
             secrets,
             ..record
@@ -307,9 +310,11 @@ impl Round<'_> {
             return self.write_end(Record { leaving, instance: Some(instance), ..record });
         }
         // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
+        let predecessor_unproven = record.may_have_left(instance.mark.as_ref());
         let wishes =
             Record { wanted: record.wanted, replace_up_to: record.replace_up_to, posted: record.posted, ..Record::new(record.agent) };
         self.write_end(Record {
+            predecessor_unproven,
             generation: sighting.generation,
             mark: instance.mark.clone(),
             asked_at: since,

@@ -281,7 +281,10 @@ fn look(
         let learned = match record {
             Some(record) => lives::take_up(record, sighting, &look, name) | join::learn(record, sighting, &mut seen.events, look.at),
             // What was found without a record is remembered, or the next look might not find it again.
-            None => join::rebuilt(name, sighting, look.at).is_some_and(|record| records.insert(name.clone(), record).is_none()),
+            None => join::rebuilt(name, sighting, look.at).is_some_and(|record| {
+                let record = Record { predecessor_unproven: !sighting.remains.is_empty(), ..record };
+                records.insert(name.clone(), record).is_none()
+            }),
         };
         if !had_ended {
             last_words(sighting, spec.as_ref(), &mut seen.events, host);

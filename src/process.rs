@@ -29,7 +29,7 @@ pub use listeners::{all_holders, holders, listeners};
 pub use memory::memory_below;
 pub use outdated::is_outdated;
 pub use program_search::{find_program, search_program};
-pub use scan::{Keeper, keepers, marks_of, with_mark};
+pub use scan::{Among, Keeper, keepers, keepers_among, living_of, marks_of, newest_number, with_mark};
 pub use signal::{Outcome, Signal, child_ends_by, death_notice, ends_within, signal, wait_any};
 pub use stat::{Stat, State, stat};
 pub use tree::{children, descendants, own_descendants};

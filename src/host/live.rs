@@ -17,6 +17,7 @@ use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
+use super::survey::Survey;
 use super::tmux::{Detail, Ear, Pace, socket_path};
 use super::trace::Trace;
 use super::wait::Vigil;
@@ -66,6 +67,8 @@ pub struct Live {
     /// Since when instances live, by the last part of their mark: their keepers said so once.
     pub(super) since: HashMap<Arc<str>, Timestamp>,
     pub(super) pace: Pace,
+    /// What lives of the agents that are started in a round.
+    pub(super) survey: Survey,
     /// What came of the last attempts to start something.
     pub(super) attempts: Attempts,
     /// News of files; none for a command that does not wait for any.
@@ -111,6 +114,7 @@ impl Live {
             running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
+            survey: Survey::default(),
             attempts: Attempts::default(),
             news: None,
             telling: Telling::default(),

@@ -45,7 +45,8 @@ pub(super) fn question<'a>(
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
     let unrecorded_daemon = starts.iter().any(|(name, spec)| !in_tmux(spec) && !records.get(name).is_some_and(join::knows_a_life));
-    let search = nothing_is_known || (unrecorded_daemon && !all_is_known);
+    let is_unproven = records.values().any(|record| record.predecessor_unproven);
+    let search = nothing_is_known || is_unproven || (unrecorded_daemon && !all_is_known);
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();

@@ -154,6 +154,25 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
+fn what_a_keeper_left_that_was_killed_in_another_state_folder_ends_before_a_start() {
+    let program = Program::new(TWO);
+    let only = ["apply", "--auto-approve", "--target", "bob"];
+    // This folder knows that nothing is left of its last life.
+    assert_eq!(elsewhere(&program, "cron", &only).0, Some(0));
+    assert_eq!(elsewhere(&program, "cron", &["stop", "bob"]).0, Some(0));
+    assert_eq!(run(&program, &only).0, Some(0));
+    let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
+    let keeper = keepers(&program, "bob").remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    let (code, text) = elsewhere(&program, "cron", &["start", "bob"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("process {} of its generation 1", orphan.pid)) && text.contains("sweep"), "{text}");
+    assert_eq!((orphan.liveness(), keepers(&program, "bob").len()), (Liveness::Gone, 1));
+    assert_eq!(elsewhere(&program, "cron", &["down", "--auto-approve"]).0, Some(0));
+}
+
+#[test]
 fn a_start_that_never_took_place_is_no_death() {
     let program = Program::new(TWO);
     assert_eq!(run(&program, &["apply", "--auto-approve"]).0, Some(0));

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use reconcile::keeper::{Exit, LOCKED, NO_SPEC, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
+use reconcile::keeper::{Exit, LOCKED, NO_SPEC, RuledOut, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
 use reconcile::process::{self, Signal};
 use reconcile::time::Timestamp;
 
@@ -142,6 +142,40 @@ fn there_is_one_instance_and_the_second_keeper_writes_nothing() {
     eventually(|| (!is_locked(&stand.spec.lock).unwrap()).then_some(()), LIMIT);
     assert!(stand.at("lock").exists());
     assert_eq!(program.liveness(), process::Liveness::Alive);
+}
+
+#[test]
+fn a_keeper_starts_nothing_beside_the_program_of_one_that_was_killed() {
+    let number = process::newest_number().unwrap();
+    let mut stand = Stand::new(&["sleep", "1000"]);
+    stand.spec.env.insert("RECONCILE_STATE_DIR".to_owned(), "/of/another".to_owned());
+    let mut first = stand.start();
+    let program = stand.program();
+    process::signal(&first.id(), Signal::KILL).unwrap();
+    first.child.wait().unwrap();
+    assert_eq!(program.liveness(), process::Liveness::Alive);
+
+    // Another state folder, which looked before the first one started anything.
+    let mut other = Stand::new(&["sleep", "1000"]);
+    let mark = stand.label().to_string();
+    other.spec.label = format!("{}{:016x}", &mark[..mark.len() - 16], u64::MAX).parse().unwrap();
+    let start = |ruled_out: u32| {
+        let known = RuledOut { number: ruled_out, namespace: process::pid_namespace() };
+        let spec = Spec { ruled_out: Some(known), ..other.spec.clone() };
+        spec.write(&other.at("spec")).unwrap();
+        crate::support::command(EXE).args(arguments(&spec.label, &other.at("spec"))).output().unwrap()
+    };
+    let output = start(number);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), other.status()), (Some(LOCKED.into()), None), "{said}");
+    assert!(
+        said.contains(&format!("process {} of this agent's generation 1, started for the state folder /of/another", program.pid)),
+        "{said}"
+    );
+    drop(first);
+    other.spec.ruled_out = Some(RuledOut { number, namespace: process::pid_namespace() });
+    let _second = other.start();
+    other.program();
 }
 
 #[test]
