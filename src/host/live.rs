@@ -137,6 +137,11 @@ impl Live {
         self.interrupts = Some(interrupts);
     }
 
+    /// Whether it looks again soon in any case: it is a watcher's.
+    pub(super) fn is_quick(&self) -> bool {
+        self.inquiries.is_some()
+    }
+
     /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.
     pub fn be_quick(&mut self) {
         self.inquiries = Some(Inquiries::default());

@@ -69,6 +69,9 @@ fn a_start_that_cannot_be_is_told_with_its_reason() {
         127,
         "`no-such-tool`, which /usr/bin/env runs, is not in the PATH",
     );
+    let no_interpreter = "./start.sh: it is neither a binary nor a script whose first line names an interpreter";
+    check(script("echo it runs\n"), StartErrorKind::Program, 127, no_interpreter);
+    check(script(""), StartErrorKind::Program, 127, "./start.sh: it is empty");
     check(|spec| spec.argv.clear(), StartErrorKind::Program, 127, "no program is named");
     check(|spec| spec.not_after = Some(Timestamp::from_millis(1)), StartErrorKind::Late, 126, "1970");
     check(|spec| spec.env_files.push("/nowhere.env".into()), StartErrorKind::EnvFile, 126, "env_file /nowhere.env: No such file");
