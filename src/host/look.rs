@@ -397,7 +397,7 @@ impl<'a> Looking<'a> {
         if at.is_some() || !self.unrecorded.insert(label.to_owned()) {
             return Whose::Others("it bears the mark of another pane".to_owned());
         }
-        let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark.agent));
+        let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark));
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));

@@ -66,8 +66,8 @@ impl Looking<'_> {
     }
 
     /// The state folder for which a keeper with this spec works, if that is another one than this run's, is there, and has a record of the agent.
-    pub(super) fn elsewhere(&self, spec: &Path, agent: &AgentName) -> Option<PathBuf> {
-        other_folder(spec.parent()?.parent()?, &self.live.paths, agent)
+    pub(super) fn elsewhere(&self, spec: &Path, mark: &Mark) -> Option<PathBuf> {
+        other_folder(spec.parent()?.parent()?, &self.live.paths, mark)
     }
 
     /// Searches the list of processes for keepers of the fleet.
@@ -112,7 +112,7 @@ impl Looking<'_> {
             let mut instance = Instance { keeper: Some(keeper.process), ..blank(&known, seat) };
             let since = self.complete(&mark, &mut instance);
             instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
-            let elsewhere = self.elsewhere(&keeper.spec, &mark.agent);
+            let elsewhere = self.elsewhere(&keeper.spec, &mark);
             self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0, elsewhere });
         }
         if no_list.is_none() && self.look_at_what_is_left() && !self.ask.closely {
