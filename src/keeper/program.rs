@@ -44,3 +44,28 @@ pub(super) fn spawn(
     };
     started.map_err(|error| named(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_open_for_writing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tool");
+        std::fs::copy("/bin/sleep", &file).unwrap();
+        let argv = [file.to_str().unwrap().to_owned(), "0".to_owned()];
+        let mut writer = Some(std::fs::File::options().append(true).open(&file).unwrap());
+        let refused = spawn(&argv, &BTreeMap::new(), |_| Ok(()), || false).unwrap_err();
+        assert!(refused.contains("Text file busy"), "{refused}");
+        let mut tries = 0;
+        let is_patient = || {
+            tries += 1;
+            drop(writer.take());
+            true
+        };
+        let mut child = spawn(&argv, &BTreeMap::new(), |_| Ok(()), is_patient).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(tries > 0);
+    }
+}

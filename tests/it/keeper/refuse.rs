@@ -1,13 +1,15 @@
 //! What a keeper refuses to start, and how it says so.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio as Stream;
 
 use reconcile::keeper::{Exit, LOCKED, NO_SPEC, RuledOut, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
 use reconcile::process::{self, Signal};
 use reconcile::time::Timestamp;
 
 use super::{EXE, Stand};
-use crate::support::{LIMIT, eventually, mark};
+use crate::support::{Guard, LIMIT, eventually, mark};
 
 #[track_caller]
 fn check(change: impl Fn(&mut Spec), kind: StartErrorKind, exit: i32, words: &str) {
@@ -162,21 +164,19 @@ fn a_keeper_starts_nothing_beside_the_program_of_one_that_was_killed() {
     let mut other = Stand::new(&["sleep", "1000"]);
     let mark = stand.label().to_string();
     other.spec.label = format!("{}{:016x}", &mark[..mark.len() - 16], u64::MAX).parse().unwrap();
-    let start = |ruled_out: u32| {
-        let known = RuledOut { number: ruled_out, namespace: process::pid_namespace() };
-        let spec = Spec { ruled_out: Some(known), ..other.spec.clone() };
-        spec.write(&other.at("spec")).unwrap();
-        crate::support::command(EXE).args(arguments(&spec.label, &other.at("spec"))).output().unwrap()
-    };
-    let output = start(number);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), other.status()), (Some(LOCKED.into()), None), "{said}");
+    other.spec.ruled_out = Some(RuledOut { number, namespace: process::pid_namespace() });
+    other.spec.write(&other.at("spec")).unwrap();
+    let mut second = crate::support::command(EXE);
+    second.args(arguments(other.label(), &other.at("spec"))).stdout(Stream::null()).stderr(Stream::piped());
+    let mut second = Guard { child: second.spawn().unwrap(), mark: other.label().clone() };
+    assert_eq!((second.code(), other.status()), (LOCKED.into(), None));
+    let mut said = String::new();
+    second.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(
         said.contains(&format!("process {} of this agent's generation 1, started for the state folder /of/another", program.pid)),
         "{said}"
     );
     drop(first);
-    other.spec.ruled_out = Some(RuledOut { number, namespace: process::pid_namespace() });
     let _second = other.start();
     other.program();
 }

@@ -1,8 +1,6 @@
 //! The program is started exactly as declared.
 
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::process::Stdio as Stream;
 
 use reconcile::keeper::{PidfileContent, Secret, Stdio, read_pidfile};
 use reconcile::process::{self, Liveness, Signal, State};
@@ -86,25 +84,6 @@ fn a_program_is_found_in_the_declared_path_or_relative_to_its_folder() {
         assert_eq!(stand.start().code(), 0, "{name}: {:?}", stand.status());
         assert_eq!(stand.log(), "tool a\n");
     }
-}
-
-#[test]
-fn a_program_that_is_open_for_writing_is_waited_for() {
-    let stand = Stand::new(&["./tool", "0"]);
-    let copied = crate::support::command("cp").arg("/bin/sleep").arg(stand.at("tool")).status().unwrap();
-    assert!(copied.success());
-    // In a process of its own: what this one has open, the children of other tests would have too.
-    let mut writer = crate::support::command("sh");
-    writer.args(["-c", "exec 3>>tool; echo open; read line"]);
-    let mut writer = writer.current_dir(stand.folder.path()).stdin(Stream::piped()).stdout(Stream::piped()).spawn().unwrap();
-    writer.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
-    let mut keeper = stand.start();
-    eventually(|| stand.status(), LIMIT);
-    assert!(keeper.child.try_wait().unwrap().is_none() && stand.status().unwrap().ended.is_none());
-    drop(writer.stdin.take());
-    writer.wait().unwrap();
-    assert_eq!(keeper.code(), 0);
-    assert_eq!(stand.ended().how, code(0));
 }
 
 #[test]
