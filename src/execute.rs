@@ -216,7 +216,9 @@ impl Round<'_> {
                 let spec = self.spec(agent)?;
                 let instance = sighting.instance.clone();
                 let mark = instance.as_ref().and_then(|instance| instance.mark.clone());
+                let predecessor_unproven = record.may_have_left(mark.as_ref());
                 self.write(Record {
+                    predecessor_unproven,
                     generation: *generation,
                     spent: sighting.spent,
                     clean: None,
@@ -297,6 +299,7 @@ impl Round<'_> {
             live: Default::default(),
             namespace: None,
             clean: None,
+            predecessor_unproven: record.may_have_left(None),
             spent: Generation(0),
             secrets,
             ..record
@@ -315,6 +318,7 @@ impl Round<'_> {
             return self.write_end(Record { leaving, instance: Some(instance), ..record });
         }
         // A life that no record tells of is remembered from here on, so that its end is known for an asked one.
+        let predecessor_unproven = record.may_have_left(instance.mark.as_ref());
         let wishes = Record {
             wanted: record.wanted,
             replace_up_to: record.replace_up_to,
@@ -323,6 +327,7 @@ impl Round<'_> {
             ..Record::new(record.agent)
         };
         self.write_end(Record {
+            predecessor_unproven,
             generation: sighting.generation,
             mark: instance.mark.clone(),
             asked_at: since,

@@ -48,6 +48,7 @@ mod since;
 mod story;
 mod strangers;
 pub mod supervisor;
+mod survey;
 mod tmux;
 mod trace;
 mod typing;

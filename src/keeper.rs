@@ -35,6 +35,7 @@ mod life;
 mod lock;
 mod log;
 mod pidfile;
+mod predecessor;
 mod preflight;
 mod program;
 mod secret;
@@ -52,12 +53,12 @@ pub use fence::{fence_holder, held_fences, squatters};
 pub use lock::is_locked;
 pub use pidfile::{Pidfile, PidfileContent, PidfileTaken, read_pidfile, taken_pidfile};
 pub use preflight::Preflight;
-pub use spec::{Secret, Spec, Stdio};
+pub use spec::{RuledOut, Secret, Spec, Stdio};
 pub use status::{Asked, End, Exit, StartError, StartErrorKind, Status};
 pub use times::{EXACTNESS, Note, log_fault, notes};
 pub use writer::{end_of_input, is_writing, write_log, writer_arguments, writer_asked_for};
 
-/// The exit code of a keeper that found the agent's lock or fence taken: another instance lives. It wrote nothing.
+/// The exit code of a keeper that found the agent's lock or fence taken, or the program of a killed keeper: another instance lives. It wrote nothing.
 pub const LOCKED: u8 = 75;
 
 /// The exit code of a keeper that was told nothing it could use: no spec, or another instance's. It wrote nothing.

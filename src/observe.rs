@@ -318,9 +318,12 @@ fn look(
         let had_ended = record.as_ref().is_none_or(|record| record.ended.is_some());
         let learned = match record {
             Some(record) => lives::take_up(record, sighting, &look, name) | join::learn(record, sighting, &mut seen.events, look.at),
+            // What another state folder remembers is not remembered here too: then both would act.
+            None if sighting.elsewhere.is_some() => false,
             // What was found without a record is remembered, or the next look might not find it again.
             None => join::rebuilt(name, sighting, look.at).is_some_and(|record| {
-                let record = Record { namespace: look.namespace, ..record };
+                let predecessor_unproven = !sighting.remains.is_empty();
+                let record = Record { namespace: look.namespace, predecessor_unproven, ..record };
                 records.insert(name.clone(), record).is_none()
             }),
         };

@@ -91,7 +91,7 @@ impl Paths {
         self.folder.join(format!("agents/{agent}.json"))
     }
 
-    /// Names the state folder that took an agent over from this one.
+    /// Names the state folder that took over an instance which was started for this one: [`moved_text`].
     pub fn moved(&self, agent: &AgentName) -> PathBuf {
         self.folder.join("moved").join(agent.as_str())
     }
@@ -99,6 +99,11 @@ impl Paths {
     /// Names the state folder from which an agent was taken over: the keeper of its instance works for that one, for its life.
     pub fn kept_by(&self, agent: &AgentName) -> PathBuf {
         self.folder.join("kept").join(agent.as_str())
+    }
+
+    /// Take-overs of records that are under way, into this folder or out of it.
+    pub fn moving(&self) -> PathBuf {
+        self.folder.join("moving")
     }
 
     /// The lock that the keeper of an agent's instance holds for its life. Never deleted.
@@ -175,4 +180,16 @@ impl Paths {
     pub fn old_log(&self, agent: &AgentName, age: u32) -> PathBuf {
         self.folder.join(format!("logs/{agent}.log.{age}"))
     }
+}
+
+/// What is written of an instance that another state folder took over: its mark, and that folder. All other instances are those of the folder that they
+/// were started for, so this one file decides whose an instance is.
+pub fn moved_text(mark: &Mark, to: &Path) -> Option<String> {
+    Some(format!("{mark}\n{}", to.to_str()?))
+}
+
+/// The state folder that took over the instance with this mark, by such a text.
+pub fn moved_to(text: &str, mark: &Mark) -> Option<PathBuf> {
+    let (of, to) = text.split_once('\n')?;
+    (mark.is_written(of) && to.starts_with('/')).then(|| PathBuf::from(to))
 }

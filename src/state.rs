@@ -25,6 +25,7 @@ mod lock;
 mod record;
 pub mod request;
 mod run;
+mod take_over;
 mod unremembered;
 mod watching;
 
@@ -36,6 +37,7 @@ pub use key::Key;
 pub use lock::{Holder, Lock, NoLock};
 pub use record::{Posted, Record, Untyped};
 pub use run::{Run, RunEnd, RunPhase, RunStatus};
+pub use take_over::Foreign;
 pub use unremembered::{Lost, Unremembered, full};
 pub use watching::{Standing, Standings, WatchStatus};
 
@@ -173,7 +175,9 @@ impl Fleet {
     /// As [`Fleet::lock`], for who had it before and left nothing unfinished.
     pub fn lock_again(&self, command: &str, patience: Duration) -> Result<Lock, NoLock> {
         let folder = self.make("").map_err(NoLock::Failed)?;
-        lock::take(&folder, "lock", command, patience.std())
+        let lock = lock::take(&folder, "lock", command, patience.std())?;
+        self.finish_moves().map_err(NoLock::Failed)?;
+        Ok(lock)
     }
 
     /// The number of the lock's last turn, if nobody has it at this moment.
@@ -236,37 +240,6 @@ impl Fleet {
     /// Removes the records of agents; it is no error if there is none.
     pub fn remove_all<'a>(&self, agents: impl IntoIterator<Item = &'a AgentName>) -> Result<()> {
         self.open("agents")?.map_or(Ok(()), |folder| record::remove(&folder, agents))
-    }
-
-    /// Moves the records of agents from another state folder of this fleet into this one, with what was asked of them.
-    ///
-    /// # Errors
-    ///
-    /// If the other folder is no folder of this fleet, another run works with it, or a record cannot be read or written: what was moved by then
-    /// stays moved.
-    pub fn take_over(&self, folder: &Path, agents: &BTreeSet<AgentName>) -> Result<()> {
-        let is_of_fleet = folder.file_name().is_some_and(|name| name == self.name.as_str());
-        let root = folder
-            .parent()
-            .filter(|_| is_of_fleet)
-            .with_context(|| format!("{} is no state folder of the fleet {}", folder.display(), self.name))?;
-        let other = StateDir { root: root.to_owned() }.fleet(&self.name)?;
-        let _lock = other.lock("take-over", Duration::from_secs(5)).map_err(|held| anyhow::anyhow!("{}: {held}", folder.display()))?;
-        self.prepare()?;
-        for agent in agents {
-            if let Some(record) = other.record(agent)? {
-                self.write_wish(&record.map_err(anyhow::Error::msg)?)?;
-                // What runs names the other folder for its life: there, this is how it is known to be taken over.
-                let own = self.paths.folder().to_str().context("the path of the state folder is not UTF-8")?;
-                other.make("moved")?.replace(agent.as_str(), own.as_bytes(), Lasting::ForGood)?;
-                // And here, where its keeper will write how it ended.
-                let old = folder.to_str().context("the path of the state folder is not UTF-8")?;
-                self.make("kept")?.replace(agent.as_str(), old.as_bytes(), Lasting::ForGood)?;
-                other.remove(agent)?;
-                self.open("moved")?.map_or(Ok(()), |moved| moved.remove(agent.as_str()))?;
-            }
-        }
-        Ok(())
     }
 
     /// Gives the record of an agent another name, in one step; one that had that name is gone.

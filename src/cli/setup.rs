@@ -1,6 +1,6 @@
 //! What every command about a fleet begins with: the manifest, the state folder, the machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,15 +9,16 @@ use super::ExitStatus;
 use super::error::coded;
 use super::named::{self, Naming};
 use super::terminal::{Color, Terminal};
-use crate::desired::{AgentName, Desired};
+use crate::desired::Desired;
 use crate::host::{Live, Setup as Machine, now};
 use crate::manifest::{Dependencies, Loaded, load};
 use crate::observed::Observed;
+use crate::process;
 use crate::quit;
 use crate::render::json::ErrorCode;
 use crate::render::{self, Invocation};
 use crate::state::request::{Request, Verb};
-use crate::state::{Fleet, Lock, NoLock, StateDir};
+use crate::state::{Fleet, Foreign, Lock, NoLock, StateDir};
 use crate::time::Duration;
 
 /// Flags of every command.
@@ -221,14 +222,19 @@ impl Setup {
 
     /// Moves the records of what runs and is remembered by another state folder into this one. Says whether there was something to move.
     pub(super) fn take_over(&self, observed: &Observed) -> Result<bool> {
-        let mut folders: BTreeMap<&Path, BTreeSet<AgentName>> = BTreeMap::new();
+        let keepers = process::keepers().context("the processes could not be listed")?;
+        let mut folders: BTreeMap<&Path, Vec<Foreign>> = BTreeMap::new();
         for (agent, sighting) in &observed.agents {
-            if let Some(folder) = &sighting.elsewhere {
-                folders.entry(folder).or_default().insert(agent.clone());
+            let mark = sighting.instance.as_ref().and_then(|instance| instance.mark.as_ref());
+            let keeper = keepers.iter().find(|keeper| Some(&keeper.mark) == mark);
+            let home = keeper.and_then(|keeper| keeper.spec.parent()?.parent());
+            if let (Some(folder), Some(mark), Some(home)) = (&sighting.elsewhere, mark, home) {
+                let foreign = Foreign { agent: agent.clone(), mark: mark.clone(), home: home.to_owned() };
+                folders.entry(folder).or_default().push(foreign);
             }
         }
-        for (folder, agents) in &folders {
-            self.fleet.take_over(folder, agents)?;
+        for (folder, instances) in &folders {
+            self.fleet.take_over(folder, instances)?;
         }
         Ok(!folders.is_empty())
     }

@@ -57,7 +57,11 @@ impl Round<'_> {
                 self.take_back_enter(agent)?;
             }
             match outcome {
-                Outcome::Refused(_) if matches!(act, Act::Spawn(_)) => self.take_back_start(task.before.as_deref())?,
+                // Something of the agent lives that was not seen: the next look searches for it.
+                Outcome::Refused(_) if matches!(act, Act::Spawn(_)) => {
+                    let before = task.before.as_deref().map(|before| Record { predecessor_unproven: true, ..before.clone() });
+                    self.take_back_start(before.as_ref())?;
+                }
                 Outcome::Failed(_) if matches!(act, Act::Spawn(_)) => self.start_failed(agent, &why, at)?,
                 Outcome::Refused(_)
                 | Outcome::Failed(_)

@@ -58,6 +58,7 @@ pub(super) fn act(live: &mut Live, batch: &[Act]) -> Vec<Outcome> {
         };
     }
     guarded.run(&mut outcomes);
+    live.survey.begin(detached.iter().chain(&in_panes).map(|(_, spawn)| *spawn));
     daemon::spawn(live, &detached, &mut outcomes);
     live.attempts.of_daemons(detached.iter().filter_map(|(at, _)| outcomes[*at].as_ref()));
     panes::spawn(live, &in_panes, &mut outcomes);

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::launch::may_start;
+use super::launch::{may_start, orders};
 use super::live::Live;
 use super::tmux::Scope;
 use super::{Outcome, Spawn};
@@ -88,7 +88,7 @@ impl Way {
         }
         may_start(live, spawn)?;
         let path = live.paths.spec(&spawn.mark);
-        let spec = live.caller.orders(spawn, &live.paths).map_err(Outcome::Failed)?;
+        let spec = orders(live, spawn)?;
         spec.write(&path).map_err(|error| Outcome::Hindered(format!("the spec {} could not be written: {error}", path.display())))?;
         let mut command = Command::new(&self.0[0]);
         command.args(&self.0[1..]).args(keeper::arguments(&spawn.mark, &path));

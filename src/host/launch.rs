@@ -34,6 +34,12 @@ pub(super) fn may_start(live: &Live, spawn: &Spawn) -> Result<(), Outcome> {
     }
 }
 
+/// The keeper's orders for one instance, of which no other one lives.
+pub(super) fn orders(live: &Live, spawn: &Spawn) -> Result<Spec, Outcome> {
+    let ruled_out = live.survey.rule_out(&live.fleet, spawn)?;
+    Ok(Spec { ruled_out, ..live.caller.orders(spawn, &live.paths).map_err(Outcome::Failed)? })
+}
+
 /// What the acting process has and an instance may get.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
@@ -107,6 +113,7 @@ impl Caller {
             nofile: Some(launch.attributes.open_files()),
             umask: Some(launch.attributes.umask.bits()),
             nice: Some(launch.attributes.nice),
+            ruled_out: None,
             not_after: Some(not_after),
             lock: paths.agent_lock(&mark.agent),
             status: paths.status(&mark.agent),

@@ -17,6 +17,7 @@ use super::notice::Telling;
 use super::run::Running;
 use super::screens::{Reach, Shown};
 use super::secret::Secrets;
+use super::survey::Survey;
 use super::tmux::{self, Detail, Door, Ear, Pace, knock, socket_path};
 use super::trace::Trace;
 use super::wait::Vigil;
@@ -69,6 +70,8 @@ pub struct Live {
     /// Since when instances live, by the last part of their mark: their keepers said so once.
     pub(super) since: HashMap<Arc<str>, Timestamp>,
     pub(super) pace: Pace,
+    /// What lives of the agents that are started in a round.
+    pub(super) survey: Survey,
     /// What came of the last attempts to start something.
     pub(super) attempts: Attempts,
     /// News of files; none for a command that does not wait for any.
@@ -116,6 +119,7 @@ impl Live {
             running: Running::default(),
             since: HashMap::new(),
             pace: Pace::default(),
+            survey: Survey::default(),
             attempts: Attempts::default(),
             news: None,
             telling: Telling::default(),
@@ -137,6 +141,11 @@ impl Live {
     /// From now on, signals end waits and long batches.
     pub fn heed(&mut self, interrupts: Interrupts) {
         self.interrupts = Some(interrupts);
+    }
+
+    /// Whether it looks again soon in any case: it is a watcher's.
+    pub(super) fn is_quick(&self) -> bool {
+        self.inquiries.is_some()
     }
 
     /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.

@@ -196,7 +196,7 @@ impl<'a> Looking<'a> {
     /// A pane in which a keeper of the fleet runs that no record knows.
     fn look_at_unrecorded(&mut self, mark: Mark, label: &str, server: &ServerAt, listing: &Listing, pane: &Pane) -> Option<String> {
         self.unrecorded.insert(label.to_owned());
-        let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark.agent));
+        let elsewhere = spec_of(&pane.command).and_then(|spec| self.elsewhere(Path::new(&*spec), &mark));
         let known = Known { agent: mark.agent.clone(), mark: Some(mark), instance: None, is_daemon: false, namespace: None };
         let (mut instance, life) = self.life_in_pane(pane, blank(&known, seat(server, pane, None)));
         instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, label));

@@ -33,7 +33,12 @@ pub(super) fn find_adoptable(live: &Live, ask: &Ask<'_>, look: &mut Look) {
 /// What stands in the way of instances that would be started.
 pub(super) fn find(live: &Live, views: &BTreeMap<PathBuf, View>, successors: &[Successor<'_>]) -> BTreeMap<AgentName, Obstacle> {
     let mut checks = Checks::new(live, views, successors);
-    let obstacle = |successor: &Successor<'_>| Some((successor.agent.clone(), checks.obstacle(&successor.agent, successor.spec)?));
+    let obstacle = |successor: &Successor<'_>| {
+        // A watcher looks again soon, and what would be ended goes on working until then.
+        let lives = || successor.of.as_ref().and_then(|of| of.program.as_ref()).is_some_and(|of| of.liveness() == Liveness::Alive);
+        checks.preflight.be_careful(live.is_quick() && lives());
+        Some((successor.agent.clone(), checks.obstacle(&successor.agent, successor.spec)?))
+    };
     successors.iter().filter_map(obstacle).collect()
 }
 
@@ -237,7 +242,8 @@ fn program(live: &Live, preflight: &mut Preflight, agent: &AgentName, spec: &Age
     let orders = live.caller.orders_for(&foreseen_mark(&live.fleet, agent), spec, now(), &live.paths).map_err(Obstacle::Unreadable)?;
     preflight.program(&orders).map_err(|error| match error.kind {
         StartErrorKind::Program => Obstacle::CommandMissing(error.message),
-        StartErrorKind::Cwd
+        StartErrorKind::Unsettled
+        | StartErrorKind::Cwd
         | StartErrorKind::Secret
         | StartErrorKind::EnvFile
         | StartErrorKind::Hook

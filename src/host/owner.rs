@@ -1,23 +1,19 @@
-//! Whose an instance is that no record of this state folder knows: that of the folder for which its keeper works, or of one that took it over.
+//! Whose an instance is that no record of this state folder knows: that of the folder for which its keeper works, or of the one that took it over. Each
+//! folder finds the same answer by the same file, so there is never none that may act, and never two.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::desired::AgentName;
-use crate::paths::Paths;
+use crate::desired::Mark;
+use crate::paths::{Paths, moved_to};
 use crate::safe_open;
 
-/// The other state folder that remembers the agent of a keeper which was started for the folder `of`; none if that is ours, gone, or has no record
-/// of it.
-pub(super) fn other_folder(of: &Path, own: &Paths, agent: &AgentName) -> Option<PathBuf> {
+/// The other state folder whose instance this is, where its keeper was started for the folder `of`; none if it is ours, or if that folder is gone or has
+/// no record of the agent.
+pub(super) fn other_folder(of: &Path, own: &Paths, mark: &Mark) -> Option<PathBuf> {
+    let text = safe_open::read(&Paths::new(of.to_owned()).moved(&mark.agent)).ok().and_then(|text| String::from_utf8(text).ok());
+    let moved = text.and_then(|text| moved_to(&text, mark));
+    let owner = moved.unwrap_or_else(|| of.to_owned());
     let ours = own.folder();
-    let is_ours = of == ours || matches!((of.canonicalize(), ours.canonicalize()), (Ok(one), Ok(other)) if one == other);
-    let remembers = |folder: &Path| folder.join("agents").join(format!("{agent}.json")).exists();
-    if !is_ours {
-        return remembers(of).then(|| of.to_owned());
-    }
-    // It was started for this folder, and another one may have taken it over since.
-    let moved = safe_open::read(&own.moved(agent)).ok().map(OsString::from_vec).map(PathBuf::from)?;
-    (moved != ours && remembers(&moved)).then_some(moved)
+    let is_ours = owner == ours || matches!((owner.canonicalize(), ours.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    (!is_ours && Paths::new(owner.clone()).record(&mark.agent).exists()).then_some(owner)
 }

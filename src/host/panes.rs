@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::act::{Needs, both, guard, identity, is, outcome};
 use super::dress::{session_options, title};
-use super::launch::may_start;
+use super::launch::{may_start, orders};
 use super::live::Live;
 use super::logs;
 use super::look::label;
@@ -199,8 +199,7 @@ fn write_orders(live: &Live, chunk: &[Job<'_>], outcomes: &mut [Option<Outcome>]
             spec.write(&path).map_err(|error| format!("the spec {} could not be written: {error}", path.display()))?;
             logs::prepare(live, job.spawn)
         };
-        let written =
-            live.caller.orders(job.spawn, &live.paths).map_err(Outcome::Failed).and_then(|spec| write(spec).map_err(Outcome::Hindered));
+        let written = orders(live, job.spawn).and_then(|spec| write(spec).map_err(Outcome::Hindered));
         if asked > 0 && asked % live.pace.breath() == 0 {
             script.push_str(BREATHE);
         }

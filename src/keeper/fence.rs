@@ -60,8 +60,16 @@ enum Name {
     Others,
 }
 
+/// A fence that was taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) fence: Fence,
+    /// Whether another process had a name of it meanwhile: its program may live though it is gone.
+    pub(super) contested: bool,
+}
+
 /// Takes the fence of an agent. Of several that try at once, at most one has it, and none if they keep meeting.
-pub(super) fn take(fleet: &FleetName, agent: &AgentName) -> Result<Fence, NoFence> {
+pub(super) fn take(fleet: &FleetName, agent: &AgentName) -> Result<Taken, NoFence> {
     let mut holder = None;
     for attempt in 0..TRIES {
         // Two that meet let go and try again. The kernel announces neither, so each waits for a random time.
@@ -69,7 +77,7 @@ pub(super) fn take(fleet: &FleetName, agent: &AgentName) -> Result<Fence, NoFenc
             std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
         }
         match try_once(fleet, agent)? {
-            Ok(fence) => return Ok(fence),
+            Ok(fence) => return Ok(Taken { fence, contested: attempt > 0 }),
             Err(held) => holder = held,
         }
     }
@@ -208,7 +216,9 @@ mod tests {
         let (fleet, ada) = agent();
         let eve: AgentName = "eve".parse().unwrap();
         assert_eq!(fence_holder(&fleet, &ada).unwrap(), None);
-        let fence = take(&fleet, &ada).unwrap();
+        let taken = take(&fleet, &ada).unwrap();
+        assert!(!taken.contested);
+        let fence = taken.fence;
         assert_eq!(fence_holder(&fleet, &ada).unwrap(), Some(Some(std::process::id())));
         assert_eq!(held_fences(&fleet, [&ada, &eve].into_iter()), BTreeSet::from([ada.clone()]));
         assert!(matches!(take(&fleet, &ada), Err(NoFence::Held(Some(pid))) if pid == std::process::id()));
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn a_holder_that_takes_no_connection_counts_as_ours() {
         let (fleet, ada) = agent();
-        let fence = take(&fleet, &ada).unwrap();
+        let fence = take(&fleet, &ada).unwrap().fence;
         // No process accepts: the queue fills, and the answer stays the same.
         for _ in 0..2 * BACKLOG {
             assert!(fence_holder(&fleet, &ada).unwrap().is_some());

@@ -54,10 +54,15 @@ pub(super) fn run(
     let lost = |error: io::Error| Failure::Why(format!("was lost: {error}"));
     let (pipe, writer) = io::pipe().map_err(lost)?;
     rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| lost(error.into()))?;
-    let child = program::spawn(&hook.command, &environment, |command| {
-        command.stdin(Stdio::null()).stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer.try_clone()?));
-        Ok(())
-    });
+    let child = program::spawn(
+        &hook.command,
+        &environment,
+        |command| {
+            command.stdin(Stdio::null()).stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer.try_clone()?));
+            Ok(())
+        },
+        || false,
+    );
     drop(writer);
     let mut child = child.map_err(|why| Failure::Why(format!("was not started: {why}")))?;
     let mut output = Output { pipe: Some(pipe), said: Vec::new(), print };

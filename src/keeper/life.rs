@@ -15,7 +15,7 @@ use super::signals::{Notice, Signals};
 use super::spec::{Spec, Stdio};
 use super::start::{self, Output, Started};
 use super::status::{Asked, End, Exit, StartError, StartErrorKind, Status};
-use super::{Duties, LOCKED, NO_LOCK, NO_SPEC, Pidfile, hook, lock, pidfile, tell};
+use super::{Duties, LOCKED, NO_LOCK, NO_SPEC, Pidfile, hook, lock, pidfile, predecessor, tell};
 use crate::desired::{Leftovers, Mark};
 use crate::process::{Ended, KEEP, Remnant, Signal, cmdline, me, signal, survey, wait_any};
 use crate::time::Timestamp;
@@ -56,6 +56,9 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
         Ok(fence) => fence,
         Err(no_fence) => return Err(fenced_off(no_fence)),
     };
+    if let Some(among) = predecessor::unseen(spec.ruled_out, locked.contested || fence.contested) {
+        predecessor::rule_out(&spec.label, among)?;
+    }
     let keeper = me().map_err(|error| no_lock(error.to_string()))?;
     let mut status =
         Status { version: Status::VERSION, label: spec.label.clone(), keeper, program: None, started_at: now(), ended: None, fenced: true };
@@ -63,7 +66,7 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
     // Of what may hold secrets nothing is kept beyond this line.
     let born = Life::begin(spec, &mut signals, &mut status);
     let code = match born {
-        Ok(life) => life.until_the_end(&mut signals, &mut status, &fence),
+        Ok(life) => life.until_the_end(&mut signals, &mut status, &fence.fence),
         Err(error) => {
             tell(&format!("{label} was not started: {}", error.message));
             let swept = sweep(&status.label, &status, Leftovers::Kill);
@@ -73,7 +76,7 @@ pub(super) fn live(label: &str, path: &Path) -> Result<u8, Refusal> {
         }
     };
     report(&status, &status_path);
-    drop((fence, locked));
+    drop((fence.fence, locked.file));
     Ok(code)
 }
 

@@ -16,12 +16,21 @@ use crate::safe_open;
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
-/// The lock, held until this is dropped; `None` if another holds it. Errors if the file cannot be opened or is not ours.
-pub(super) fn take(path: &Path) -> io::Result<Option<File>> {
+/// A lock that was taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Held until this is dropped.
+    pub(super) file: File,
+    /// Whether another process had it meanwhile, if only to look.
+    pub(super) contested: bool,
+}
+
+/// The lock; `None` if another holds it. Errors if the file cannot be opened or is not ours.
+pub(super) fn take(path: &Path) -> io::Result<Option<Taken>> {
     let file = open(path)?;
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
+            Ok(()) => return Ok(Some(Taken { file, contested: attempt > 0 })),
             Err(Errno::WOULDBLOCK) => std::thread::sleep(BETWEEN_TRIES),
             Err(error) => return Err(error.into()),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::status::{StartError, StartErrorKind};
 use super::{Spec, environment, exec_size};
-use crate::process::find_program;
+use crate::process::{find_program, is_settling, is_unfinished, search_program, written_by};
 
 /// A file of variables as it was read.
 type Variables = Result<Vec<(String, String)>, StartError>;
@@ -16,6 +16,9 @@ type Variables = Result<Vec<(String, String)>, StartError>;
 pub struct Preflight {
     files: HashMap<PathBuf, Variables>,
     programs: HashMap<(String, Option<String>, PathBuf), Result<PathBuf, String>>,
+    /// The process that has a program open for writing.
+    writers: HashMap<PathBuf, Option<u32>>,
+    is_careful: bool,
 }
 
 impl Preflight {
@@ -37,7 +40,32 @@ impl Preflight {
         if spec.secrets.contains_key("PATH") {
             return Ok(None);
         }
-        self.find(name, variables.remove("PATH"), &spec.cwd).map(Some).map_err(|why| wrong(format!("{}: {why}", name.escape_debug())))
+        let path = variables.remove("PATH");
+        let named = |why: String| format!("{}: {why}", name.escape_debug());
+        match self.find(name, path.clone(), &spec.cwd) {
+            Ok(found) => match self.unsettled(&found) {
+                Some(why) => Err(StartError::new(StartErrorKind::Unsettled, named(why))),
+                None => Ok(Some(found)),
+            },
+            // What is installed just now may be whole at the next look.
+            Err(why) => match search_program(name, path.as_deref(), &spec.cwd) {
+                Ok(file) if is_unfinished(&file) => Err(StartError::new(StartErrorKind::Unsettled, named(why))),
+                Ok(_) | Err(_) => Err(wrong(named(why))),
+            },
+        }
+    }
+
+    /// From now on, a program that was changed within the last second counts as one that is being written, or it does not: for whoever can wait.
+    pub fn be_careful(&mut self, is_careful: bool) {
+        self.is_careful = is_careful;
+    }
+
+    /// Why a program that could be started is better not started yet.
+    fn unsettled(&mut self, file: &Path) -> Option<String> {
+        if let Some(pid) = self.writers.entry(file.to_owned()).or_insert_with(|| written_by(file)) {
+            return Some(format!("its file is being written, by process {pid}"));
+        }
+        (self.is_careful && is_settling(file)).then(|| "its file was changed within the last second".to_owned())
     }
 
     fn find(&mut self, name: &str, path: Option<String>, cwd: &Path) -> Result<PathBuf, String> {

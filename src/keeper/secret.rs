@@ -49,10 +49,15 @@ enum Failure {
 }
 
 fn output(argv: &[String], environment: &BTreeMap<String, String>, signals: &mut Signals) -> Result<Vec<u8>, Failure> {
-    let mut child = program::spawn(argv, environment, |command| {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Ok(())
-    })
+    let mut child = program::spawn(
+        argv,
+        environment,
+        |command| {
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            Ok(())
+        },
+        || false,
+    )
     .map_err(|why| Failure::Why(format!("was not started: {why}")))?;
     let printed = read_until_exit(&mut child, signals);
     if printed.is_err() {

@@ -49,6 +49,9 @@ pub struct Spec {
     /// The niceness of the program; the keeper's own without it, and where it may not be lowered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nice: Option<i32>,
+    /// Up to where whoever asks for this start has ruled out that another instance lives; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruled_out: Option<RuledOut>,
     /// On a clock of this machine: who comes later starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
@@ -64,6 +67,16 @@ pub struct Spec {
     /// The file in which that is changed; it is read at each turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duties_file: Option<PathBuf>,
+}
+
+/// Up to where it is known that no process of another life of the agent lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuledOut {
+    /// The newest number of a process at that moment.
+    pub number: u32,
+    /// The pid namespace in which it is one; none if that could not be told.
+    pub namespace: Option<u64>,
 }
 
 /// Where the program's input and output are.

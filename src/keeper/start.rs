@@ -19,6 +19,9 @@ use crate::desired::OnFail;
 use crate::process::ProcId;
 use crate::safe_open;
 
+/// How long a program is waited for whose file a process has open for writing.
+const BUSY_PATIENCE: Duration = Duration::from_secs(20);
+
 /// What is left of a start.
 pub(super) struct Started {
     pub(super) program: ProcId,
@@ -65,18 +68,22 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
     }
     let wrong = |why: String| StartError::new(StartErrorKind::Program, why);
     let own_limit = attributes::limit_files(spec.nofile).map_err(|error| broken("the limit of open files", error))?;
+    let busy = Instant::now();
+    // That somebody writes the file is no fault of the agent's: it is waited for.
+    let is_patient = || busy.elapsed() < BUSY_PATIENCE && !signals.ends_before_start();
     let (child, output) = match detached {
-        None => (program::spawn(&spec.argv, &variables, |_| Ok(())).map_err(wrong)?, None),
+        None => (program::spawn(&spec.argv, &variables, |_| Ok(()), is_patient).map_err(wrong)?, None),
         Some((stdin, log)) => {
             let (pipe, writer) = io::pipe().map_err(|error| broken("a pipe", error))?;
             rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| broken("a pipe", error.into()))?;
-            let child = program::spawn(&spec.argv, &variables, |command| {
+            let prepare = |command: &mut std::process::Command| {
                 command
                     .stdin(Stream::from(stdin.try_clone()?))
                     .stdout(Stream::from(writer.try_clone()?))
                     .stderr(Stream::from(writer.try_clone()?));
                 Ok(())
-            });
+            };
+            let child = program::spawn(&spec.argv, &variables, prepare, is_patient);
             (child.map_err(wrong)?, Some(Output { pipe: Some(pipe), log }))
         }
     };

@@ -99,6 +99,8 @@ pub enum StartErrorKind {
     Cwd,
     /// The program was not found or cannot be executed.
     Program,
+    /// The program is being written. Only found before a start: a keeper waits for it.
+    Unsettled,
     /// A secret was not found.
     Secret,
     /// A file of variables is missing or wrong.

@@ -62,7 +62,8 @@ pub(super) fn take_up(record: &mut Record, sighting: &Sighting, look: &Look, nam
         let (spent, wanted, paused) = (record.spent.max(record.generation), record.wanted, record.paused.clone());
         let (untyped, undelivered, failures) = (record.untyped.clone(), record.undelivered.clone(), record.failures.clone());
         let requested = record.requested.clone();
-        *record = Record { spent, wanted, paused, untyped, requested, undelivered, failures, ..new };
+        let predecessor_unproven = record.may_have_left(new.mark.as_ref());
+        *record = Record { spent, wanted, paused, untyped, requested, undelivered, failures, predecessor_unproven, ..new };
         changed = true;
     }
     if sighting.instance.is_some()
@@ -76,7 +77,19 @@ pub(super) fn take_up(record: &mut Record, sighting: &Sighting, look: &Look, nam
         record.sweeping = None;
         changed = true;
     }
-    changed | prove(record, sighting, look)
+    changed | prove_predecessors(record, sighting, look) | prove(record, sighting, look)
+}
+
+/// Notes that something is left of earlier lives, so that it is looked for until it is gone, and that nothing is.
+fn prove_predecessors(record: &mut Record, sighting: &Sighting, look: &Look) -> bool {
+    let before = record.predecessor_unproven;
+    let is_here = record.namespace.is_none_or(|namespace| Some(namespace) == look.namespace);
+    if !sighting.remains.is_empty() {
+        record.predecessor_unproven = true;
+    } else if look.searched.is_some() && is_here {
+        record.predecessor_unproven = false;
+    }
+    record.predecessor_unproven != before
 }
 
 /// Notes that nothing is left of a life that ended: its keeper said so, or all processes were searched.
@@ -105,6 +118,7 @@ pub(super) fn attached(lives: &[&Found]) -> u32 {
 mod tests {
     use std::collections::BTreeMap;
     use std::fmt::Write;
+    use std::str::FromStr;
 
     use super::*;
     use crate::desired::{Desired, Mark};
@@ -199,6 +213,28 @@ mod tests {
         };
         let remains: Vec<String> = sighting.remains.iter().map(|remains| remains.mark.as_ref().unwrap().generation.to_string()).collect();
         if remains.is_empty() { phase } else { format!("{phase}, remains {}", remains.join(" ")) }
+    }
+
+    #[test]
+    fn what_earlier_lives_left_is_looked_for_until_a_search_finds_nothing() {
+        let ada = AgentName::from_str("ada").unwrap();
+        let desired = Desired::nothing("f".parse().unwrap());
+        let mut records: BTreeMap<AgentName, Record> = record("lives").map(|record| (ada.clone(), record)).into_iter().collect();
+        let mut see = |found: Vec<Found>, searched: bool| {
+            let look = Look { found, searched: searched.then(|| "boot".into()), ..Look::default() };
+            let sighting = join::join(&desired, &records, &BTreeMap::new(), &look).remove("ada").unwrap();
+            take_up(records.get_mut("ada").unwrap(), &sighting, &look, &ada);
+            super::super::question::question(&desired, &records, false, super::super::Depth::Known).search
+        };
+        let alive = |generation, keeper| found(instance(generation, keeper), Life::Alive { since: None });
+        assert!(!see(vec![alive(2, true)], false));
+        // A run that is about others sees it, and does nothing.
+        assert!(see(vec![alive(2, true), alive(1, false)], true));
+        assert!(see(vec![alive(2, true)], false), "where nobody searched, nothing is proven");
+        assert!(!see(vec![alive(2, true)], true));
+        // A life that was never proven to have left nothing has a successor.
+        assert!(see(vec![alive(3, true)], false));
+        assert!(!see(vec![alive(3, true)], true));
     }
 
     #[test]

@@ -47,9 +47,9 @@ pub(super) fn question<'a>(
         .collect();
     let server = if nothing_is_known { Some(&desired.server) } else { server(desired) };
     let unrecorded = starts.iter().any(|(name, _)| !records.get(name).is_some_and(join::knows_a_life));
-    // What was asked to end is looked for until it is gone.
-    let sweeps = records.values().any(|record| record.sweeping.is_some());
-    let search = nothing_is_known || sweeps || (unrecorded && !all_is_known);
+    // What was asked to end is looked for until it is gone, and what a life before may have left until that is proven.
+    let is_unproven = records.values().any(|record| record.sweeping.is_some() || record.predecessor_unproven);
+    let search = nothing_is_known || is_unproven || (unrecorded && !all_is_known);
     let left = records.iter().filter(|(_, record)| !record.left.is_empty()).map(|(name, record)| (name.clone(), record.left.clone()));
     let left = left.collect();
     let sockets = sockets.into_iter().collect::<Vec<PathBuf>>();

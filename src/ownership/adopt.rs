@@ -134,6 +134,7 @@ fn instance(agent: &AgentName, spec: &AgentSpec, candidate: &Candidate, sighting
 fn record(instance: Instance, spec: &AgentSpec, before: Option<Record>) -> Record {
     let agent = instance.agent.clone();
     let kept = before.unwrap_or_else(|| Record::new(agent.clone()));
+    let predecessor_unproven = kept.may_have_left(None);
     Record {
         generation: instance.generation,
         spec: Some(spec.clone()),
@@ -144,6 +145,7 @@ fn record(instance: Instance, spec: &AgentSpec, before: Option<Record>) -> Recor
         requested: kept.requested,
         undelivered: kept.undelivered,
         left: kept.left,
+        predecessor_unproven,
         ..Record::new(agent)
     }
 }

@@ -8,16 +8,15 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::program_search::search_program;
+use super::{program_file, program_search::search_program};
 
 /// The part of a first line that the kernel reads.
 const FIRST_LINE: usize = 256;
 
-/// How many scripts may be run by scripts; the kernel follows four more.
-const DEPTH: usize = 4;
+/// How many interpreters may be scripts that have one themselves; the kernel follows no more.
+const DEPTH: usize = 5;
 
-/// Errors with what is missing, in words that continue the file's name. A file that cannot be read, or is neither a script nor a binary of this
-/// machine, is not judged.
+/// Errors with what is missing, in words that continue the file's name. A file that cannot be read, or is a binary of another machine, is not judged.
 pub(super) fn check(file: &Path, path: Option<&str>, cwd: &Path) -> Result<(), String> {
     check_at(file, path, cwd, DEPTH)
 }
@@ -27,6 +26,7 @@ fn check_at(file: &Path, path: Option<&str>, cwd: &Path, depth: usize) -> Result
     let Ok(mut opened) = File::open(file) else { return Ok(()) };
     let Ok(length) = opened.read(&mut head) else { return Ok(()) };
     let head = &head[..length];
+    program_file::check(&opened, head)?;
     if head.starts_with(b"\x7fELF") {
         return loader(&opened, head).map_or(Ok(()), |loader| there("loader", &loader, ""));
     }
@@ -47,7 +47,13 @@ fn check_at(file: &Path, path: Option<&str>, cwd: &Path, depth: usize) -> Result
         let program = program.escape_debug();
         return Err(format!("its interpreter `{program}`, which {interpreter} runs, is not in the PATH of the agent{crlf}"));
     }
-    if depth > 0 { check_at(Path::new(interpreter), path, cwd, depth - 1) } else { Ok(()) }
+    if depth == 0 {
+        return Err("its first line leads to no program: its interpreters are scripts that are run by each other".to_owned());
+    }
+    check_at(Path::new(interpreter), path, cwd, depth - 1).map_err(|why| match why.strip_prefix("it is ") {
+        Some(why) => format!("its interpreter `{}` is {why}", interpreter.escape_debug()),
+        None => why,
+    })
 }
 
 fn there(what: &str, file: &str, more: &str) -> Result<(), String> {
@@ -118,6 +124,7 @@ fn native() -> Option<u64> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     #[track_caller]
     fn verdict(content: &[u8]) -> Result<(), String> {
@@ -149,6 +156,36 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_would_not_run_is_told() {
+        let shell = "it is neither a binary nor a script whose first line names an interpreter, such as `#!/bin/sh`";
+        for (content, why) in
+            [("echo without a first line\n", shell), ("", "it is empty"), ("\x7fELF cut off", "it is cut off within its ELF header")]
+        {
+            assert_eq!(verdict(content.as_bytes()), Err(why.to_owned()), "{content:?}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let script = |name: &str, interpreter: &Path| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, format!("#!{}\n", interpreter.display())).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o700)).unwrap();
+            file
+        };
+        let itself = script("itself", &folder.path().join("itself"));
+        let circle = Err("its first line leads to no program: its interpreters are scripts that are run by each other".to_owned());
+        assert_eq!(check(&itself, None, folder.path()), circle);
+        // As many as the kernel follows, and one more.
+        let mut last = PathBuf::from("/bin/sh");
+        for number in 0..DEPTH {
+            last = script(&number.to_string(), &last);
+            assert_eq!(check(&last, None, folder.path()), Ok(()));
+            assert!(std::process::Command::new(&last).stdin(std::process::Stdio::null()).status().is_ok(), "{number}");
+        }
+        let more = script("more", &last);
+        assert_eq!(check(&more, None, folder.path()), circle);
+        assert!(std::process::Command::new(&more).stdin(std::process::Stdio::null()).status().is_err());
+    }
+
+    #[test]
     fn what_can_run_or_cannot_be_judged_is_let_through() {
         for script in [
             "#!/bin/sh\n",
@@ -157,13 +194,10 @@ mod tests {
             "#!\n",
             "#!   \n",
             "#!python\n",
-            "echo without a first line\n",
-            "",
             "#!/usr/bin/env sh\n",
             "#!/usr/bin/env -S sh -e\n",
             "#!/usr/bin/env -i sh\n",
             "#!/usr/bin/env PATH=/x tool\n",
-            "\x7fELF cut off",
         ] {
             assert_eq!(verdict(script.as_bytes()), Ok(()), "{script:?}");
         }

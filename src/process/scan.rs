@@ -10,7 +10,44 @@ use std::path::{Path, PathBuf};
 
 use super::stat::is_gone;
 use super::{KEEP, MARK_VARIABLE, ProcId, boot_id, cmdline, is_ours, stat, variable};
-use crate::desired::Mark;
+use crate::desired::{AgentName, FleetName, Mark};
+
+/// Which processes of our own user to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// All.
+    All,
+    /// Those that were started after the process with this number, by [`newest_number`].
+    Since(u32),
+}
+
+/// Of more numbers than these, to list all processes takes no longer than to try each number.
+const FEW_NUMBERS: u32 = 1024;
+
+impl Among {
+    fn pids(self) -> io::Result<Vec<u32>> {
+        let Self::Since(number) = self else { return own_pids() };
+        // After the highest number the kernel begins from the lowest ones again.
+        let newest = newest_number()?;
+        match newest.checked_sub(number) {
+            Some(count) if count <= FEW_NUMBERS => Ok((number + 1..newest).filter(|pid| seems_ours(*pid)).collect()),
+            Some(_) | None => own_pids(),
+        }
+    }
+}
+
+/// A number that the kernel has given out just now: that of a thread, of which there is nothing but the number. All processes that are started later
+/// have later ones, until the numbers are used up and begin again.
+///
+/// # Errors
+///
+/// When no thread can be started.
+pub fn newest_number() -> io::Result<u32> {
+    let thread = std::thread::Builder::new().stack_size(64 * 1024).spawn(|| std::fs::read_link("/proc/thread-self"))?;
+    let path = thread.join().map_err(|_| io::Error::other("a thread that only reads panicked"))??;
+    let number = path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok());
+    number.ok_or_else(|| io::Error::other(format!("{} names no thread", path.display())))
+}
 
 /// A running keeper.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +62,13 @@ pub struct Keeper {
 
 /// All running keepers of our own user. Errors when `/proc` could not be listed.
 pub fn keepers() -> io::Result<Vec<Keeper>> {
+    keepers_among(Among::All)
+}
+
+/// The same among some processes only.
+pub fn keepers_among(among: Among) -> io::Result<Vec<Keeper>> {
     let mut found = Vec::new();
-    for pid in own_pids()? {
+    for pid in among.pids()? {
         let Some((mark, spec)) = keep_command(pid) else { continue };
         if is_ours(pid).ok().flatten() != Some(true) {
             continue;
@@ -45,7 +87,7 @@ pub fn keepers() -> io::Result<Vec<Keeper>> {
 /// Errors when `/proc` could not be listed.
 pub fn with_mark(mark: &str) -> io::Result<Vec<ProcId>> {
     let wanted = mark.as_bytes();
-    let all = bearers(|bytes| bytes == wanted)?;
+    let all = bearers(Among::All, |bytes| bytes == wanted)?;
     Ok(all.into_iter().map(|(_, process)| process).collect())
 }
 
@@ -53,8 +95,23 @@ pub fn with_mark(mark: &str) -> io::Result<Vec<ProcId>> {
 /// and a server for all sessions that itself bears the mark, such as one of tmux, with everything below it: an agent started it for others to use.
 /// Errors when `/proc` could not be listed.
 pub fn marks_of() -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
+    by_mark(Among::All, |bytes| bytes.starts_with(b"v1/"))
+}
+
+/// As [`marks_of`], among some processes and of some agents of one fleet only: of all others no more is read than their mark.
+/// Errors when `/proc` could not be listed.
+pub fn living_of(among: Among, fleet: &FleetName, is_meant: impl Fn(&AgentName) -> bool) -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
+    let prefix = format!("v1/{fleet}/");
+    by_mark(among, |bytes| {
+        let rest = bytes.strip_prefix(prefix.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b'/').next());
+        let agent = rest.and_then(|name| std::str::from_utf8(name).ok()).and_then(|name| name.parse().ok());
+        agent.is_some_and(|agent| is_meant(&agent))
+    })
+}
+
+fn by_mark(among: Among, wanted: impl Fn(&[u8]) -> bool) -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
     let mut marked: BTreeMap<Mark, Vec<ProcId>> = BTreeMap::new();
-    for (text, process) in bearers(|bytes| bytes.starts_with(b"v1/"))? {
+    for (text, process) in bearers(among, wanted)? {
         if let Some(mark) = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
             marked.entry(mark).or_default().push(process);
         }
@@ -62,11 +119,11 @@ pub fn marks_of() -> io::Result<BTreeMap<Mark, Vec<ProcId>>> {
     Ok(marked)
 }
 
-fn bearers(wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<(Vec<u8>, ProcId)>> {
+fn bearers(among: Among, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<(Vec<u8>, ProcId)>> {
     let mut found = Vec::new();
     let mut parents = BTreeMap::new();
     let mut servers = BTreeSet::new();
-    for pid in own_pids()? {
+    for pid in among.pids()? {
         // Unreadable means gone, or one whose environment the kernel hides even from its user: neither can be matched.
         let Ok(Some(value)) = variable(pid, MARK_VARIABLE) else { continue };
         if !wanted(value.as_bytes()) || keep_command(pid).is_some() || is_ours(pid).ok().flatten() != Some(true) {
@@ -147,8 +204,11 @@ pub(super) fn all_pids() -> io::Result<Vec<u32>> {
 
 /// Those that seem to be our own user's, at the price of one look each; [`is_ours`] settles it.
 pub(super) fn own_pids() -> io::Result<Vec<u32>> {
-    let ours = rustix::process::geteuid().as_raw();
     let mut pids = all_pids()?;
-    pids.retain(|pid| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|folder| folder.uid() == ours));
+    pids.retain(|pid| seems_ours(*pid));
     Ok(pids)
+}
+
+fn seems_ours(pid: u32) -> bool {
+    std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|folder| folder.uid() == rustix::process::geteuid().as_raw())
 }

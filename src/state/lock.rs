@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -29,6 +30,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    path: PathBuf,
     holder_died: bool,
     turn: u64,
 }
@@ -39,9 +41,15 @@ impl Lock {
         self.turn
     }
 
-    /// Whether it was removed with its folder: who takes it now takes another one.
+    /// Whether its file is not the one under its name any more, because the folder was removed, moved away or replaced by a copy: who takes it now
+    /// takes another one.
     pub fn is_lost(&self) -> bool {
-        self.file.metadata().is_ok_and(|stat| stat.nlink() == 0)
+        let identity = |stat: std::fs::Metadata| (stat.dev(), stat.ino());
+        match (self.file.metadata(), std::fs::symlink_metadata(&self.path)) {
+            (Ok(held), Ok(there)) => identity(held) != identity(there),
+            (_, Err(error)) => matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory),
+            (Err(_), Ok(_)) => false,
+        }
     }
 
     /// Whether the one who held it before died while it did.
@@ -122,7 +130,8 @@ pub(super) fn take(folder: &Folder, name: &str, command: &str, patience: Duratio
         // A new one, or one that an earlier version let go of.
         None => Some(0),
     };
-    let lock = Lock { holder_died: turn.is_none(), turn: turn.map_or_else(unheard_of, |turn| turn.wrapping_add(1)), file };
+    let (holder_died, turn) = (turn.is_none(), turn.map_or_else(unheard_of, |turn| turn.wrapping_add(1)));
+    let lock = Lock { file, path: folder.path_of(name), holder_died, turn };
     sign(lock, command).map_err(NoLock::Failed)
 }
 
@@ -207,6 +216,24 @@ fn holder(file: &mut File) -> Option<Holder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_lost_with_its_folder_however_that_went() {
+        let root = tempfile::tempdir().unwrap();
+        let (place, aside) = (root.path().join("f"), root.path().join("aside"));
+        let ways: [&dyn Fn(); 3] = [&|| std::fs::remove_dir_all(&place).unwrap(), &|| std::fs::rename(&place, &aside).unwrap(), &|| {
+            std::fs::rename(&place, &aside).unwrap();
+            std::fs::create_dir(&place).unwrap();
+            std::fs::copy(aside.join("lock"), place.join("lock")).unwrap();
+        }];
+        for (number, way) in ways.iter().enumerate() {
+            let lock = take(&Folder::make(&place).unwrap(), "lock", "watch", Duration::ZERO).unwrap();
+            assert!(!lock.is_lost());
+            way();
+            assert!(lock.is_lost(), "{number}");
+            let _ = std::fs::remove_dir_all(&aside);
+        }
+    }
 
     #[test]
     fn who_lets_go_of_it_has_let_go_whoever_else_has_its_handle() {

@@ -121,6 +121,10 @@ pub struct Record {
     /// searched. The boot of the machine in which they were; empty where the keeper said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clean: Option<Arc<str>>,
+    /// It is not proven that nothing is left of the lives before that one: something of them is looked for until a search of all processes finds
+    /// nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub predecessor_unproven: bool,
     /// The highest generation that was given out, where that is not the one of that life.
     #[serde(default, skip_serializing_if = "Generation::is_none")]
     pub spent: Generation,
@@ -211,9 +215,15 @@ impl Record {
             sweeping: None,
             namespace: None,
             clean: None,
+            predecessor_unproven: false,
             spent: Generation(0),
             secrets: BTreeMap::new(),
         }
+    }
+
+    /// Whether something of a life may be left that is forgotten once the record is that of the life with the mark `next`.
+    pub fn may_have_left(&self, next: Option<&Mark>) -> bool {
+        self.predecessor_unproven || (self.mark.is_some() && self.mark.as_ref() != next && self.clean.is_none())
     }
 
     /// Whether it holds a wish of a person's, or a promise to one, that is still in force.

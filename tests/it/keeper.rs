@@ -47,6 +47,7 @@ impl Stand {
             nofile: None,
             umask: None,
             nice: None,
+            ruled_out: None,
             not_after: None,
             lock: at("lock"),
             status: at("status"),

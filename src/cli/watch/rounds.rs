@@ -205,7 +205,7 @@ impl<'a> Rounds<'a> {
         self.watch.round(desired, fleet, &mut self.host, &mut self.listener)
     }
 
-    /// Takes the watcher's lock anew if somebody removed the folder that it was in: nobody else would find it.
+    /// Takes the watcher's lock anew if the folder that it was in is not there any more: nobody else would find it.
     fn keep_the_lock(&mut self) -> Result<()> {
         if self.lock.as_ref().is_none_or(|lock| !lock.is_lost()) {
             return Ok(());
@@ -214,8 +214,9 @@ impl<'a> Rounds<'a> {
         match self.follow.setup.fleet.watch_lock() {
             Ok(lock) => self.lock = Some(lock),
             Err(NoLock::Failed(error)) => return Err(error),
-            Err(NoLock::Held(_)) => bail!("the state folder was removed, and another watcher of this fleet is at work in the new one"),
+            Err(NoLock::Held(_)) => bail!("the state folder was replaced, and another watcher of this fleet is at work in the new one"),
         }
+        self.listener.say("The state folder was removed or replaced: the watcher goes on with the one that is there now.\n".to_owned());
         let (files, folders) = self.follow.interest();
         self.host.attend(&files, &folders);
         Ok(())

@@ -71,8 +71,8 @@ impl Looking<'_> {
     }
 
     /// The state folder for which a keeper with this spec works, if that is another one than this run's, is there, and has a record of the agent.
-    pub(super) fn elsewhere(&self, spec: &Path, agent: &AgentName) -> Option<PathBuf> {
-        other_folder(spec.parent()?.parent()?, &self.live.paths, agent)
+    pub(super) fn elsewhere(&self, spec: &Path, mark: &Mark) -> Option<PathBuf> {
+        other_folder(spec.parent()?.parent()?, &self.live.paths, mark)
     }
 
     /// Searches the list of processes for keepers of the fleet.
@@ -117,7 +117,7 @@ impl Looking<'_> {
             let mut instance = Instance { keeper: Some(keeper.process), ..blank(&known, seat) };
             let since = self.complete(&mark, &mut instance);
             instance.program = instance.program.or_else(|| oldest_child(instance.keeper.as_ref()?, &mark.to_string()));
-            let elsewhere = self.elsewhere(&keeper.spec, &mark.agent);
+            let elsewhere = self.elsewhere(&keeper.spec, &mark);
             self.look.found.push(Found { instance, life: Life::Alive { since }, attached: 0, log_pipe: None, elsewhere });
         }
         if no_list.is_none() && self.look_at_what_is_left() && !self.ask.closely {
@@ -174,7 +174,7 @@ impl Looking<'_> {
                 let first = || processes.iter().min_by_key(|process| (process.start_time, process.pid)).cloned();
                 let program = seen.or_else(|| ended.and_then(|ended| ended.program.clone())).or_else(first);
                 let is_ours = known.is_some() || ended.is_some();
-                let elsewhere = program.as_ref().filter(|_| !is_ours).and_then(|program| self.folder_of(program, &mark.agent));
+                let elsewhere = program.as_ref().filter(|_| !is_ours).and_then(|program| self.folder_of(program, &mark));
                 let known = Known { agent, mark: Some(mark.clone()), instance: None, is_daemon: false, namespace: None };
                 let instance = Instance { program, ..blank(&known, Seat::Adrift { processes: Vec::new() }) };
                 self.adrift(&mark, processes, &instance);
@@ -187,9 +187,9 @@ impl Looking<'_> {
     }
 
     /// The other state folder that remembers what a program was started for, which its environment names.
-    fn folder_of(&self, program: &ProcId, agent: &AgentName) -> Option<PathBuf> {
+    fn folder_of(&self, program: &ProcId, mark: &Mark) -> Option<PathBuf> {
         let folder = process::variable(program.pid, "RECONCILE_STATE_DIR").ok().flatten()?;
-        other_folder(Path::new(&folder), &self.live.paths, agent)
+        other_folder(Path::new(&folder), &self.live.paths, mark)
     }
 
     /// Adds the living of `processes` as what is left of the instance.

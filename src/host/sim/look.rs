@@ -222,7 +222,7 @@ impl<'a> Gaze<'a> {
     /// The other state folder that remembers this life.
     fn elsewhere(&self, life: &Lived) -> Option<PathBuf> {
         let own = Paths::new(self.sim.viewer.folder.clone()?);
-        other_folder(life.home.folder.as_deref()?, &own, &life.instance.agent)
+        other_folder(life.home.folder.as_deref()?, &own, life.instance.mark.as_ref()?)
     }
 
     /// A life that is there, as this viewer sees it.

@@ -9,6 +9,7 @@ use crate::event::{Event, What};
 use crate::host::sim::{Deed, LifeSpan, NATIVE};
 use crate::host::{Act, Host, Successor};
 use crate::plan::{Change, Next};
+use crate::state::{Foreign, Record};
 use crate::time::{Duration, Timestamp};
 
 impl World {
@@ -102,8 +103,14 @@ impl World {
             if ended == Ended::Refused {
                 // What the other folder has by now is given back.
                 let (first, second) = (self.fleet(Who::First).clone(), self.fleet(Who::Second).clone());
-                let agents = second.records().map_err(|error| error.to_string())?.into_keys().collect();
-                first.take_over(second.paths().folder(), &agents).map_err(|error| format!("{error:#}"))?;
+                let records = second.records().map_err(|error| error.to_string())?.into_values().flatten();
+                let foreign = |record: Record| {
+                    let mark = record.mark?;
+                    let home = self.sim.lives().find(|life| life.mark == mark)?.home.folder?;
+                    Some(Foreign { agent: record.agent, mark, home })
+                };
+                let instances: Vec<Foreign> = records.filter_map(foreign).collect();
+                first.take_over(second.paths().folder(), &instances).map_err(|error| format!("{error:#}"))?;
                 self.history.has_forgotten = true;
             }
             self.judge()?;
@@ -130,7 +137,7 @@ impl World {
 
     fn each_runs_that_should(&self, due: &std::collections::BTreeSet<AgentName>) -> Result<(), String> {
         let living: Vec<String> = self.sim.living().map(|instance| instance.agent.to_string()).collect();
-        let wanted = |record: &crate::state::Record| record.wanted == Wish::Running;
+        let wanted = |record: &Record| record.wanted == Wish::Running;
         let records = self.fleet(Who::First).records().map_err(|error| error.to_string())?;
         for agent in self.desired().agents.keys().filter(|agent| !due.contains(*agent)) {
             let is_wanted = records.get(agent).is_some_and(|record| record.as_ref().is_ok_and(wanted));

@@ -1,7 +1,7 @@
 //! One instance, whichever state folder, record or namespace looks at it: the newest living mark is the truth.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use reconcile::process::{self, Liveness, ProcId, Signal};
 use serde_json::Value;
@@ -106,6 +106,49 @@ fn a_second_state_folder_is_refused_and_can_take_over() {
     let (code, text) = elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!((keepers(&program, "ada"), keepers(&program, "bob")), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn of_two_state_folders_one_may_act_whatever_was_taken_over_before() {
+    let program = Program::new(TWO);
+    let only = ["apply", "--auto-approve", "--target", "bob"];
+    assert_eq!(program.says(&only).0, 0);
+    let old = std::fs::read_to_string(record(&program, "bob")).unwrap();
+    let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve", "--target", "bob", "--take-over"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(elsewhere(&program, "cron", &["stop", "bob"]).0, 0);
+    // The next life is the first folder's again, though it has an older record of it, and the second one has one too.
+    assert_eq!(program.says(&only).0, 0);
+    let bob = pid(&program, "bob");
+    std::fs::write(record(&program, "bob"), old).unwrap();
+    let (code, text) = program.says(&only);
+    assert_eq!((code, pid(&program, "bob")), (0, bob), "{text}");
+    let (code, text) = elsewhere(&program, "cron", &["start", "bob"]);
+    assert!(code == 4 && text.contains(program.at("state").to_str().unwrap()), "{text}");
+    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
+    assert_eq!(keepers(&program, "bob"), Vec::new());
+}
+
+#[test]
+fn a_watcher_whose_agents_were_taken_over_remembers_them_no_more() {
+    let program = Program::new(&TWO.replace("[defaults]", "[watch]\nresync = \"1s\"\n\n[defaults]"));
+    let mut watcher = program.command(&["watch"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = || -> Option<Value> {
+        let text = std::fs::read_to_string(program.at("state").join(&program.fleet.1).join("watch.json")).ok()?;
+        serde_json::from_str(&text).ok()
+    };
+    eventually(|| record(&program, "ada").exists().then_some(()), LIMIT);
+    eventually(|| (keepers(&program, "ada").len() == 1 && keepers(&program, "bob").len() == 1).then_some(()), LIMIT);
+    let take_over = || elsewhere(&program, "cron", &["apply", "--auto-approve", "--take-over", "--lock-timeout", "5s"]);
+    let (code, text) = take_over();
+    assert!(matches!(code, 0 | 3), "{text}");
+    let rounds = || status().and_then(|status| status["rounds"].as_u64());
+    let before = rounds().unwrap();
+    eventually(|| rounds().filter(|now| *now > before + 2), LIMIT);
+    assert!(!record(&program, "ada").exists() && !record(&program, "bob").exists());
+    assert_eq!(program.says(&["watch", "--stop"]).0, 0);
+    watcher.wait().unwrap();
+    assert_eq!(elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! No instance is ended whose successor cannot start, whichever way its end was asked for.
 
+use std::io::Read;
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::support::Program;
@@ -32,6 +35,13 @@ fn needy() -> Program {
     std::fs::write(program.at("constellation.toml"), text.replace("../", &format!("{base}/"))).unwrap();
     assert_eq!(program.command(&["apply", "--auto-approve"]).status().unwrap().code(), Some(0));
     program
+}
+
+/// By another process: a file that is open for writing in a child of another test cannot be run.
+fn install(program: &Program, content: &[u8]) {
+    std::fs::write(program.at("part"), content).unwrap();
+    let copied = crate::support::command("install").args(["-m", "755", "part", "work/prog"]).current_dir(program.folder.path()).status();
+    assert!(copied.unwrap().success());
 }
 
 fn private(program: &Program, file: &str) {
@@ -73,6 +83,32 @@ fn an_instance_is_not_ended_for_a_successor_that_cannot_start() {
         assert_eq!(program.command(&["restart", "ada"]).status().unwrap().code(), Some(0));
         assert_ne!(agent(&program)["pid"], before["pid"]);
     }
+    // What is being installed is no program yet.
+    let whole = std::fs::read(program.at("work/prog")).unwrap();
+    for part in [&b""[..], &whole[..100], &whole[..20_000], b"exec sleep 1001\n"] {
+        let before = agent(&program);
+        std::fs::remove_file(program.at("work/prog")).unwrap();
+        install(&program, part);
+        for way in ways {
+            assert_eq!(program.command(way).args(["--timeout", "5s"]).status().unwrap().code(), Some(3), "{} bytes", part.len());
+        }
+        assert_eq!(agent(&program)["pid"], before["pid"]);
+    }
+    std::fs::remove_file(program.at("work/prog")).unwrap();
+    install(&program, &whole);
+    let before = agent(&program);
+    let mut writer = crate::support::command("sh");
+    writer.args(["-c", "exec 3>>work/prog; echo open; read line"]).current_dir(program.folder.path());
+    let mut writer = writer.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    writer.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let output = program.command(&["restart", "ada", "--timeout", "5s"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = format!("its file is being written, by process {}", writer.id());
+    assert!(output.status.code() == Some(3) && said.contains(&why), "{said}");
+    assert_eq!(agent(&program)["pid"], before["pid"]);
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
+    assert_eq!(program.command(&["restart", "ada"]).status().unwrap().code(), Some(0));
     // A changed secret is a reason to replace, and what it needs is looked for all the same.
     let before = agent(&program);
     std::fs::write(program.at("key"), "B=2\n").unwrap();

@@ -1,13 +1,15 @@
 //! What a keeper refuses to start, and how it says so.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio as Stream;
 
-use reconcile::keeper::{Exit, LOCKED, NO_SPEC, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
+use reconcile::keeper::{Exit, LOCKED, NO_SPEC, RuledOut, Secret, Spec, StartErrorKind, Stdio, arguments, is_locked};
 use reconcile::process::{self, Signal};
 use reconcile::time::Timestamp;
 
 use super::{EXE, Stand};
-use crate::support::{LIMIT, eventually, mark};
+use crate::support::{Guard, LIMIT, eventually, mark};
 
 #[track_caller]
 fn check(change: impl Fn(&mut Spec), kind: StartErrorKind, exit: i32, words: &str) {
@@ -69,6 +71,9 @@ fn a_start_that_cannot_be_is_told_with_its_reason() {
         127,
         "`no-such-tool`, which /usr/bin/env runs, is not in the PATH",
     );
+    let no_interpreter = "./start.sh: it is neither a binary nor a script whose first line names an interpreter";
+    check(script("echo it runs\n"), StartErrorKind::Program, 127, no_interpreter);
+    check(script(""), StartErrorKind::Program, 127, "./start.sh: it is empty");
     check(|spec| spec.argv.clear(), StartErrorKind::Program, 127, "no program is named");
     check(|spec| spec.not_after = Some(Timestamp::from_millis(1)), StartErrorKind::Late, 126, "1970");
     check(|spec| spec.env_files.push("/nowhere.env".into()), StartErrorKind::EnvFile, 126, "env_file /nowhere.env: No such file");
@@ -142,6 +147,38 @@ fn there_is_one_instance_and_the_second_keeper_writes_nothing() {
     eventually(|| (!is_locked(&stand.spec.lock).unwrap()).then_some(()), LIMIT);
     assert!(stand.at("lock").exists());
     assert_eq!(program.liveness(), process::Liveness::Alive);
+}
+
+#[test]
+fn a_keeper_starts_nothing_beside_the_program_of_one_that_was_killed() {
+    let number = process::newest_number().unwrap();
+    let mut stand = Stand::new(&["sleep", "1000"]);
+    stand.spec.env.insert("RECONCILE_STATE_DIR".to_owned(), "/of/another".to_owned());
+    let mut first = stand.start();
+    let program = stand.program();
+    process::signal(&first.id(), Signal::KILL).unwrap();
+    first.child.wait().unwrap();
+    assert_eq!(program.liveness(), process::Liveness::Alive);
+
+    // Another state folder, which looked before the first one started anything.
+    let mut other = Stand::new(&["sleep", "1000"]);
+    let mark = stand.label().to_string();
+    other.spec.label = format!("{}{:016x}", &mark[..mark.len() - 16], u64::MAX).parse().unwrap();
+    other.spec.ruled_out = Some(RuledOut { number, namespace: process::pid_namespace() });
+    other.spec.write(&other.at("spec")).unwrap();
+    let mut second = crate::support::command(EXE);
+    second.args(arguments(other.label(), &other.at("spec"))).stdout(Stream::null()).stderr(Stream::piped());
+    let mut second = Guard { child: second.spawn().unwrap(), mark: other.label().clone() };
+    assert_eq!((second.code(), other.status()), (LOCKED.into(), None));
+    let mut said = String::new();
+    second.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(
+        said.contains(&format!("process {} of this agent's generation 1, started for the state folder /of/another", program.pid)),
+        "{said}"
+    );
+    drop(first);
+    let _second = other.start();
+    other.program();
 }
 
 #[test]

