@@ -333,7 +333,7 @@ impl Run<'_> {
         let fleet = &self.setup.fleet;
         let lines = if self.args.output == Output::Events { Lines::Json } else { Lines::Human };
         let file = fleet.or_noted(Unremembered::Run, self.account.file());
-        let mut progress = Progress::new(self.terminal, lines, plan, file);
+        let mut progress = Progress::new(self.terminal, lines, plan, terms.scope.as_ref(), file);
         let deadline = self.begun + self.args.run.timeout;
         let result = converge(desired, fleet, &mut self.host, Begin { terms, deadline, first }, &mut progress, &mut self.turns);
         let (counts, events) = progress.finish();

@@ -137,6 +137,8 @@ pub(super) struct Progress<'a> {
     bar: ProgressBar,
     run: Option<&'a mut Run>,
     counts: BTreeMap<&'static str, usize>,
+    /// Of which agents ends count: of all, without.
+    scope: Option<BTreeSet<AgentName>>,
     /// What was begun and is not over.
     begun: BTreeMap<AgentName, &'static str>,
     /// Of which agents what was counted.
@@ -145,7 +147,13 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(terminal: &'a Terminal, lines: Lines, plan: &Plan, run: Option<&'a mut Run>) -> Self {
+    pub(super) fn new(
+        terminal: &'a Terminal,
+        lines: Lines,
+        plan: &Plan,
+        scope: Option<&BTreeSet<AgentName>>,
+        run: Option<&'a mut Run>,
+    ) -> Self {
         let bar = ProgressBar::with_draw_target(Some(plan.changes.len() as u64), target(terminal, lines));
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} at rest  {elapsed}") {
             bar.set_style(style);
@@ -158,6 +166,7 @@ impl<'a> Progress<'a> {
             bar,
             run,
             counts: BTreeMap::new(),
+            scope: scope.cloned(),
             begun: BTreeMap::new(),
             seen: BTreeSet::new(),
             events: Vec::new(),
@@ -181,7 +190,9 @@ fn target(terminal: &Terminal, lines: Lines) -> ProgressDrawTarget {
 
 impl Audience for Progress<'_> {
     fn event(&mut self, entry: &Entry) {
-        match counted(entry.event.what) {
+        let agent = entry.event.agent.as_ref();
+        let is_meant = agent.is_none_or(|agent| self.scope.as_ref().is_none_or(|scope| scope.contains(agent)));
+        match counted(entry.event.what).filter(|_| is_meant) {
             Some(Counted::Agents(done)) if self.seen.insert((done, entry.event.agent.clone())) => {
                 *self.counts.entry(done).or_default() += 1
             }

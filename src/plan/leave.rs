@@ -77,7 +77,8 @@ pub(super) fn next_step(
         return next;
     }
     let until = patience(leaving, asked, in_force(declared, recorded));
-    if agent.now < until && !agent.sighting.drained {
+    let is_vain = leaving.step != Step::Kill && is_not_started(agent);
+    if agent.now < until && !agent.sighting.drained && !is_vain {
         return waits(agent, leaving, asked, until);
     }
     match leaving.step {
@@ -138,11 +139,19 @@ const UNKNOWN_CARE: &[DrainStep] = &[DrainStep::term()];
 fn step(agent: &Agent<'_>, wanted: usize, purpose: Purpose, steps: &[DrainStep]) -> Next {
     let generation = agent.sighting.generation;
     Next::Act(match steps.get(wanted) {
+        // There is nobody to ask: its keeper ends what it is about to start, such as a hook.
+        Some(_) if is_not_started(agent) => Action::Kill { generation, purpose },
         // What cannot be typed now is no way out: the next one is taken.
         Some(DrainStep { ask: DrainAsk::Ask(_), .. }) if !talk::takes_text(agent) => return step(agent, wanted + 1, purpose, steps),
         Some(step) => Action::Drain { generation, step: wanted, ask: step.ask.clone(), purpose },
         None => Action::Kill { generation, purpose },
     })
+}
+
+/// Whether its keeper has not started its program yet, or does not know it.
+fn is_not_started(agent: &Agent<'_>) -> bool {
+    let kept = |instance: &Instance| instance.keeper.is_some() && instance.mark.is_some() && instance.program.is_none();
+    agent.sighting.instance.as_ref().is_some_and(kept)
 }
 
 fn survivors(instance: Option<&Instance>) -> String {

@@ -288,3 +288,14 @@ fn one_that_is_to_be_killed_is_not_asked_first() {
     check_under("kill=lead", TMUX, "lead leaving drain=1 asked=0s wanted=stopped", "lead  stop  should be stopped  kill 1");
     check_under("kill=lead", TMUX, "lead running attached=1 wanted=stopped", "lead  stop  should be stopped  held: 1 attached");
 }
+
+#[test]
+fn one_whose_program_is_not_started_yet_is_ended_at_once() {
+    let stop =
+        "[agents.a]\ncommand = [\"run\"]\ndesired = \"stopped\"\ndrain = [{ signal = \"TERM\", wait = \"10s\" }, { keys = [\"C-c\"] }]\n";
+    let due = "a  stop  should be stopped";
+    check(stop, "a running starting unstarted desired=\"running\"", &format!("{due}  kill 1"));
+    check(stop, "a leaving drain=1 asked=1s unstarted desired=\"running\"", &format!("{due}  kill 1"));
+    check(stop, "a leaving asked=1s unstarted desired=\"running\"", &format!("{due}  leaves by kill, has 4s"));
+    check(stop, "a running starting desired=\"running\"", &format!("{due}  drain 1 by 1: signal TERM"));
+}

@@ -12,7 +12,7 @@ pub(super) struct Line {
     pub(super) fields: Vec<(String, String)>,
 }
 
-const WORDS: [&str; 66] = [
+const WORDS: [&str; 67] = [
     "starting",
     "failing",
     "gen",
@@ -64,6 +64,7 @@ const WORDS: [&str; 66] = [
     "lines",
     "terminal",
     "suspended",
+    "unstarted",
     "composer",
     "shell",
     "excuse",
@@ -124,7 +125,11 @@ impl Line {
             spec: (!never && !record_is_lost).then(|| spec.clone()),
             digest: (!never && !self.has("mark")).then(|| canonical_digest(&spec.launch)),
             phase: self.phase(),
-            instance: lives.then(|| instance(agent, generation, 100, &spec.launch.place)),
+            instance: lives.then(|| {
+                let instance = instance(agent, generation, 100, &spec.launch.place);
+                let program = instance.program.clone().filter(|_| !self.has("unstarted"));
+                Instance { program, ..instance }
+            }),
             remains: (0..self.number("remains").unwrap_or(0))
                 .map(|one| instance(agent, Generation(1), 200 + one as u32, &spec.launch.place))
                 .collect(),
