@@ -176,7 +176,8 @@ impl Round<'_> {
             },
             Action::Submit { enters, .. } => (What::Submit, self.submit(record, sighting, *enters, now)?),
             Action::Receive { id, kind, receipt, .. } => {
-                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone() };
+                let received = Received { id: id.clone(), kind: *kind, at: now, receipt: receipt.clone(), earlier: Vec::new() };
+                let received = received.after(record.received.as_deref());
                 let unsettled = terminal::unsettled(&record, id, receipt, now);
                 let untyped = record.untyped.iter().filter(|note| note.id.to_string() != *id).cloned().collect();
                 let posted = record.posted.iter().filter(|posted| posted.message_id() != *id).cloned().collect();

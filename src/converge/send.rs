@@ -6,11 +6,12 @@ use anyhow::Result;
 
 use super::{Audience, Begin, Ending, Turns, converge};
 use crate::desired::{AgentName, Desired};
+use crate::event::Entry;
 use crate::host::Host;
 use crate::intent::Intent;
 use crate::observe::observe;
 use crate::observed::{Health, Message, Observed, Phase, Receipt};
-use crate::plan::{Held, Next, Terms, plan};
+use crate::plan::{Action, Held, Next, Plan, Terms, plan};
 use crate::quit;
 use crate::state::Fleet;
 use crate::time::Duration;
@@ -27,6 +28,27 @@ pub enum Attempt {
     NotNow(String),
     /// A signal asked to stop.
     Interrupted,
+}
+
+/// Hears whether this run has begun to type a message: it is not typed again then, whatever has come between.
+struct Listener<'a> {
+    audience: &'a mut dyn Audience,
+    agent: &'a AgentName,
+    id: &'a str,
+    began: bool,
+}
+
+impl Audience for Listener<'_> {
+    fn event(&mut self, entry: &Entry) {
+        self.audience.event(entry);
+    }
+
+    fn round(&mut self, plan: &Plan, observed: &Observed) {
+        let next = plan.changes.get(self.agent).map(|change| &change.next);
+        let is_due = matches!(next, Some(Next::Act(Action::Type { message, .. })) if message.id == self.id);
+        self.began |= is_due && plan.broken_guards().next().is_none();
+        self.audience.round(plan, observed);
+    }
 }
 
 /// What keeps a text from being typed, in words that name no flag of a run that replaces something.
@@ -96,9 +118,11 @@ pub fn send(
     // What is known when the time of the run is over is told.
     let patience = quit::patience(PATIENCE.std()).as_millis().try_into().unwrap_or(u64::MAX);
     let deadline = host.now() + Duration::from_millis(patience);
-    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, audience, turns)?;
+    let mut listener = Listener { audience, agent, id: &message.id, began: false };
+    let converged = converge(desired, fleet, host, Begin { terms: &terms, deadline, first: Some(seen) }, &mut listener, turns)?;
+    let began = listener.began;
     let sighting = converged.observed.agents.get(agent);
-    let received = sighting.and_then(|sighting| sighting.received.as_ref()).filter(|received| received.id == message.id);
+    let received = sighting.and_then(|sighting| sighting.received.as_ref()?.of(&message.id));
     let begun = sighting.and_then(|sighting| sighting.typing.as_ref()).is_some_and(|typing| typing.id == message.id);
     if converged.ending == Ending::Interrupted && received.is_none() {
         return Ok(Attempt::Interrupted);
@@ -109,10 +133,13 @@ pub fn send(
         Next::Act(_) | Next::Wait(_) | Next::Held(_) => None,
     });
     Ok(match received {
-        Some(received) => Attempt::Over(received.receipt.clone()),
+        Some(receipt) => Attempt::Over(receipt.clone()),
         None if begun => Attempt::Over(Receipt::Unconfirmed("it was typed, and this run ended before more was known".to_owned())),
         None if sighting.is_none_or(|sighting| !matches!(sighting.phase, Phase::Running { .. })) => {
             Attempt::Over(Receipt::Unconfirmed("the agent ended meanwhile".to_owned()))
+        }
+        None if began && stalled.is_none() => {
+            Attempt::Over(Receipt::Unconfirmed("it was typed, and another instance has the place of the one that got it".to_owned()))
         }
         None => match stalled {
             Some(why) => Attempt::Over(Receipt::Refused(why)),

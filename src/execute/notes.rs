@@ -117,7 +117,8 @@ impl Round<'_> {
 /// Whether typing it was begun, or is over.
 fn was_typed(record: &Record, id: NoteId) -> bool {
     let id = id.to_string();
-    record.typing.as_ref().is_some_and(|typing| typing.id == id) || record.received.as_ref().is_some_and(|received| received.id == id)
+    record.typing.as_ref().is_some_and(|typing| typing.id == id)
+        || record.received.as_ref().is_some_and(|received| received.of(&id).is_some())
 }
 
 /// The name under which an instance was started, and by which it was told where its inbox is.

@@ -81,7 +81,8 @@ impl Round<'_> {
         let Typing { id, kind, at, .. } = *typing;
         let its_id = id.clone();
         let prompt_due = record.prompt_due || kind == MessageKind::Prompt;
-        let received = Some(Box::new(Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()) }));
+        let received = Received { id, kind, at, receipt: Receipt::Refused(why.to_owned()), earlier: Vec::new() };
+        let received = Some(Box::new(received.after(record.received.as_deref())));
         // What nobody waits for is tried again; whoever sent something hears of it.
         let waits = kind == MessageKind::Sent && !record.posted.iter().any(|posted| posted.message_id() == its_id);
         let received = if waits { received } else { record.received.clone() };

@@ -321,7 +321,8 @@ pub(super) fn learn(record: &mut Record, sighting: &Sighting, events: &mut Vec<E
                 };
                 let what = if kind == MessageKind::Ask { What::Asked } else { What::Undelivered };
                 tell(what, format!("{} {receipt}", kind.as_str()));
-                record.received = Some(Box::new(Received { id, kind, at: now, receipt }));
+                let received = Received { id, kind, at: now, receipt, earlier: Vec::new() };
+                record.received = Some(Box::new(received.after(record.received.as_deref())));
             }
             changed = true;
         }

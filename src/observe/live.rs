@@ -56,7 +56,7 @@ fn remember_nudge(sighting: &mut Sighting) {
     let Some(silent_since) = sighting.vitals.silent_since else { return };
     let id = nudge_id(sighting, silent_since);
     let typing = sighting.typing.as_ref().is_some_and(|typing| typing.id == id);
-    if typing || sighting.received.as_ref().is_some_and(|received| received.id == id) {
+    if typing || sighting.received.as_ref().is_some_and(|received| received.of(&id).is_some()) {
         sighting.vitals.pulse.nudged_for = Some(silent_since);
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn messages(
     }
     let begun = |id: &str| {
         let typing = sighting.typing.as_ref().is_some_and(|typing| typing.id == id);
-        typing || sighting.received.as_ref().is_some_and(|received| received.id == id)
+        typing || sighting.received.as_ref().is_some_and(|received| received.of(id).is_some())
     };
     let sent = sent.filter(|message| !begun(&message.id)).cloned();
     let notes = untyped.iter().map(|untyped| Message {

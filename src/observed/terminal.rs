@@ -273,6 +273,29 @@ pub struct Received {
     pub at: Timestamp,
     /// What came of it.
     pub receipt: Receipt,
+    /// What came of those before it, newest first: whoever sent one may look only after other texts went the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<(String, Receipt)>,
+}
+
+/// Of so many earlier messages it is known what came of them.
+const EARLIER: usize = 16;
+
+impl Received {
+    /// What came of a message of which that is known.
+    pub fn of(&self, id: &str) -> Option<&Receipt> {
+        let last = (self.id == id).then_some(&self.receipt);
+        last.or_else(|| self.earlier.iter().find(|(earlier, _)| earlier == id).map(|(_, receipt)| receipt))
+    }
+
+    /// The same, after what was received before.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        let last = before.map(|before| (before.id.clone(), before.receipt.clone()));
+        let others = before.into_iter().flat_map(|before| &before.earlier).cloned();
+        let earlier = last.into_iter().chain(others).filter(|(id, _)| *id != self.id).take(EARLIER).collect();
+        Self { earlier, ..self }
+    }
 }
 
 /// What came of a message.
@@ -303,6 +326,24 @@ impl fmt::Display for Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_of_the_last_messages_is_known_and_of_each_the_newest() {
+        let received = |id: &str, receipt| Received {
+            id: id.to_owned(),
+            kind: MessageKind::Sent,
+            at: Timestamp::default(),
+            receipt,
+            earlier: Vec::new(),
+        };
+        let one = received("one", Receipt::Unconfirmed("late".to_owned()));
+        let two = received("two", Receipt::Confirmed).after(Some(&one));
+        assert_eq!((two.of("one"), two.of("two"), two.of("three")), (Some(&one.receipt), Some(&Receipt::Confirmed), None));
+        let again = received("one", Receipt::Confirmed).after(Some(&two));
+        assert_eq!((again.of("one"), again.earlier.len()), (Some(&Receipt::Confirmed), 1));
+        let many = (0..100).fold(again, |before, number| received(&number.to_string(), Receipt::Confirmed).after(Some(&before)));
+        assert_eq!((many.earlier.len(), many.of("83").is_some(), many.of("82").is_some()), (EARLIER, true, false));
+    }
 
     #[test]
     fn nothing_in_a_text_commands_a_terminal() {

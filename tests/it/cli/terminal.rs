@@ -225,6 +225,22 @@ fn a_plain_program_takes_texts_too() {
 }
 
 #[test]
+fn of_many_texts_at_once_each_is_typed_once_and_confirmed_to_its_sender() {
+    let program = Program::new(
+        "version = 1\nfleet = \"plain\"\n[agents.ada]\ncommand = [\"sh\", \"-c\", \"while read -r line; do echo \\\"$line\\\" >> got; done\"]\nready = { delay = \"10ms\" }\n",
+    );
+    assert_eq!(program.code(&["apply", "--auto-approve"]), 0);
+    let words: Vec<String> = (0..6).map(|number| format!("word {number}")).collect();
+    let mut senders: Vec<Running> =
+        words.iter().map(|word| Running::start(program.command(&["send", "ada", word, "--timeout", "15s"]))).collect();
+    let codes: Vec<Option<i32>> = senders.iter_mut().map(Running::code).collect();
+    let got = std::fs::read_to_string(program.at("got")).unwrap();
+    let mut lines: Vec<&str> = got.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((lines, codes), (words.iter().map(String::as_str).collect(), vec![Some(0); 6]));
+}
+
+#[test]
 fn a_request_to_end_is_typed_and_the_way_out_of_the_preset_is_taken() {
     let program = fleet("", "");
     assert_eq!(program.code(&["apply", "--auto-approve"]), 0);

@@ -151,6 +151,42 @@ fn a_watcher_whose_agents_were_taken_over_remembers_them_no_more() {
     assert_eq!(elsewhere(&program, "cron", &["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
 }
 
+/// An agent whose keeper was killed: its program lives on.
+fn orphan(program: &Program, name: &str) -> ProcId {
+    let orphan = ProcId::of(pid(program, name)).unwrap().unwrap();
+    let keeper = keepers(program, name).remove(0);
+    process::signal(&keeper, Signal::KILL).unwrap();
+    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    orphan
+}
+
+#[test]
+fn a_second_state_folder_does_not_end_what_a_killed_keeper_left() {
+    let program = Program::new("version = 1\nfleet = \"one\"\n\n[agents.bob]\nruntime = \"daemon\"\ncommand = [\"sleep\", \"1002\"]\n");
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    let orphan = orphan(&program, "bob");
+    for command in [&["stop", "bob"][..], &["kill", "bob"], &["apply", "--auto-approve"]] {
+        let (code, text) = elsewhere(&program, "cron", command);
+        assert_eq!((code, orphan.liveness()), (4, Liveness::Alive), "{command:?}: {text}");
+    }
+    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
+    assert_eq!(orphan.liveness(), Liveness::Gone);
+}
+
+#[test]
+fn a_second_state_folder_starts_none_that_is_dead_while_others_of_the_fleet_live() {
+    let program = Program::new(TWO);
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    let orphan = orphan(&program, "bob");
+    process::signal(&orphan, Signal::KILL).unwrap();
+    eventually(|| (orphan.liveness() == Liveness::Gone).then_some(()), LIMIT);
+    let (code, text) = elsewhere(&program, "cron", &["restart", "bob"]);
+    assert_eq!((code, keepers(&program, "bob").len()), (4, 0), "{text}");
+    assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
+    assert_eq!(keepers(&program, "bob").len(), 1);
+    assert_eq!(program.says(&["down", "--auto-approve", "--allow-kill", "ada"]).0, 0);
+}
+
 #[test]
 fn two_state_folders_that_start_at_once_start_one_instance() {
     let program = Program::new(TWO);
