@@ -120,3 +120,23 @@ fn one_agents_trouble_delays_no_other_by_more_than_a_round() {
         assert!(length <= usual + ROUND, "{what}: bob was away for {length}, and usually is for {usual}");
     }
 }
+
+#[test]
+fn one_that_asks_something_while_it_is_to_end_is_in_no_ones_way() {
+    let manifests = vec![desired(FLEET), desired(&FLEET.replace("[agents.ada]", "[agents.eve]"))];
+    let mut world = World::new(manifests, Sim::new(START));
+    let mut terminal = Terminal::default();
+    terminal.asks.push("trust");
+    let stubborn = Behaviour { obeys: None, terminal, dies_after: Duration::from_secs(3600), ..Behaviour::default() };
+    world.sim.behaviours.insert(name("ada"), stubborn);
+    // It shows a dialog that is accepted, and nobody has answered it yet.
+    world.take(&Move::Round(Who::First)).unwrap();
+    world.take(&Move::Edit(1)).unwrap();
+    for _ in 0..4 {
+        world.take(&Move::Happen(Accident::End(name("bob"), Exit::Code(1)))).unwrap();
+        world.sim.pass(Duration::from_secs(60));
+        world.take(&Move::Round(Who::First)).unwrap();
+        world.judge().unwrap();
+        assert!(world.sim.living().any(|instance| instance.agent == name("bob")), "bob is not started again");
+    }
+}
