@@ -84,6 +84,7 @@ pub struct Live {
     secrets: Secrets,
     /// How long answers about secrets are waited for; none where they are not.
     secret_patience: Option<std::time::Duration>,
+    looks_again: bool,
     /// Why no command of probes and secrets is run.
     no_commands: Option<String>,
     /// The servers that do not answer.
@@ -127,6 +128,7 @@ impl Live {
             inquiries: None,
             secrets: Secrets::default(),
             secret_patience: Some(secret::PATIENCE),
+            looks_again: false,
             no_commands: None,
             silent: Silent::default(),
             asked: None,
@@ -143,9 +145,14 @@ impl Live {
         self.interrupts = Some(interrupts);
     }
 
-    /// Whether it looks again soon in any case: it is a watcher's.
-    pub(super) fn is_quick(&self) -> bool {
-        self.inquiries.is_some()
+    /// Whether it looks again soon in any case.
+    pub(super) fn looks_again(&self) -> bool {
+        self.looks_again
+    }
+
+    /// From now on, what is not settled yet is waited for: it is a watcher's, which looks again soon in any case.
+    pub fn look_again(&mut self) {
+        self.looks_again = true;
     }
 
     /// From now on, no answer to a probe or about a secret is waited for: it counts in the round after the one in which it comes.

@@ -36,7 +36,7 @@ pub(super) fn find(live: &Live, views: &BTreeMap<PathBuf, View>, successors: &[S
     let obstacle = |successor: &Successor<'_>| {
         // A watcher looks again soon, and what would be ended goes on working until then.
         let lives = || successor.of.as_ref().and_then(|of| of.program.as_ref()).is_some_and(|of| of.liveness() == Liveness::Alive);
-        checks.preflight.be_careful(live.is_quick() && lives());
+        checks.preflight.be_careful(live.looks_again() && lives());
         Some((successor.agent.clone(), checks.obstacle(&successor.agent, successor.spec)?))
     };
     successors.iter().filter_map(obstacle).collect()

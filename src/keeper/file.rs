@@ -8,6 +8,22 @@ use std::path::Path;
 
 /// Replaces `path` by a file with this content, by way of a temporary one beside it; mode 0600. Its folder is made if it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    write(path, content, |temporary| std::fs::rename(temporary, path))
+}
+
+/// As [`replace`], but what is there already stays as it is.
+pub(super) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    write(path, content, |temporary| {
+        let linked = std::fs::hard_link(temporary, path);
+        std::fs::remove_file(temporary)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    })
+}
+
+fn write(path: &Path, content: &[u8], place: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("this is no path of a file"));
     };
@@ -20,7 +36,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         }
         result => result,
     };
-    let written = created.and_then(|mut file| file.write_all(content)).and_then(|()| std::fs::rename(&temporary, path));
+    let written = created.and_then(|mut file| file.write_all(content)).and_then(|()| place(&temporary));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }

@@ -156,8 +156,7 @@ impl Life {
             };
             (path, content)
         });
-        // A program that writes its own over it may have been quicker.
-        if let Some((path, content)) = pidfile.as_ref().filter(|(path, content)| !pidfile::names(path, content.pid)) {
+        if let Some((path, content)) = &pidfile {
             pidfile::write(path, content)
                 .map_err(|error| StartError::new(StartErrorKind::Pidfile, format!("pidfile {}: {error}", path.display())))?;
         }

@@ -132,8 +132,9 @@ pub fn taken_pidfile(path: &Path, fleet: &FleetName, agent: &AgentName, leaves: 
     }
 }
 
+/// Writes the file, unless the program was quicker and has written one of its own.
 pub(super) fn write(path: &Path, pidfile: &Pidfile) -> io::Result<()> {
-    file::replace(path, &serde_json::to_vec(pidfile)?)
+    file::create(path, &serde_json::to_vec(pidfile)?)
 }
 
 /// Removes the file if it still says just this, or if the program has written its own number over it.

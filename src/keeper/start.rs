@@ -48,6 +48,8 @@ pub(super) fn start(spec: &Spec, signals: &mut Signals) -> Result<Started, Start
             if let Some(path) = pidfile.as_ref().or(daemonizes.as_ref()) {
                 pidfile::taken_pidfile(path, &spec.label.fleet, &spec.label.agent, |_| false)
                     .map_err(|taken| StartError::new(StartErrorKind::Pidfile, taken.to_string()))?;
+                // What an earlier life left says nothing of this one, which may write a file of its own.
+                let _ = std::fs::remove_file(path);
             }
             let path = log.file.as_deref().ok_or_else(|| StartError::new(StartErrorKind::Io, "the spec names no log"))?;
             let log = LogFile::open(path, log).map_err(|error| broken(&format!("log {}", path.display()), error))?;

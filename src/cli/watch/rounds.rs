@@ -86,6 +86,7 @@ impl<'a> Rounds<'a> {
         let interrupts = Interrupts::install().context("cannot take over the signals")?;
         host.heed(interrupts.clone());
         host.be_quick();
+        host.look_again();
         let now = host.now();
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);

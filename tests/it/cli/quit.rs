@@ -133,7 +133,7 @@ fn a_text_for_a_program_that_is_stopped_takes_no_longer_than_it_was_given() {
     let begun = Instant::now();
     let output = program.command(&["send", "ada", "a text", "--timeout", "1s"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.code() == Some(3) && text.contains("ada: unconfirmed"), "{output:?}");
+    assert!(output.status.code() == Some(4) && text.contains("a signal has stopped its program"), "{output:?}");
     assert!(begun.elapsed() < Duration::from_secs(1) + SHORT, "{:?}", begun.elapsed());
 }
 

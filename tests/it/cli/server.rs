@@ -164,7 +164,7 @@ fn a_configuration_that_ends_the_server_or_closes_panes_is_no_agents_fault() {
         let report = program.brief(&["apply", "--auto-approve", "--timeout", "2s"]);
         assert!(report.starts_with("exit 3") && report.contains(told) && report.contains("tmux.conf"), "{config}: {report}");
         assert!(
-            report.contains("no fault of theirs") && !report.contains("exited") && !report.contains("being started"),
+            report.contains("no fault of their own") && !report.contains("exited") && !report.contains("being started"),
             "{config}: {report}"
         );
         for agent in program.json(&["status", "--json"])["agents"].as_array().unwrap() {
