@@ -185,8 +185,11 @@ pub fn converge(
 ///
 /// If the state folder cannot be written.
 pub fn note(seen: &mut Seen, fleet: &Fleet) -> Result<()> {
-    if !seen.events.is_empty() {
-        fleet.tell(&mut fleet.journal()?, &std::mem::take(&mut seen.events));
+    let mut news = std::mem::take(&mut seen.events);
+    if !news.is_empty() {
+        let mut journal = fleet.journal()?;
+        round::leave_out_what_was_told(&mut news, seen, &journal);
+        fleet.tell(&mut journal, &news);
     }
     remember(seen, None, fleet).map(drop)
 }

@@ -45,28 +45,12 @@ impl Round<'_> {
     /// Tells what a look brought, and plans.
     pub(crate) fn begin(&mut self, seen: &mut Seen, patience: &mut Patience) -> Result<Begun> {
         let mut news = std::mem::take(&mut seen.events);
-        self.leave_out_what_was_told(&mut news, seen);
+        leave_out_what_was_told(&mut news, seen, self.journal);
         self.tell(&news);
         let mut plan = plan(self.desired, &seen.observed, self.terms);
         self.audience.round(&plan, &seen.observed);
         let again = patience.try_on(&mut plan, seen.observed.at);
         Ok(Begun { plan, news, again })
-    }
-
-    /// A run that told of an end may have been killed before it was in the record.
-    fn leave_out_what_was_told(&self, news: &mut Vec<Event>, seen: &Seen) {
-        if !news.iter().any(|event| event.what == What::Exited) {
-            return;
-        }
-        // A journal that cannot be read keeps nothing from being told.
-        let told = self.journal.last_ends().unwrap_or_default();
-        let was_told = |event: &Event| {
-            let life = (event.agent.clone()?, event.generation?);
-            let began = seen.records.get(&life.0)?.asked_at;
-            // Numbers are given out again after an agent was forgotten.
-            told.get(&life).map(|at| *at >= began)
-        };
-        news.retain(|event| event.what != What::Exited || was_told(event) != Some(true));
     }
 
     /// Writes down what was learned, where no step of the round does that anyway, and does what follows from the news themselves.
@@ -103,6 +87,22 @@ impl Round<'_> {
             self.audience.event(&entry);
         }
     }
+}
+
+/// A run that told of an end may have been killed before it was in the record.
+pub(super) fn leave_out_what_was_told(news: &mut Vec<Event>, seen: &Seen, journal: &Journal) {
+    if !news.iter().any(|event| event.what == What::Exited) {
+        return;
+    }
+    // A journal that cannot be read keeps nothing from being told.
+    let told = journal.last_ends().unwrap_or_default();
+    let was_told = |event: &Event| {
+        let life = (event.agent.clone()?, event.generation?);
+        let began = seen.records.get(&life.0)?.asked_at;
+        // Numbers are given out again after an agent was forgotten.
+        told.get(&life).map(|at| *at >= began)
+    };
+    news.retain(|event| event.what != What::Exited || was_told(event) != Some(true));
 }
 
 /// Writes down what a look brought, but for the records that a step of this round writes or removes anyway. Returns of whom it is not remembered, for

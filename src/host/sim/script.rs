@@ -114,6 +114,6 @@ pub struct Faults {
     pub failing: BTreeSet<u64>,
     /// Acts that are done, but of which the answer is lost.
     pub unanswered: BTreeSet<u64>,
-    /// The call at which the tool is killed; [`Crash`] is thrown.
+    /// The call at which the tool is killed; [`Crash`](super::Crash) is thrown.
     pub crash_at: Option<u64>,
 }

@@ -9,7 +9,7 @@ use std::sync::Once;
 
 use rustix::io::Errno;
 
-use crate::converge::{Audience, Begin, Ending, Turns, converge, write_down};
+use crate::converge::{Audience, Begin, Ending, Turns, converge, note, write_down};
 use crate::desired::{AgentName, Desired, Mark};
 use crate::event::{Entry, Event};
 use crate::host::Host;
@@ -343,6 +343,11 @@ fn run(
             drop(fleet.write_claim(&Claim::new(PathBuf::from(MANIFEST))));
         }
         write_down(fleet, &mut seen, &intent)?;
+        if due.is_empty() || !due.has_acts() && !due.has_waits() {
+            note(&mut seen, fleet)?;
+            let ending = if due.is_empty() { Ending::AtRest } else { Ending::Stuck };
+            return Ok(Ended::Done(ending, Box::new(due)));
+        }
         let begin = Begin { terms: &terms, deadline: sim.now() + length, first: Some(seen) };
         let converged = converge(desired, fleet, sim, begin, &mut heard, &mut Turns::of("apply", lock))?;
         Ok(Ended::Done(converged.ending, Box::new(converged.plan)))
