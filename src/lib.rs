@@ -93,7 +93,7 @@
 //! | 2 | settled is what was asked for | `convergence`, `World::settled` after every run |
 //! | 3 | every fleet comes to rest, or names what holds or blocks it | `convergence::every_fleet_comes_to_rest`, `cli::a_fleet_is_planned_approved_and_comes_to_rest` |
 //! | 4 | no wait without an end | `convergence`, `Judge`: no run goes round and round; `cli::time_that_is_over_ends_an_apply_and_not_the_work` |
-//! | 5 | one instance per agent | `World::never_two`; `keeper::refuse::there_is_one_instance_and_the_second_keeper_writes_nothing` |
+//! | 5 | one instance per agent, whoever acts | `World::never_two`; `simulate::laws`, exhaustively for small worlds; `keeper::refuse::there_is_one_instance_and_the_second_keeper_writes_nothing` |
 //! | 6 | steps of a drain only go forward, unless the agent is wanted again | `plan::tests::leave` |
 //! | 7 | dependencies first in, last out; nobody waits in a circle | `plan::tests::order`, `plan::tests::circles`, `cli::down_leaves_no_process`, `examples` |
 //! | 8 | strangers are never touched | `reality::strangers`, `cli::what_is_blocked_says_why_and_leaves_the_rest_alone`, `keeper::refuse::a_strangers_pidfile_is_left_alone_and_nothing_starts` |
@@ -102,10 +102,13 @@
 //! | 11 | the journal explains every change of phase | `cli`, the events of every run |
 //! | 12 | unknown leads to nothing destructive | `convergence::faults_delay_and_do_not_destroy` |
 //! | 13 | guards hold at every moment | `plan::tests::guard`, `cli::more_stops_than_the_guard_allows_are_refused` |
-//! | 14 | an upgrade restarts nobody | `state::records_of_every_version_are_understood` |
+//! | 14 | an upgrade restarts no agent | `state::records_of_every_version_are_understood`, `tests/long/upgrade` |
 //! | 15 | nothing is typed twice, at a shell, at a dialog, at a stopped program, over a draft or behind a text that was not confirmed; dialogs are answered by label | `plan::tests::talk`, `plan::tests::dialogs`, `cli::terminal`, `convergence::a_crash_at_every_single_call_of_dialogs_a_prompt_and_a_note` |
 //! | 16 | a note arrives exactly once, or is kept and named | `state::handoff::tests`, `cli::terminal::reads`, `cli::handoff::a_killed_apply_delivers_nothing_twice_and_loses_nothing` |
 //! | 17 | a watcher owns nothing, and may be killed at any moment; nobody who has nothing to do with a change is touched | `convergence::soak`, `cli::watch` |
+//! | 18 | no instance is ended unless its successor could start or it should not run; a protected or attended one is not ended without its release | `simulate::laws`, `faults::successors`, `tests/long/soak` |
+//! | 19 | each end is told exactly once | `simulate::laws`, `watch::told_once`, `tests/long/soak` |
+//! | 20 | one agent's trouble delays no other by more than a round | `simulate::laws::trouble`, `simulate::laws::beside`, `faults::beside` |
 
 pub mod time;
 

@@ -87,8 +87,8 @@ impl Watch {
         let due = self.notices.take_due(host.now());
         let read = self.heard.into_iter().chain(self.own.last().copied()).max();
         let told = self.notices.first().map(|first| first - 1).or(read).unwrap_or(0);
-        if self.told.is_none_or(|before| told > before) {
-            fleet.or_unremembered(Unremembered::Told, fleet.write_told(told))?;
+        // On a full disk it is tried again in the next round.
+        if self.told.is_none_or(|before| told > before) && fleet.or_unremembered(Unremembered::Told, fleet.write_told(told))?.is_some() {
             self.told = Some(told);
         }
         Notices::send(due, desired, host);
