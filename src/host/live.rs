@@ -150,8 +150,9 @@ impl Live {
         self.looks_again
     }
 
-    /// From now on, what is not settled yet is waited for: it is a watcher's, which looks again soon in any case.
-    pub fn look_again(&mut self) {
+    /// As [`Self::be_quick`], for a watcher, which looks again soon in any case: what is not settled yet is waited for.
+    pub fn be_watchful(&mut self) {
+        self.be_quick();
         self.looks_again = true;
     }
 

@@ -85,8 +85,7 @@ impl<'a> Rounds<'a> {
         let mut host = setup.machine()?;
         let interrupts = Interrupts::install().context("cannot take over the signals")?;
         host.heed(interrupts.clone());
-        host.be_quick();
-        host.look_again();
+        host.be_watchful();
         let now = host.now();
         let auto = args.auto.unwrap_or(setup.desired.watch.auto);
         let watch = Watch::new(&setup.path, auto, now);
