@@ -75,9 +75,12 @@ pub fn refusal(guard: &GuardCheck) -> String {
     let GuardCheck { name, limit, value, pass: _ } = guard;
     let agents = count(*value, "agent");
     if *name == GuardName::StateFolder {
+        // The folder of the fleet lies in the one that the flag names.
+        let root = std::path::Path::new(limit).parent().map_or_else(|| limit.clone(), |root| root.display().to_string());
         return format!(
-            "refused by guard state_folder: the state folder {} has the records of {agents}; use it with --state-dir, or take them over with --take-over",
-            plain(limit)
+            "refused by guard state_folder: the state folder {} has the records of {agents}; use it with --state-dir {}, or take them over with --take-over",
+            plain(limit),
+            plain(&root)
         );
     }
     if *name == GuardName::Moved {

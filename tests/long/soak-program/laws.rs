@@ -231,7 +231,10 @@ fn crashes_are_noticed_once(soak: &Soak, evidence: &Evidence) -> Result<()> {
         *crashes.entry((&notice.agent, notice.generation)).or_default() += 1;
     }
     for ((agent, generation), count) in &crashes {
-        must(*count == 1, || format!("the crash of generation {generation} of {agent} was noticed {count} times"))?;
+        // What a watcher sent on a full disk it could not write down: where it was killed then, the next one sends it again.
+        let at = evidence.events.iter().find(|event| event.what == "exited" && event.agent == *agent && event.generation == *generation);
+        let most = if at.is_none_or(|event| was_full(soak, event.at)) { 2 } else { 1 };
+        must(*count <= most, || format!("the crash of generation {generation} of {agent} was noticed {count} times"))?;
     }
     let is_watched = |at: u64| {
         let now = now();
