@@ -72,8 +72,7 @@ impl Watch {
         self.send(desired, fleet, host)
     }
 
-    /// Takes note of what somebody wants to hear of. The end of a life is in the journal twice where a run was killed before it had written it into the
-    /// record.
+    /// Takes note of what somebody wants to hear of. On a full disk, where an end cannot be written down, each round brings it again.
     fn hear(&mut self, mut entries: Vec<Entry>, crashed: &BTreeSet<AgentName>, desired: &Desired, host: &mut dyn Host) {
         entries.retain(|Entry { event, .. }| match (event.what, &event.agent, event.generation) {
             (What::Exited, Some(agent), Some(generation)) => self.ends.insert(agent.clone(), generation) != Some(generation),

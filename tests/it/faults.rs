@@ -47,7 +47,10 @@ const TESTS: &[(&str, &[&str])] = &[
             "what_a_killed_keeper_left_is_asked_before_it_is_killed",
         ],
     ),
-    ("B2", &["what_a_killed_keeper_left_is_found_whatever_the_record_says", "what_a_killed_keeper_left_is_that_of_its_folder"]),
+    (
+        "B2",
+        &["what_a_killed_keeper_left_is_found_whatever_the_record_says", "a_second_state_folder_does_not_end_what_a_killed_keeper_left"],
+    ),
     ("B3", &["a_look_from_another_pid_namespace_changes_nothing", "what_ended_with_its_pid_namespace_is_started_again"]),
     ("B4", &["another_spelling_of_the_same_folder_is_no_change"]),
     ("B5", &["two_state_folders_that_start_at_once_start_one_instance", "of_many_that_start_at_once_one_at_most_goes_on"]),

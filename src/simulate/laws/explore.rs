@@ -68,16 +68,8 @@ impl Search {
 
     fn kill_at_every_call(&mut self, world: &mut World, here: &Moment, step: &Move, (depth, faults): (usize, usize)) {
         for call in 1..CALLS {
-            world.go_back(here);
-            self.moves += 1;
-            self.path.push(Move::Killed(Box::new(step.clone()), call));
-            let killed = self.must(world.is_killed(step, call));
-            self.must(world.judge());
-            if killed {
-                self.go_on(world, depth - 1, faults);
-            }
-            self.path.pop();
-            if !killed {
+            let killed = Move::Killed(Box::new(step.clone()), call);
+            if !self.try_killed(world, here, killed, |world| world.is_killed(step, call), (depth, faults)) {
                 break;
             }
             let other = if matches!(step, Move::Round(Who::Second)) { Who::First } else { Who::Second };
@@ -87,20 +79,33 @@ impl Search {
             }
         }
         for write in 0..CALLS as usize {
-            world.go_back(here);
-            self.moves += 1;
-            self.path.push(Move::KilledWriting(Box::new(step.clone()), write));
-            let killed = self.must(world.is_killed_writing(step, write));
-            self.must(world.judge());
-            if killed {
-                self.go_on(world, depth - 1, faults);
-            }
-            self.path.pop();
-            if !killed {
+            let killed = Move::KilledWriting(Box::new(step.clone()), write);
+            if !self.try_killed(world, here, killed, |world| world.is_killed_writing(step, write), (depth, faults)) {
                 break;
             }
         }
         world.go_back(here);
+    }
+
+    /// Tries a move that is killed; whether it was, and not over before.
+    fn try_killed(
+        &mut self,
+        world: &mut World,
+        here: &Moment,
+        step: Move,
+        make: impl FnOnce(&mut World) -> Result<bool, String>,
+        (depth, faults): (usize, usize),
+    ) -> bool {
+        world.go_back(here);
+        self.moves += 1;
+        self.path.push(step);
+        let killed = self.must(make(world));
+        self.must(world.judge());
+        if killed {
+            self.go_on(world, depth - 1, faults);
+        }
+        self.path.pop();
+        killed
     }
 
     fn must<T>(&self, outcome: Result<T, String>) -> T {

@@ -230,20 +230,6 @@ fn what_a_killed_keeper_left_is_found_whatever_the_record_says() {
 }
 
 #[test]
-fn what_a_killed_keeper_left_is_that_of_its_folder() {
-    let program = Program::new(TWO);
-    assert_eq!(program.says(&["apply", "--auto-approve", "--target", "bob"]).0, 0);
-    let orphan = ProcId::of(pid(&program, "bob")).unwrap().unwrap();
-    let keeper = keepers(&program, "bob").remove(0);
-    process::signal(&keeper, Signal::KILL).unwrap();
-    eventually(|| (keeper.liveness() == Liveness::Gone).then_some(()), LIMIT);
-    let (code, text) = elsewhere(&program, "cron", &["apply", "--auto-approve"]);
-    assert_eq!((code, orphan.liveness()), (4, Liveness::Alive), "{text}");
-    assert_eq!(program.says(&["down", "--auto-approve"]).0, 0);
-    assert_eq!(orphan.liveness(), Liveness::Gone);
-}
-
-#[test]
 fn a_start_that_never_took_place_is_no_death() {
     let program = Program::new(TWO);
     assert_eq!(program.says(&["apply", "--auto-approve"]).0, 0);
